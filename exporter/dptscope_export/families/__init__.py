@@ -1,0 +1,35 @@
+"""The model families. To add one, write its module and name it in :data:`FAMILIES`; nothing else knows families."""
+
+from __future__ import annotations
+
+from dptscope_export.checkpoint import Checkpoint
+from dptscope_export.errors import UnknownFamilyError, first_few
+from dptscope_export.families.base import Family, Recognition, Wishes
+from dptscope_export.families.depth_anything import DepthAnythingFamily
+
+FAMILIES: tuple[Family, ...] = (DepthAnythingFamily(),)
+
+
+def recognise(checkpoint: Checkpoint, wishes: Wishes) -> Recognition:
+    """Tell family, layout, variant and sizes of a checkpoint.
+
+    Args:
+        checkpoint: what was read.
+        wishes: what the user said about it.
+
+    Raises:
+        UnknownFamilyError: no family knows these tensors.
+        CheckpointError: a family knows them, but some are missing or malformed.
+        VariantError: nothing tells the variant, or the user contradicts the checkpoint.
+    """
+    for family in FAMILIES:
+        if family.knows(checkpoint):
+            return family.recognise(checkpoint, wishes)
+    known = ", ".join(family.title for family in FAMILIES)
+    raise UnknownFamilyError(
+        f"{checkpoint.name}: expected a checkpoint of {known}, got {len(checkpoint.tensors)} tensors "
+        f"such as {first_few(list(checkpoint.tensors))}"
+    )
+
+
+__all__ = ["FAMILIES", "Family", "Recognition", "Wishes", "recognise"]

@@ -1,0 +1,110 @@
+"""What the export needs to know about a model family."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from dptscope import BlockSpec, Preparation
+from dptscope.card import DepthKind
+from dptscope_export.checkpoint import Checkpoint
+from dptscope_export.key_map import KeyMap
+from dptscope_export.models.dpt import DPT
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user says about a checkpoint and wants of the export.
+
+    Attributes:
+        variant: a published variant, where the checkpoint does not tell.
+        max_depth: metres at the end of a metric model's range.
+        fixed: height and width to export for, and no other.
+        dynamic: export for any size, in families that are exported for a fixed one by default.
+    """
+
+    variant: str | None = None
+    max_depth: float | None = None
+    fixed: tuple[int, int] | None = None
+    dynamic: bool = False
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The image sizes that an export is for.
+
+    Attributes:
+        native: height and width that the model was trained at; where a fixed size was asked for, that size.
+        multiple: sides must be multiples of this many pixels.
+        dynamic: whether the graph takes any such size, or only ``native``.
+        trial: heights and widths, beside the native ones, at which a dynamic export is verified: small, tall, wide, odd.
+        traced: height and width of the example that a dynamic graph is traced with; not square, and not among ``trial``.
+    """
+
+    native: tuple[int, int]
+    multiple: int
+    dynamic: bool
+    trial: tuple[tuple[int, int], ...]
+    traced: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """All that a family found out about a checkpoint.
+
+    Attributes:
+        family: name of the family.
+        variant: the published variant.
+        architecture: short name of the encoder's size.
+        layout: ``original`` or ``Hugging Face``.
+        evidence: what told the variant, for the user and the metadata.
+        key_map: where the model's tensors are in this layout.
+        build: makes the torch model, on the default device.
+        sizes: the image sizes of the export.
+        preparation: how the original project prepares a photo.
+        blocks: shape of what leaves each transformer block.
+        taps: the four blocks that feed the fusion, fine to coarse.
+        has_cls: whether the encoder has a class token.
+        fusion_channels: channels of the fusion maps.
+        patch_size: pixels a patch side.
+        depth_kind: relative or metric.
+        max_depth: metres at the end of a metric model's range.
+        notes: lines that the user should read.
+    """
+
+    family: str
+    variant: str
+    architecture: str
+    layout: str
+    evidence: str
+    key_map: KeyMap
+    build: Callable[[], DPT]
+    sizes: Sizes
+    preparation: Preparation
+    blocks: tuple[BlockSpec, ...]
+    taps: tuple[int, int, int, int]
+    has_cls: bool
+    fusion_channels: int
+    patch_size: int
+    depth_kind: DepthKind = "relative"
+    max_depth: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Family(Protocol):
+    """One architecture with its checkpoint layouts and variants."""
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """Names for ``--variant``."""
+
+    def knows(self, checkpoint: Checkpoint) -> bool:
+        """Whether the tensors' names are of this family."""
+
+    def recognise(self, checkpoint: Checkpoint, wishes: Wishes) -> Recognition:
+        """See :func:`dptscope_export.families.recognise`."""

@@ -1,0 +1,47 @@
+"""Which image sizes an export is for."""
+
+from __future__ import annotations
+
+from dptscope.errors import SizeError
+from dptscope_export.families.base import Sizes, Wishes
+
+Grid = tuple[int, int]
+
+
+def plan_sizes(
+    wishes: Wishes,
+    native: tuple[int, int],
+    multiple: int,
+    dynamic: bool,
+    traced_grid: Grid,
+    trial_grids: tuple[Grid, ...],
+) -> Sizes:
+    """Turn what the user wants into sizes.
+
+    Args:
+        wishes: what the user wants.
+        native: height and width that the model was trained at.
+        multiple: sides must be multiples of this.
+        dynamic: whether the graph is to take any size.
+        traced_grid: rows and columns, in multiples, of the example for tracing.
+        trial_grids: rows and columns, in multiples, of the sizes to verify.
+
+    Raises:
+        SizeError: a fixed size that is no multiple, or both fixed and dynamic.
+    """
+    if wishes.fixed is not None:
+        if wishes.dynamic:
+            raise SizeError("expected either --fixed or --dynamic, got both")
+        if any(side < multiple or side % multiple for side in wishes.fixed):
+            height, width = wishes.fixed
+            raise SizeError(f"expected --fixed sides that are multiples of {multiple}, got {height} × {width}")
+        native = wishes.fixed
+    if not dynamic:
+        return Sizes(native=native, multiple=multiple, dynamic=False, trial=(), traced=native)
+    return Sizes(
+        native=native,
+        multiple=multiple,
+        dynamic=True,
+        trial=tuple((rows * multiple, columns * multiple) for rows, columns in trial_grids),
+        traced=(traced_grid[0] * multiple, traced_grid[1] * multiple),
+    )

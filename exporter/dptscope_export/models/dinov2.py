@@ -1,0 +1,172 @@
+"""The DINOv2 encoder as Depth Anything uses it (Oquab et al. 2023; ``dinov2_layers`` in the original repository)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dptscope_export.models.resample import cubic_weights
+
+LAYER_NORM_EPS = 1e-6
+HEAD_WIDTH = 64
+# The original adds this to the grid before it divides by the native grid, "to avoid floating point error", and then
+# resizes by that factor, so the sampling positions depend on it: leaving it out moves the depth by up to 0.2 of its std.
+GRID_OFFSET = 0.1
+
+
+@dataclass(frozen=True)
+class DinoV2Config:
+    """Sizes of a DINOv2 encoder.
+
+    Attributes:
+        width: channels of a token; a multiple of 64, the width of one attention head.
+        blocks: number of transformer blocks.
+        mlp_width: hidden channels of the MLP.
+        swiglu: whether the MLP is gated (ViT-giant) instead of GELU.
+        patch_size: pixels a patch side.
+        native_grid: patches a side of the square grid that the position embedding was trained for.
+    """
+
+    width: int
+    blocks: int
+    mlp_width: int
+    swiglu: bool = False
+    patch_size: int = 14
+    native_grid: int = 37
+
+    @property
+    def heads(self) -> int:
+        return self.width // HEAD_WIDTH
+
+
+class PositionEmbedding(nn.Module):
+    """The learned position of the class token and of every patch, resampled to the grid at hand.
+
+    Bicubic without antialiasing, with the original's coordinates (:data:`GRID_OFFSET`); exactly the learned values on the
+    native square grid, as in the original.
+    """
+
+    def __init__(self, native_grid: int, width: int) -> None:
+        super().__init__()
+        self.native_grid = native_grid
+        self.table = nn.Parameter(torch.zeros(1, 1 + native_grid * native_grid, width))
+
+    def forward(self, grid_h: int, grid_w: int) -> tuple[Tensor, Tensor]:
+        """Return the class token's position ``[1, 1, C]`` and the patches' ``[1, grid_h * grid_w, C]``."""
+        native = self.native_grid
+        rows_h = torch.arange(grid_h, dtype=torch.float32, device=self.table.device)
+        columns_w = torch.arange(grid_w, dtype=torch.float32, device=self.table.device)
+        # The sizes as tensors: an `if` on them would bind a traced graph to one branch.
+        height = rows_h[-1] + 1
+        width = columns_w[-1] + 1
+        offset = torch.where((height == native) & (width == native), 0.0, GRID_OFFSET)
+        rows_hn = cubic_weights((rows_h + 0.5) * (native / (height + offset)) - 0.5, native)
+        columns_wn = cubic_weights((columns_w + 0.5) * (native / (width + offset)) - 0.5, native)
+
+        patches_nnc = self.table[0, 1:].unflatten(0, (native, native))
+        patches_hnc = (rows_hn @ patches_nnc.flatten(1)).unflatten(1, (native, -1))
+        patches_hwc = columns_wn @ patches_hnc
+        return self.table[:, :1], patches_hwc.flatten(0, 1).unsqueeze(0)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention with one projection for queries, keys and values."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.scale = (width // heads) ** -0.5
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, tokens_bnc: Tensor) -> Tensor:
+        query_bhnd, key_bhnd, value_bhnd = (
+            part_bnc.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part_bnc in self.qkv(tokens_bnc).chunk(3, dim=-1)
+        )
+        weights_bhnn = ((query_bhnd * self.scale) @ key_bhnd.transpose(-2, -1)).softmax(dim=-1)
+        return self.proj((weights_bhnn @ value_bhnd).transpose(1, 2).flatten(2))
+
+
+class MLP(nn.Module):
+    """Two linear layers around an exact (erf) GELU."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, hidden)
+        self.fc2 = nn.Linear(hidden, width)
+
+    def forward(self, tokens_bnc: Tensor) -> Tensor:
+        return self.fc2(F.gelu(self.fc1(tokens_bnc)))
+
+
+class SwiGLU(nn.Module):
+    """The gated MLP of ViT-giant: ``w3(silu(x1) * x2)`` with ``x1, x2 = w12(x)`` (Shazeer 2020)."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.w12 = nn.Linear(width, 2 * hidden)
+        self.w3 = nn.Linear(hidden, width)
+
+    def forward(self, tokens_bnc: Tensor) -> Tensor:
+        gate_bnm, value_bnm = self.w12(tokens_bnc).chunk(2, dim=-1)
+        return self.w3(F.silu(gate_bnm) * value_bnm)
+
+
+class LayerScale(nn.Module):
+    """A learned factor a channel (Touvron et al. 2021, CaiT)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.ones(width))
+
+    def forward(self, tokens_bnc: Tensor) -> Tensor:
+        return tokens_bnc * self.gamma
+
+
+class Block(nn.Module):
+    """A pre-norm transformer block with layer scale."""
+
+    def __init__(self, config: DinoV2Config) -> None:
+        super().__init__()
+        mlp = SwiGLU if config.swiglu else MLP
+        self.norm1 = nn.LayerNorm(config.width, eps=LAYER_NORM_EPS)
+        self.attention = Attention(config.width, config.heads)
+        self.scale1 = LayerScale(config.width)
+        self.norm2 = nn.LayerNorm(config.width, eps=LAYER_NORM_EPS)
+        self.mlp = mlp(config.width, config.mlp_width)
+        self.scale2 = LayerScale(config.width)
+
+    def forward(self, tokens_bnc: Tensor) -> Tensor:
+        tokens_bnc = tokens_bnc + self.scale1(self.attention(self.norm1(tokens_bnc)))
+        return tokens_bnc + self.scale2(self.mlp(self.norm2(tokens_bnc)))
+
+
+class DinoV2Encoder(nn.Module):
+    """Image to the tokens that leave each block."""
+
+    def __init__(self, config: DinoV2Config) -> None:
+        super().__init__()
+        self.config = config
+        self.patch_embed = nn.Conv2d(3, config.width, kernel_size=config.patch_size, stride=config.patch_size)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, config.width))
+        self.position = PositionEmbedding(config.native_grid, config.width)
+        for index in range(config.blocks):
+            self.add_module(f"block_{index:02d}", Block(config))
+
+    def forward(self, image_bchw: Tensor) -> tuple[list[Tensor], int, int]:
+        """Return the tokens ``[B, 1 + grid_h * grid_w, C]`` after each block, class token first, and the grid's size."""
+        patches_bchw = self.patch_embed(image_bchw)
+        grid_h, grid_w = patches_bchw.shape[-2:]
+        cls_position, patch_positions = self.position(grid_h, grid_w)
+        patches_bnc = patches_bchw.flatten(2).transpose(1, 2) + patch_positions
+        cls_b1c = (self.cls_token + cls_position).expand(image_bchw.shape[0], -1, -1)
+        tokens_bnc = torch.cat([cls_b1c, patches_bnc], dim=1)
+
+        tokens = []
+        for index in range(self.config.blocks):
+            tokens_bnc = self.get_submodule(f"block_{index:02d}")(tokens_bnc)
+            tokens.append(tokens_bnc)
+        return tokens, grid_h, grid_w

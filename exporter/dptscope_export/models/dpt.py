@@ -1,0 +1,153 @@
+"""What every DPT model shares: fusion of four maps and the depth head (Ranftl et al. 2021, "Vision Transformers for
+Dense Prediction"; MiDaS ``midas/dpt_depth.py`` and ``midas/blocks.py``)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+FUSION_BLOCKS = (1, 2, 3, 4)  # 1 is the finest, 4 the coarsest: the numbering of the original modules
+
+
+@dataclass(frozen=True)
+class Features:
+    """All that lies between the image and the fusion.
+
+    Attributes:
+        block_tokens: for every transformer block its patch tokens ``[batch, grid_height, grid_width, channels]``: the
+            residual stream as it leaves the block, without class token, before any final norm.
+        block_cls_tokens: ``[batch, blocks, channels]``, or None where the encoder has no class token.
+        fusion_inputs: ``fusion_input_1 … 4`` as ``[batch, fusion_channels, height, width]``; see :meth:`Fusion.inputs`.
+    """
+
+    block_tokens: tuple[Tensor, ...]
+    block_cls_tokens: Tensor | None
+    fusion_inputs: tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+class DPT(nn.Module, ABC):
+    """Image to depth in two halves, so that the second one can be run again and again with other fusion scales."""
+
+    fusion: Fusion
+    head: nn.Module
+
+    @abstractmethod
+    def features(self, image_bchw: Tensor) -> Features:
+        """Run the encoder, the reassembly and the part of the fusion that no scale can change.
+
+        Args:
+            image_bchw: float32 RGB, normalised with the family's mean and std; each side a multiple of the patch size.
+        """
+
+    def depth(self, fusion_inputs: tuple[Tensor, ...], fusion_scales: tuple[Tensor, ...] | None = None) -> Tensor:
+        """Depth ``[batch, height, width]`` from ``fusion_inputs`` and, for fusion blocks 1 … 4, a scale ``[1 or batch]``."""
+        return self.head(self.fusion(fusion_inputs, fusion_scales))
+
+    def forward(self, image_bchw: Tensor) -> Tensor:
+        """Depth ``[batch, height, width]`` of the unmodified model."""
+        return self.depth(self.features(image_bchw).fusion_inputs)
+
+
+class ResidualUnit(nn.Module):
+    """Two 3×3 convolutions, each after its ReLU, around a shortcut (``ResidualConvUnit_custom``)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
+
+    def forward(self, x_bchw: Tensor) -> Tensor:
+        return x_bchw + self.conv2(F.relu(self.conv1(F.relu(x_bchw))))
+
+
+class FusionBlock(nn.Module):
+    """One fusion block (``FeatureFusionBlock_custom``), without the unit on the skip path that :class:`Fusion` runs early.
+
+    The original resizes first and then applies its 1×1 convolution. Both are linear and the interpolation weights sum to
+    one, so the order does not matter beyond rounding (below 1e-6 of the map's range); this way round the convolution
+    touches a quarter of the pixels.
+    """
+
+    def __init__(self, channels: int, doubles: bool) -> None:
+        super().__init__()
+        self.residual_unit = ResidualUnit(channels)
+        self.out_conv = nn.Conv2d(channels, channels, kernel_size=1)
+        self.doubles = doubles
+
+    def forward(self, x_bchw: Tensor, next_bchw: Tensor | None) -> Tensor:
+        x_bchw = self.out_conv(self.residual_unit(x_bchw))
+        if self.doubles or next_bchw is None:
+            # The same sizes as below, said as a constant: onnxruntime keeps its blocked convolution layout only across
+            # a resize whose scales are constant whole numbers.
+            return F.interpolate(x_bchw, scale_factor=2, mode="bilinear", align_corners=True)
+        return F.interpolate(x_bchw, size=next_bchw.shape[-2:], mode="bilinear", align_corners=True)
+
+
+class Fusion(nn.Module):
+    """Four maps, coarse to fine, into one at twice the finest map's size.
+
+    Args:
+        channels: channels of all four maps.
+        doubles: for blocks 1 … 4, whether the next finer map is always exactly twice as large. False for block 4 of a
+            plain ViT, whose coarsest map is rounded up when the patch grid is odd.
+    """
+
+    def __init__(self, channels: int, doubles: tuple[bool, bool, bool, bool]) -> None:
+        super().__init__()
+        for number in FUSION_BLOCKS:
+            self.add_module(f"block_{number}", FusionBlock(channels, doubles[number - 1]))
+        for number in FUSION_BLOCKS[:-1]:  # block 4 has no skip path; checkpoints carry unused weights for it
+            self.add_module(f"skip_{number}", ResidualUnit(channels))
+
+    def inputs(self, maps: tuple[Tensor, Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What :meth:`forward` needs, computed as far as no scale can change it.
+
+        Scale k multiplies what comes *into* block k from below, so the skip path of blocks 1 … 3 runs here, once. Block 4
+        gets its map as it is: its first operation, a ReLU, follows the scale.
+        """
+        map_1, map_2, map_3, map_4 = maps
+        skip_1, skip_2, skip_3 = (self.get_submodule(f"skip_{number}") for number in FUSION_BLOCKS[:-1])
+        return skip_1(map_1), skip_2(map_2), skip_3(map_3), map_4
+
+    def forward(self, inputs: tuple[Tensor, ...], scales: tuple[Tensor, ...] | None = None) -> Tensor:
+        x_bchw = None
+        for number in reversed(FUSION_BLOCKS):
+            skip_bchw = inputs[number - 1]
+            carried_bchw = skip_bchw if x_bchw is None else x_bchw
+            if scales is not None:
+                carried_bchw = carried_bchw * scales[number - 1][:, None, None, None]
+            fused_bchw = carried_bchw if x_bchw is None else carried_bchw + skip_bchw
+            next_bchw = inputs[number - 2] if number > 1 else None
+            x_bchw = self.get_submodule(f"block_{number}")(fused_bchw, next_bchw)
+        assert x_bchw is not None
+        return x_bchw
+
+
+class DepthHead(nn.Module):
+    """Three convolutions from the fused map to depth.
+
+    Args:
+        channels: channels of the fused map.
+        middle: channels after the first convolution.
+        hidden: channels after the second.
+        upsample: factor from the fused map's size to the depth's; a multiple of 1/8 that gives whole pixels.
+        max_depth: metres at the end of a metric model's sigmoid; None for relative models, which end in a ReLU.
+    """
+
+    def __init__(self, channels: int, middle: int, hidden: int, upsample: float, max_depth: float | None = None) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, middle, kernel_size=3, padding=1)
+        self.conv2 = nn.Conv2d(middle, hidden, kernel_size=3, padding=1)
+        self.conv3 = nn.Conv2d(hidden, 1, kernel_size=1)
+        self.upsample = upsample
+        self.max_depth = max_depth
+
+    def forward(self, x_bchw: Tensor) -> Tensor:
+        x_bchw = self.conv1(x_bchw)
+        x_bchw = F.interpolate(x_bchw, scale_factor=self.upsample, mode="bilinear", align_corners=True)
+        depth_b1hw = self.conv3(F.relu(self.conv2(x_bchw)))
+        depth_b1hw = F.relu(depth_b1hw) if self.max_depth is None else depth_b1hw.sigmoid() * self.max_depth
+        return depth_b1hw.squeeze(1)

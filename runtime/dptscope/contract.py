@@ -1,0 +1,127 @@
+"""What is in a dptscope ONNX file: the one place where names, axes and meanings of the tensors are written down.
+
+The exporter builds its graphs from these tables, the runtime reads files by them, and the tests hold both to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+CONTRACT_VERSION = "1"
+METADATA_PREFIX = "dptscope."
+MODEL_SUFFIX = ".onnx"
+COMPANION_SUFFIX = ".fusion.onnx"
+
+FUSION_BLOCKS = (1, 2, 3, 4)  # 1 is the finest, 4 the coarsest
+
+IMAGE = "image"
+DEPTH = "depth"
+BLOCK_CLS_TOKENS = "block_cls_tokens"
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One graph input or output.
+
+    Attributes:
+        name: the name in the file.
+        axes: one entry an axis: a number where the size is fixed, the axis' name where it is not.
+        meaning: for people.
+    """
+
+    name: str
+    axes: tuple[int | str, ...]
+    meaning: str
+
+
+@dataclass(frozen=True)
+class BlockSpec:
+    """Shape of what leaves one transformer block.
+
+    Attributes:
+        channels: length of a token.
+        stride: pixels of the model's input a side of one grid cell.
+        stage: number of the stage, from 1; plain transformers have only one.
+    """
+
+    channels: int
+    stride: int
+    stage: int = 1
+
+
+def fusion_scale_name(fusion_block: int) -> str:
+    """Name of the scale of fusion block 1 … 4."""
+    return f"fusion_scale_{fusion_block}"
+
+
+def fusion_input_name(fusion_block: int) -> str:
+    """Name of what fusion block 1 … 4 needs from the encoder."""
+    return f"fusion_input_{fusion_block}"
+
+
+def block_tokens_name(block: int) -> str:
+    """Name of the tokens that leave transformer block 0, 1, …"""
+    return f"block_{block:02d}_tokens"
+
+
+def image_input() -> TensorSpec:
+    """The photo, prepared."""
+    return TensorSpec(IMAGE, ("batch", 3, "height", "width"), "RGB, normalised with the mean and std of the metadata")
+
+
+def fusion_scale_inputs() -> tuple[TensorSpec, ...]:
+    """The four optional scales: graph inputs with an initializer of one, float32 of length 1 or batch."""
+    return tuple(
+        TensorSpec(
+            fusion_scale_name(k),
+            ("scales",),
+            "factor on the deepest reassembled map, before fusion block 4"
+            if k == FUSION_BLOCKS[-1]
+            else f"factor on what comes from fusion block {k + 1} into block {k}",
+        )
+        for k in FUSION_BLOCKS
+    )
+
+
+def fusion_inputs(channels: int) -> tuple[TensorSpec, ...]:
+    """What the companion needs beside the scales; outputs of the model, inputs of the companion."""
+    return tuple(
+        TensorSpec(
+            fusion_input_name(k),
+            ("batch", channels, f"fusion_{k}_height", f"fusion_{k}_width"),
+            f"input of fusion block {k}, computed as far as no scale can change it",
+        )
+        for k in FUSION_BLOCKS
+    )
+
+
+def depth_output() -> TensorSpec:
+    """The depth."""
+    return TensorSpec(DEPTH, ("batch", "height", "width"), "relative inverse depth (larger is nearer), or metres")
+
+
+def block_outputs(blocks: Sequence[BlockSpec]) -> tuple[TensorSpec, ...]:
+    """Tokens of every transformer block, as an image-like grid."""
+    one_grid = len({block.stage for block in blocks}) == 1
+    return tuple(
+        TensorSpec(
+            block_tokens_name(index),
+            ("batch", "grid_height", "grid_width", block.channels)
+            if one_grid
+            else ("batch", f"stage_{block.stage}_grid_height", f"stage_{block.stage}_grid_width", block.channels),
+            f"patch tokens that leave transformer block {index}, before any final norm",
+        )
+        for index, block in enumerate(blocks)
+    )
+
+
+def cls_output(blocks: Sequence[BlockSpec]) -> TensorSpec:
+    """Class tokens of every transformer block, where the encoder has one."""
+    return TensorSpec(BLOCK_CLS_TOKENS, ("batch", len(blocks), blocks[0].channels), "class token that leaves each block")
+
+
+def model_outputs(blocks: Sequence[BlockSpec], has_cls: bool, fusion_channels: int) -> tuple[TensorSpec, ...]:
+    """All outputs of ``NAME.onnx``, in the order of the file. Readers go by name, never by position."""
+    cls = (cls_output(blocks),) if has_cls else ()
+    return (depth_output(), *block_outputs(blocks), *cls, *fusion_inputs(fusion_channels))

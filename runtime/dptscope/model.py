@@ -1,0 +1,289 @@
+"""A loaded model: depth, tokens, norms, and scenes that answer many fusion scalings after one run of the encoder."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from dptscope import contract
+from dptscope.card import DepthKind, ModelCard
+from dptscope.errors import DptscopeError, ModelFileError
+from dptscope.norms import NormStatistics, norm_statistics, token_norms
+from dptscope.prepare import check_image, check_input_shape, prepare_image
+from dptscope.resize import Float32Array, resize_depth
+from dptscope.session import open_session
+
+logger = logging.getLogger("dptscope")
+
+FusionScales = tuple[float, float, float, float]
+UNSCALED: FusionScales = (1.0, 1.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Depth of one photo.
+
+    Attributes:
+        depth: float32 ``[height, width]`` at the photo's own size.
+        raw: float32 as the model gives it, at the model's input size.
+        kind: ``relative``: inverse depth without a unit, larger is nearer; ``metric``: metres, larger is farther.
+    """
+
+    depth: Float32Array
+    raw: Float32Array
+    kind: DepthKind
+
+
+def load(path: str | PathLike[str], providers: Sequence[str] | None = None, threads: int | None = None) -> DepthModel:
+    """Open an exported model and, where it lies beside it, its fusion companion.
+
+    Args:
+        path: ``NAME.onnx``; the companion is ``NAME.fusion.onnx``.
+        providers: onnxruntime execution providers; the CPU if None.
+        threads: threads of a run; as many as this process may use if None.
+
+    Raises:
+        ModelFileError: no such file, no dptscope model, or a companion of another model.
+        ProviderError: a provider that is not there.
+    """
+    return DepthModel(Path(path), providers, threads)
+
+
+def companion_path(model_path: Path) -> Path:
+    """``NAME.fusion.onnx`` beside ``NAME.onnx``."""
+    return model_path.with_name(model_path.name.removesuffix(contract.MODEL_SUFFIX) + contract.COMPANION_SUFFIX)
+
+
+class DepthModel:
+    """An exported model. Use :func:`load`.
+
+    Attributes:
+        path: the file.
+        card: what the file says about itself.
+    """
+
+    def __init__(self, path: Path, providers: Sequence[str] | None = None, threads: int | None = None) -> None:
+        if path.name.endswith(contract.COMPANION_SUFFIX):
+            raise ModelFileError(f"{path}: expected a model, got a fusion companion; name the model beside it")
+        self.path = path
+        self._session = open_session(path, providers, threads)
+        self.card = ModelCard.from_metadata(self._session.get_modelmeta().custom_metadata_map, str(path))
+        self._outputs = {output.name for output in self._session.get_outputs()}
+        self._check_outputs()
+        self._companion = self._open_companion(providers, threads)
+
+    @property
+    def has_companion(self) -> bool:
+        """Whether another fusion scaling costs only the fusion and the head."""
+        return self._companion is not None
+
+    def _check_outputs(self) -> None:
+        card = self.card
+        expected = contract.model_outputs(card.blocks, card.has_cls, card.fusion_channels)
+        missing = [spec.name for spec in expected if spec.name not in self._outputs]
+        if missing:
+            raise ModelFileError(f"{self.path}: expected the output {missing[0]}, which is not there; export it again")
+
+    def _open_companion(self, providers: Sequence[str] | None, threads: int | None) -> ort.InferenceSession | None:
+        path = companion_path(self.path)
+        if not path.is_file():
+            return None
+        session = open_session(path, providers, threads)
+        card = ModelCard.from_metadata(session.get_modelmeta().custom_metadata_map, str(path))
+        if card.model_id != self.card.model_id:
+            raise ModelFileError(
+                f"{path}: expected the companion of {self.path.name} (id {self.card.model_id}), "
+                f"got that of another model (id {card.model_id})"
+            )
+        return session
+
+    def predict(self, image_bgr: NDArray[Any], *, size: int | None = None, square: bool = False) -> Prediction:
+        """Depth of a photo with the unmodified model.
+
+        Args:
+            image_bgr: uint8 ``[height, width, 3]``, blue first, as OpenCV reads it.
+            size: what to use in place of the model's native size: the target of its resize rule, in pixels.
+            square: ignore the photo's aspect.
+
+        Raises:
+            ImageError: no image.
+            SizeError: the model does not take that size.
+        """
+        image = check_image(image_bgr)
+        input_bchw = prepare_image(self.card, image, size, square)
+        return self._prediction(self.run(input_bchw, [contract.DEPTH])[contract.DEPTH][0], image)
+
+    def _prediction(self, raw_hw: Float32Array, image: NDArray[Any]) -> Prediction:
+        photo_hw = (image.shape[0], image.shape[1])
+        depth_hw = resize_depth(raw_hw, photo_hw, self.card.preparation.output_resize)
+        return Prediction(depth=depth_hw, raw=raw_hw, kind=self.card.depth_kind)
+
+    def block_tokens(
+        self, image_bgr: NDArray[Any], *, size: int | None = None, square: bool = False
+    ) -> tuple[Float32Array, ...]:
+        """Patch tokens that leave each block, one float32 ``[grid_height, grid_width, channels]`` a block.
+
+        Arguments and errors as in :meth:`predict`.
+        """
+        return self.prepare(image_bgr, size=size, square=square, keep_tokens=True).block_tokens
+
+    def block_norms(
+        self, image_bgr: NDArray[Any], *, size: int | None = None, square: bool = False
+    ) -> tuple[Float32Array, ...]:
+        """L2 norms of the patch tokens that leave each block, one float32 ``[grid_height, grid_width]`` a block.
+
+        Arguments and errors as in :meth:`predict`.
+        """
+        return self.prepare(image_bgr, size=size, square=square).block_norms
+
+    def prepare(
+        self, image_bgr: NDArray[Any], *, size: int | None = None, square: bool = False, keep_tokens: bool = False
+    ) -> Scene:
+        """Run the encoder once on a photo and keep what further questions need.
+
+        Args:
+            image_bgr: see :meth:`predict`.
+            size: see :meth:`predict`.
+            square: see :meth:`predict`.
+            keep_tokens: keep the tokens themselves and not only their norms: blocks × grid × channels × 4 bytes.
+
+        Raises:
+            ImageError: no image.
+            SizeError: the model does not take that size.
+        """
+        image = check_image(image_bgr)
+        return Scene(self, image, prepare_image(self.card, image, size, square), keep_tokens)
+
+    def run(
+        self, input_bchw: Float32Array, outputs: Sequence[str], fusion_scales: FusionScales = UNSCALED
+    ) -> dict[str, Float32Array]:
+        """Run the whole graph on a prepared input.
+
+        Args:
+            input_bchw: float32 ``[batch, 3, height, width]``; see :func:`dptscope.prepare.prepare_image`.
+            outputs: names of the outputs to fetch.
+            fusion_scales: factors of fusion blocks 1 … 4.
+
+        Raises:
+            SizeError: the graph does not take that shape.
+            DptscopeError: no such output.
+        """
+        check_input_shape(self.card, input_bchw.shape)
+        unknown = [name for name in outputs if name not in self._outputs]
+        if unknown:
+            raise DptscopeError(f"{self.path.name}: expected an output of the model, got {unknown[0]!r}")
+        feeds = {contract.IMAGE: np.ascontiguousarray(input_bchw, dtype=np.float32)}
+        if fusion_scales != UNSCALED:
+            feeds |= _scale_feeds(fusion_scales)
+        return dict(zip(outputs, self._session.run(list(outputs), feeds), strict=True))
+
+    def fuse(
+        self, fusion_inputs: Sequence[Float32Array], fusion_scales: FusionScales | NDArray[np.float32] = UNSCALED
+    ) -> Float32Array:
+        """Run only fusion and head.
+
+        Args:
+            fusion_inputs: ``fusion_input_1 … 4``, each ``[batch, channels, height, width]``.
+            fusion_scales: four numbers, or an array ``[n, 4]``: with a batch of one, n scalings in one run.
+
+        Returns:
+            depth, float32 ``[max(batch, n), height, width]``.
+
+        Raises:
+            ModelFileError: the companion is not there.
+        """
+        if self._companion is None:
+            raise ModelFileError(f"{companion_path(self.path)}: the fusion companion is not there")
+        feeds = {contract.fusion_input_name(k): v for k, v in zip(contract.FUSION_BLOCKS, fusion_inputs, strict=True)}
+        feeds |= _scale_feeds(fusion_scales)
+        (depth_bhw,) = self._companion.run([contract.DEPTH], feeds)
+        return np.asarray(depth_bhw)
+
+
+def _scale_feeds(fusion_scales: FusionScales | NDArray[np.float32]) -> dict[str, Float32Array]:
+    scales_n4 = np.atleast_2d(np.asarray(fusion_scales, dtype=np.float32))
+    if scales_n4.ndim != 2 or scales_n4.shape[1] != len(contract.FUSION_BLOCKS) or not np.isfinite(scales_n4).all():
+        raise DptscopeError(f"expected four finite fusion scales, got {fusion_scales}")
+    return {
+        contract.fusion_scale_name(k): np.ascontiguousarray(scales_n4[:, k - 1]) for k in contract.FUSION_BLOCKS
+    }
+
+
+class Scene:
+    """One photo after the encoder. Made by :meth:`DepthModel.prepare`.
+
+    Attributes:
+        photo_size: height and width of the photo.
+        input_size: height and width at which the model saw it.
+        block_norms: L2 norms of the tokens that leave each block, float32 ``[grid_height, grid_width]`` each.
+    """
+
+    def __init__(self, model: DepthModel, image: NDArray[Any], input_bchw: Float32Array, keep_tokens: bool) -> None:
+        self._model = model
+        self.photo_size: tuple[int, int] = (image.shape[0], image.shape[1])
+        self.input_size: tuple[int, int] = (input_bchw.shape[2], input_bchw.shape[3])
+        blocks = [contract.block_tokens_name(index) for index in range(len(model.card.blocks))]
+        fusion = [contract.fusion_input_name(k) for k in contract.FUSION_BLOCKS] if model.has_companion else []
+        found = model.run(input_bchw, [contract.DEPTH, *blocks, *fusion])
+        self._unscaled_hw = found[contract.DEPTH][0]
+        self._tokens = tuple(found[name][0] for name in blocks) if keep_tokens else None
+        self.block_norms = tuple(token_norms(found[name][0]) for name in blocks)
+        self._fusion_inputs = tuple(found[name] for name in fusion)
+        self._input_bchw = None if model.has_companion else input_bchw
+        self._warned = False
+
+    @property
+    def block_tokens(self) -> tuple[Float32Array, ...]:
+        """Patch tokens that leave each block, float32 ``[grid_height, grid_width, channels]`` each.
+
+        Raises:
+            DptscopeError: the scene was prepared without ``keep_tokens``.
+        """
+        if self._tokens is None:
+            raise DptscopeError("expected a scene prepared with keep_tokens=True, got one that keeps only the norms")
+        return self._tokens
+
+    def statistics(self) -> tuple[NormStatistics, ...]:
+        """What each block's norm map looks like, and where its outliers are."""
+        blocks = self._model.card.blocks
+        return tuple(
+            norm_statistics(index, norms_hw, blocks[index].stride, blocks[index].channels)
+            for index, norms_hw in enumerate(self.block_norms)
+        )
+
+    def raw_depth(self, fusion_scales: FusionScales = UNSCALED) -> Float32Array:
+        """Depth at the model's input size, float32 ``[height, width]``, for scales of fusion blocks 1 … 4.
+
+        Runs only fusion and head where the companion is there, else the whole model (and logs that once).
+        """
+        fusion_scales = _four(fusion_scales)
+        if fusion_scales == UNSCALED:
+            return self._unscaled_hw
+        if self._input_bchw is None:
+            return self._model.fuse(self._fusion_inputs, fusion_scales)[0]
+        if not self._warned:
+            self._warned = True
+            logger.warning(
+                "%s is not there: every fusion scaling runs the whole model", companion_path(self._model.path)
+            )
+        return self._model.run(self._input_bchw, [contract.DEPTH], fusion_scales)[contract.DEPTH][0]
+
+    def depth(self, fusion_scales: FusionScales = UNSCALED) -> Float32Array:
+        """Depth at the photo's size, float32 ``[height, width]``; see :meth:`raw_depth`."""
+        raw_hw = self.raw_depth(fusion_scales)
+        return resize_depth(raw_hw, self.photo_size, self._model.card.preparation.output_resize)
+
+
+def _four(fusion_scales: Sequence[float]) -> FusionScales:
+    scales = tuple(float(scale) for scale in fusion_scales)
+    if len(scales) != len(contract.FUSION_BLOCKS) or not np.isfinite(scales).all():
+        raise DptscopeError(f"expected four finite fusion scales, got {scales}")
+    return scales[0], scales[1], scales[2], scales[3]

@@ -1,0 +1,101 @@
+"""L2 norms of tokens, and which of them stand out.
+
+In "Vision Transformers Need Registers" (Darcet et al. 2024) a few patch tokens of large vision transformers have norms
+several times those of the rest; the paper cuts at a fixed norm of 150, chosen for one model. A threshold that follows each
+block's own distribution works across models and blocks, so that is what is used here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dptscope.resize import Float32Array
+
+ROBUST_SIGMAS = 6.0
+MEDIAN_FACTOR = 2.0
+_MAD_TO_SIGMA = 1.4826  # of a normal distribution
+
+RULE = (
+    f"a token is an outlier when its norm exceeds both {MEDIAN_FACTOR:g} times the block's median and the median plus "
+    f"{ROBUST_SIGMAS:g} robust standard deviations ({_MAD_TO_SIGMA} times the median absolute deviation)"
+)
+
+
+def token_norms(tokens_hwc: Float32Array) -> Float32Array:
+    """L2 norm of each token: ``[grid_height, grid_width, channels]`` to ``[grid_height, grid_width]``, float32."""
+    return np.sqrt(np.square(tokens_hwc).sum(axis=-1, dtype=np.float32))
+
+
+def outlier_threshold(norms_hw: Float32Array) -> float:
+    """The norm above which a token of this block is an outlier; see :data:`RULE`."""
+    median = float(np.median(norms_hw))
+    sigma = _MAD_TO_SIGMA * float(np.median(np.abs(norms_hw - median)))
+    return max(MEDIAN_FACTOR * median, median + ROBUST_SIGMAS * sigma)
+
+
+@dataclass(frozen=True)
+class NormStatistics:
+    """What one block's norm map looks like.
+
+    Attributes:
+        block: index of the block.
+        grid: rows and columns of the map.
+        stride: pixels of the model's input a side of one cell.
+        channels: length of a token.
+        minimum, maximum, mean, median: of the norms.
+        threshold: see :func:`outlier_threshold`.
+        outliers: row, column and norm of each outlier, longest first.
+    """
+
+    block: int
+    grid: tuple[int, int]
+    stride: int
+    channels: int
+    minimum: float
+    maximum: float
+    mean: float
+    median: float
+    threshold: float
+    outliers: tuple[tuple[int, int, float], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for a JSON file."""
+        return {
+            "block": self.block,
+            "grid": list(self.grid),
+            "stride": self.stride,
+            "channels": self.channels,
+            "min": self.minimum,
+            "max": self.maximum,
+            "mean": self.mean,
+            "median": self.median,
+            "outliers": {
+                "threshold": self.threshold,
+                "count": len(self.outliers),
+                "positions": [[row, column] for row, column, _ in self.outliers],
+                "norms": [norm for _, _, norm in self.outliers],
+            },
+        }
+
+
+def norm_statistics(block: int, norms_hw: Float32Array, stride: int, channels: int) -> NormStatistics:
+    """Summarise one block's norm map ``[grid_height, grid_width]``."""
+    threshold = outlier_threshold(norms_hw)
+    found: NDArray[np.intp] = np.argwhere(norms_hw > threshold)
+    outliers = sorted(((int(r), int(c), float(norms_hw[r, c])) for r, c in found), key=lambda o: -o[2])
+    return NormStatistics(
+        block=block,
+        grid=(norms_hw.shape[0], norms_hw.shape[1]),
+        stride=stride,
+        channels=channels,
+        minimum=float(norms_hw.min()),
+        maximum=float(norms_hw.max()),
+        mean=float(norms_hw.mean()),
+        median=float(np.median(norms_hw)),
+        threshold=threshold,
+        outliers=tuple(outliers),
+    )

@@ -1,0 +1,133 @@
+"""Photo to model input, with the original projects' own rules, so that the depth equals theirs.
+
+The rules follow ``depth_anything_v2/util/transform.py`` and MiDaS ``midas/transforms.py`` (the same class in both).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dptscope.card import ModelCard, Preparation
+from dptscope.errors import ImageError, SizeError
+from dptscope.resize import Float32Array
+
+UInt8Array = NDArray[np.uint8]
+
+
+def check_image(image_bgr: NDArray[Any]) -> UInt8Array:
+    """Return the image if it is one.
+
+    Args:
+        image_bgr: as OpenCV reads it: uint8 ``[height, width, 3]``, blue first.
+
+    Raises:
+        ImageError: any other dtype or shape.
+    """
+    if not isinstance(image_bgr, np.ndarray):
+        raise ImageError(f"expected an image as uint8 array (height, width, 3), got {type(image_bgr).__name__}")
+    if image_bgr.dtype != np.uint8 or image_bgr.ndim != 3 or image_bgr.shape[2] != 3 or 0 in image_bgr.shape:
+        raise ImageError(f"expected an image as uint8 (height, width, 3), got {image_bgr.dtype} {image_bgr.shape}")
+    return image_bgr
+
+
+def input_size(card: ModelCard, photo_hw: tuple[int, int], size: int | None = None, square: bool = False) -> tuple[int, int]:
+    """Height and width at which the model sees a photo.
+
+    Args:
+        card: the model's card.
+        photo_hw: the photo's height and width in pixels.
+        size: what to use in place of the native size; a multiple of ``card.size_multiple``.
+        square: ignore the aspect: both sides are the size.
+
+    Raises:
+        SizeError: the model does not take that size.
+    """
+    if size is not None:
+        _check_size(card, size)
+    if not card.dynamic:
+        return card.native_size
+    native_h, native_w = (size, size) if size is not None else card.native_size
+    if square or card.preparation.resize_rule == "exact":
+        return native_h, native_w
+    return _aspect_size(photo_hw, (native_h, native_w), card.preparation)
+
+
+def _check_size(card: ModelCard, size: int) -> None:
+    if not card.dynamic:
+        if (size, size) != card.native_size:
+            height, width = card.native_size
+            raise SizeError(f"this file was exported for {height} × {width} pixels only, got {size}")
+        return
+    multiple = card.size_multiple
+    if size < multiple or size % multiple:
+        below = max(size // multiple, 1) * multiple
+        raise SizeError(f"expected a size that is a multiple of {multiple} (such as {below} or {below + multiple}), got {size}")
+
+
+def check_input_shape(card: ModelCard, shape: tuple[int, ...]) -> None:
+    """Check the shape of a prepared input ``[batch, 3, height, width]`` before onnxruntime sees it.
+
+    Raises:
+        SizeError: the graph does not take it.
+    """
+    if len(shape) != 4 or shape[1] != 3 or shape[0] < 1:
+        raise SizeError(f"expected an input of shape (batch, 3, height, width), got {shape}")
+    if not card.dynamic and shape[2:] != card.native_size:
+        height, width = card.native_size
+        raise SizeError(f"this file was exported for {height} × {width} pixels only, got {shape[2]} × {shape[3]}")
+    multiple = card.size_multiple
+    if shape[2] % multiple or shape[3] % multiple or 0 in shape:
+        raise SizeError(f"expected sides that are multiples of {multiple} pixels, got {shape[2]} × {shape[3]}")
+
+
+def _aspect_size(photo_hw: tuple[int, int], native_hw: tuple[int, int], rule: Preparation) -> tuple[int, int]:
+    height, width = photo_hw
+    scale_h, scale_w = native_hw[0] / height, native_hw[1] / width
+    if rule.resize_rule == "lower_bound":
+        scale = max(scale_h, scale_w)
+        smallest_h, smallest_w = native_hw
+    else:
+        # "minimal": the factor that changes the photo less
+        scale = scale_w if abs(1 - scale_w) < abs(1 - scale_h) else scale_h
+        smallest_h = smallest_w = rule.multiple
+    return (
+        _to_multiple(scale * height, rule.multiple, smallest_h),
+        _to_multiple(scale * width, rule.multiple, smallest_w),
+    )
+
+
+def _to_multiple(length: float, multiple: int, smallest: int) -> int:
+    """Round to a multiple (half to even, as numpy does), up where that would fall below the smallest."""
+    rounded = int(np.round(length / multiple)) * multiple
+    return rounded if rounded >= smallest else math.ceil(length / multiple) * multiple
+
+
+def prepare_image(card: ModelCard, image_bgr: UInt8Array, size: int | None = None, square: bool = False) -> Float32Array:
+    """Resize and normalise a photo.
+
+    Args:
+        card: the model's card.
+        image_bgr: uint8 ``[height, width, 3]``, blue first.
+        size: see :func:`input_size`.
+        square: see :func:`input_size`.
+
+    Returns:
+        float32 ``[1, 3, height, width]``, RGB, normalised.
+
+    Raises:
+        ImageError: no image.
+        SizeError: the model does not take that size.
+    """
+    check_image(image_bgr)
+    height, width = input_size(card, (image_bgr.shape[0], image_bgr.shape[1]), size, square)
+    rule = card.preparation
+    # The originals resize in float64 and leave the overshoot of the cubic kernel alone, so neither is clipped here.
+    rgb_hw3 = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB) / 255.0
+    resized_hw3 = cv2.resize(rgb_hw3, (width, height), interpolation=cv2.INTER_CUBIC)
+    normalised_hw3 = (resized_hw3 - np.asarray(rule.mean)) / np.asarray(rule.std)
+    return np.ascontiguousarray(normalised_hw3.transpose(2, 0, 1), dtype=np.float32)[None]
