@@ -16,6 +16,7 @@ COMPANION_SUFFIX = ".fusion.onnx"
 FUSION_BLOCKS = (1, 2, 3, 4)  # 1 is the finest, 4 the coarsest
 
 IMAGE = "image"
+SCALES_AXIS = "scales"
 DEPTH = "depth"
 BLOCK_CLS_TOKENS = "block_cls_tokens"
 
@@ -75,7 +76,7 @@ def fusion_scale_inputs() -> tuple[TensorSpec, ...]:
     return tuple(
         TensorSpec(
             fusion_scale_name(k),
-            ("scales",),
+            (SCALES_AXIS,),
             "factor on the deepest reassembled map, before fusion block 4"
             if k == FUSION_BLOCKS[-1]
             else f"factor on what comes from fusion block {k + 1} into block {k}",

@@ -85,6 +85,17 @@ class DepthModel:
         """Whether another fusion scaling costs only the fusion and the head."""
         return self._companion is not None
 
+    def inputs(self) -> list[dict[str, Any]]:
+        """Name, axes and whether it may be left out, of every input."""
+        optional = self._session.get_overridable_initializers()
+        return [{"name": node.name, "axes": list(node.shape), "optional": False} for node in self._session.get_inputs()] + [
+            {"name": node.name, "axes": list(node.shape), "optional": True} for node in optional
+        ]
+
+    def outputs(self) -> list[dict[str, Any]]:
+        """Name and axes of every output."""
+        return [{"name": node.name, "axes": list(node.shape)} for node in self._session.get_outputs()]
+
     def _check_outputs(self) -> None:
         card = self.card
         expected = contract.model_outputs(card.blocks, card.has_cls, card.fusion_channels)

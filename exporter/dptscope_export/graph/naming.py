@@ -1,0 +1,170 @@
+"""Names for people: every node, value and weight carries the path of the module that it comes from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import chain, count
+
+import onnx
+import onnx_ir as ir
+
+from dptscope.contract import SCALES_AXIS, TensorSpec
+from dptscope_export.errors import ExportError
+from dptscope_export.graph.wrappers import MODEL_ATTRIBUTE
+
+_SCOPES = "pkg.torch.onnx.name_scopes"  # the exporter's own record: module path by module path, then the operation
+_NO_MODULE = "_empty_nn_module_stack"  # how the exporter marks what it reads off the inputs: their sizes
+_SIZES = "sizes"
+_CONSTANTS = "constants"
+_NUMBER = re.compile(r"_\d+$")
+_MODEL_PREFIX = re.compile(rf"^{MODEL_ATTRIBUTE}(\.|$)")
+
+
+def name_nodes(model: ir.Model) -> None:
+    """Name each node ``module/path/Operator``, from what the exporter recorded. Run before anything drops the record."""
+    taken: set[str] = set()
+    for node in model.graph:
+        node.name = _unique(_join(_module_path(node), node.op_type), taken)
+        node.metadata_props.clear()  # stack traces of the machine that exported
+
+
+def name_values(model: ir.Model) -> None:
+    """Name values after the node that makes them, and weights after the module that owns or uses them.
+
+    Inputs and outputs of the graph keep their names. Nodes without a name, which simplification may have made, get the
+    path of the node that feeds them.
+    """
+    graph = model.graph
+    fixed = {value.name for value in (*graph.inputs, *graph.outputs)}
+    taken: set[str] = set()
+    for node in graph:
+        if not node.name or "/" not in node.name:
+            node.name = _join(_path_of_producer(node), node.op_type)
+        node.name = _unique(_NUMBER.sub("", node.name), taken)
+
+    taken = {name for name in fixed if name}
+    for value in list(graph.initializers.values()):
+        if value.name not in fixed:
+            _rename_initializer(graph, value, _unique(_initializer_name(value), taken))
+    for node in graph:
+        for index, value in enumerate(node.outputs):
+            if value.name not in fixed:
+                suffix = f".{index}" if len(node.outputs) > 1 else ""
+                value.name = _unique(f"{node.name}{suffix}", taken)
+
+
+def name_axes(model: ir.Model, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> None:
+    """Give the graph's inputs and outputs the contract's axes, and say all other sizes in terms of them.
+
+    Raises:
+        ExportError: rank or a fixed size differs from the contract.
+    """
+    graph = model.graph
+    words: dict[str, str] = {}
+    for value, spec in zip((*graph.outputs, *graph.inputs), (*outputs, *inputs), strict=True):
+        dims = tuple(value.shape) if value.shape is not None else ()
+        if value.name != spec.name or len(dims) != len(spec.axes):
+            raise ExportError(f"expected {spec.name} with axes {spec.axes}, got {value.name} with {dims}")
+        axes: list[int | str] = []
+        for dim, axis in zip(dims, spec.axes, strict=True):
+            if isinstance(axis, int) and dim != axis:
+                raise ExportError(f"expected {axis} in {spec.name} {spec.axes}, got {dims}")
+            if isinstance(dim, ir.SymbolicDim):
+                if isinstance(axis, str):
+                    words.setdefault(str(dim.value), axis)
+                axes.append(axis)
+            else:
+                axes.append(axis if axis == SCALES_AXIS else dim)  # a size that this graph fixes stays a number
+        value.shape = ir.Shape(axes)
+    _respell_sizes(graph, words, {value.name for value in (*graph.inputs, *graph.outputs)})
+    _free_scales(graph)
+
+
+def _respell_sizes(graph: ir.Graph, words: dict[str, str], done: set[str | None]) -> None:
+    symbols = {dim: axis for dim, axis in words.items() if dim.isidentifier()}
+    pattern = re.compile("|".join(rf"\b{re.escape(symbol)}\b" for symbol in symbols) or r"(?!)")
+    for node in graph:
+        for value in node.outputs:
+            if value.name in done or value.shape is None:
+                continue
+            dims: list[int | str | None] = []
+            for dim in value.shape:
+                if not isinstance(dim, ir.SymbolicDim):
+                    dims.append(dim)
+                    continue
+                text = str(dim.value)
+                dims.append(words.get(text) or pattern.sub(lambda match: symbols[match.group()], text))
+            value.shape = ir.Shape(dims)
+
+
+def _free_scales(graph: ir.Graph) -> None:
+    """The scales were traced with length one; what only reshapes them has their axis, too."""
+    scales = [value for value in graph.inputs if value.shape is not None and list(value.shape) == [SCALES_AXIS]]
+    for node in (node for scale in scales for node in scale.consumers()):
+        for value in node.outputs:
+            if value.shape is not None:
+                value.shape = ir.Shape([SCALES_AXIS, *list(value.shape)[1:]])
+
+
+def _module_path(node: ir.Node) -> str:
+    scopes = node.metadata_props.get(_SCOPES)
+    if scopes is None:
+        return ""
+    *modules, _operation = [part.strip(" '\"") for part in scopes.strip("[]").split(",")]
+    path = modules[-1] if modules else ""
+    if path.startswith(_NO_MODULE):
+        return _SIZES
+    return _MODEL_PREFIX.sub("", path).replace(".", "/")
+
+
+def _path_of_producer(node: ir.Node) -> str:
+    for value in node.inputs:
+        producer = value.producer() if value is not None else None
+        if producer is not None and producer.name and "/" in producer.name:
+            return producer.name.rpartition("/")[0]
+    return ""
+
+
+def _initializer_name(value: ir.Value) -> str:
+    """A module's own parameter keeps its path; a constant gets its user's path and the name of the operand."""
+    name = value.name or ""
+    if name.startswith(f"{MODEL_ATTRIBUTE}."):
+        return _MODEL_PREFIX.sub("", name).replace(".", "/")
+    uses = value.uses()
+    if not uses:
+        return name
+    node, index = uses[0]
+    path = (node.name or "").rpartition("/")[0]
+    if node.op_type == "MatMul" and index == 1 and value.shape is not None and len(value.shape) == 2:
+        return _join(path, "weight")  # the exporter transposed the linear layer's weight and lost its name
+    if any((user.name or "").rpartition("/")[0] != path for user, _ in uses[1:]):
+        return _join(_CONSTANTS, _operand(node, index))
+    return _join(node.name or "", _operand(node, index))
+
+
+def _operand(node: ir.Node, index: int) -> str:
+    parameters = onnx.defs.get_schema(node.op_type, node.graph.opset_imports.get("", 20) if node.graph else 20).inputs
+    return parameters[min(index, len(parameters) - 1)].name
+
+
+def _rename_initializer(graph: ir.Graph, value: ir.Value, name: str) -> None:
+    if value.name == name:
+        return
+    del graph.initializers[value.name]  # type: ignore[arg-type]  # initializers always have names
+    value.name = name
+    if value.const_value is not None:
+        value.const_value.name = name
+    graph.initializers[name] = value
+
+
+def _join(path: str, leaf: str) -> str:
+    return f"{path}/{leaf}" if path else leaf
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    """The name, or the name with the first free number from 2 on."""
+    candidates = chain([name], (f"{name}_{number}" for number in count(2)))
+    free = next(candidate for candidate in candidates if candidate not in taken)
+    taken.add(free)
+    return free

@@ -1,0 +1,112 @@
+"""Smaller graphs: onnxsim on the structure, and reshapes that say their sizes instead of computing them."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+import onnxsim
+
+from dptscope_export.errors import ExportError
+
+# Weights above this stay out of simplification: it reads structure and shapes, and copying gigabytes through it costs
+# minutes and memory. The exporter has already folded what can be folded of them (transposed linear weights).
+LARGE_BYTES = 1 << 16
+
+
+def simplify(model: ir.Model) -> ir.Model:
+    """Run onnxsim over the graph with its large weights set aside.
+
+    Sizes of values that survive stay as the exporter traced them: the shape inference inside onnxsim loses named axes.
+
+    Raises:
+        ExportError: inputs or outputs changed.
+    """
+    interface = _interface(model)
+    shapes = {value.name: value.shape for value in _values(model.graph)}
+    weights = _set_aside(model.graph)
+    proto, _ = onnxsim.simplify(ir.to_proto(model))
+    simplified = ir.from_proto(proto)
+    _put_back(simplified.graph, weights)
+    if _interface(simplified) != interface:
+        raise ExportError(f"expected {interface} after simplification, got {_interface(simplified)}")
+    for value in _values(simplified.graph):
+        if shapes.get(value.name) is not None:
+            value.shape = shapes[value.name]
+    return simplified
+
+
+def _interface(model: ir.Model) -> list[str | None]:
+    return [value.name for value in (*model.graph.inputs, *model.graph.outputs)]
+
+
+def _values(graph: ir.Graph) -> list[ir.Value]:
+    return [*graph.inputs, *(value for node in graph for value in node.outputs)]
+
+
+def _set_aside(graph: ir.Graph) -> dict[str, ir.TensorProtocol]:
+    """Turn large initializers into inputs and return their values."""
+    weights: dict[str, ir.TensorProtocol] = {}
+    for name, value in list(graph.initializers.items()):
+        tensor = value.const_value
+        if tensor is not None and tensor.nbytes > LARGE_BYTES:
+            weights[name] = tensor
+            value.const_value = None
+            del graph.initializers[name]
+            graph.inputs.append(value)
+    return weights
+
+
+def _put_back(graph: ir.Graph, weights: dict[str, ir.TensorProtocol]) -> None:
+    for value in [value for value in graph.inputs if value.name in weights]:
+        graph.inputs.remove(value)
+        if value.uses():
+            value.const_value = weights[value.name or ""]
+            graph.initializers[value.name or ""] = value
+
+
+def say_reshapes(model: ir.Model) -> bool:
+    """Replace computed targets of Reshape by constants where 0 ("as in the input") and one -1 can say them.
+
+    Returns:
+        whether anything changed.
+    """
+    changed = False
+    for node in model.graph:
+        if node.op_type != "Reshape" or node.inputs[1] is None or node.inputs[1].const_value is not None:
+            continue
+        target = _target(node.inputs[0], node.outputs[0])
+        if target is None:
+            continue
+        tensor = ir.tensor(target, dtype=ir.DataType.INT64, name=f"{node.name}/shape")
+        constant = ir.Value(name=tensor.name, type=ir.TensorType(ir.DataType.INT64), shape=ir.Shape([len(target)]))
+        constant.const_value = tensor
+        model.graph.initializers[tensor.name or ""] = constant
+        node.replace_input_with(1, constant)
+        node.attributes.pop("allowzero", None)  # the exporter sets it, and 0 would mean an empty axis then
+        changed = True
+    if changed:
+        _drop_unused(model.graph)
+    return changed
+
+
+def _target(source: ir.Value | None, result: ir.Value) -> list[int] | None:
+    if source is None or source.shape is None or result.shape is None:
+        return None
+    target: list[int] = []
+    for axis, dim in enumerate(result.shape):
+        if isinstance(dim, int):
+            target.append(dim)
+        elif axis < len(source.shape) and str(source.shape[axis]) == str(dim):
+            target.append(0)
+        else:
+            target.append(-1)
+    return target if target.count(-1) <= 1 and 0 not in result.shape else None
+
+
+def _drop_unused(graph: ir.Graph) -> None:
+    outputs = set(graph.outputs)
+    for node in reversed(list(graph)):
+        if not any(value.uses() or value in outputs for value in node.outputs):
+            graph.remove(node, safe=True)
+    for name, value in list(graph.initializers.items()):
+        if not value.uses():
+            del graph.initializers[name]

@@ -1,0 +1,103 @@
+"""Torch to an ONNX graph with PyTorch's current exporter (``torch.export`` based)."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import onnx_ir as ir
+import torch
+from torch import Tensor
+from torch.export import Dim
+
+from dptscope import contract
+from dptscope_export.families.base import Sizes
+from dptscope_export.graph.wrappers import FusionGraph, WholeGraph
+from dptscope_export.models.dpt import DPT
+
+TRACED_BATCH = 2  # one would be taken for a constant
+
+
+def trace_whole(model: DPT, sizes: Sizes, outputs: Sequence[contract.TensorSpec], opset: int) -> ir.Model:
+    """Trace image and scales to ``outputs`` (the contract's, in its order)."""
+    height, width = sizes.traced
+    image = torch.zeros(TRACED_BATCH, 3, height, width)
+    axes: dict[int, Any] = {0: Dim("batch")}
+    if sizes.dynamic:
+        axes |= {2: sizes.multiple * Dim("rows"), 3: sizes.multiple * Dim("columns")}
+    scales = _example_scales()
+    return _export(
+        WholeGraph(model),
+        examples=(image, *scales),
+        dynamic_shapes=(axes, *(None for _ in scales)),
+        inputs=(contract.image_input(), *contract.fusion_scale_inputs()),
+        outputs=outputs,
+        opset=opset,
+    )
+
+
+def trace_fusion(model: DPT, sizes: Sizes, fusion_channels: int, opset: int) -> ir.Model:
+    """Trace fusion inputs and scales to depth: the companion."""
+    height, width = sizes.traced
+    with torch.no_grad():
+        fusion_inputs = model.features(torch.zeros(TRACED_BATCH, 3, height, width)).fusion_inputs
+    # The sizes of the four maps depend on each other; the exporter finds out how.
+    axes = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC} if sizes.dynamic else {0: Dim.DYNAMIC}
+    scales = _example_scales()
+    return _export(
+        FusionGraph(model),
+        examples=(*fusion_inputs, *scales),
+        dynamic_shapes=(*(axes for _ in fusion_inputs), *(None for _ in scales)),
+        inputs=(*contract.fusion_inputs(fusion_channels), *contract.fusion_scale_inputs()),
+        outputs=(contract.depth_output(),),
+        opset=opset,
+    )
+
+
+def _example_scales() -> tuple[Tensor, ...]:
+    """Four tensors of length one: a length that only broadcasts leaves no trace of itself in the graph, so that the axis
+    can be freed afterwards. Four objects and four values: equal ones would be merged."""
+    return tuple(torch.full((1,), 1.0 + k / 8) for k in contract.FUSION_BLOCKS)
+
+
+def _export(
+    module: torch.nn.Module,
+    examples: tuple[Tensor, ...],
+    dynamic_shapes: tuple[Any, ...],
+    inputs: Sequence[contract.TensorSpec],
+    outputs: Sequence[contract.TensorSpec],
+    opset: int,
+) -> ir.Model:
+    with _quiet_exporter(), torch.no_grad():
+        program = torch.onnx.export(
+            module.eval(),
+            examples,
+            dynamo=True,
+            opset_version=opset,
+            dynamic_shapes=dynamic_shapes,
+            input_names=[spec.name for spec in inputs],
+            output_names=[spec.name for spec in outputs],
+            optimize=True,
+            verbose=False,
+        )
+    assert program is not None
+    return program.model
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Hold back what the exporter says to everyone about torchvision, deprecations of its own code and axis names."""
+    exporter = logging.getLogger("torch.onnx")
+    level = exporter.level
+    exporter.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", category=UserWarning)
+            warnings.simplefilter("ignore", category=FutureWarning)
+            warnings.simplefilter("ignore", category=DeprecationWarning)
+            yield
+    finally:
+        exporter.setLevel(level)

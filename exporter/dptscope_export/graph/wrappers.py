@@ -1,0 +1,54 @@
+"""What only the export needs of a model: the contract's inputs and outputs, in the contract's order."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from dptscope_export.models.dpt import DPT
+
+# Name of the attribute that holds the model in both wrappers; taken off the module paths in the graph.
+MODEL_ATTRIBUTE = "model"
+
+
+class WholeGraph(nn.Module):
+    """Image and scales to everything in :func:`dptscope.contract.model_outputs`."""
+
+    def __init__(self, model: DPT) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self,
+        image: Tensor,
+        fusion_scale_1: Tensor,
+        fusion_scale_2: Tensor,
+        fusion_scale_3: Tensor,
+        fusion_scale_4: Tensor,
+    ) -> tuple[Tensor, ...]:
+        features = self.model.features(image)
+        scales = (fusion_scale_1, fusion_scale_2, fusion_scale_3, fusion_scale_4)
+        depth = self.model.depth(features.fusion_inputs, scales)
+        cls_tokens = () if features.block_cls_tokens is None else (features.block_cls_tokens,)
+        return (depth, *features.block_tokens, *cls_tokens, *features.fusion_inputs)
+
+
+class FusionGraph(nn.Module):
+    """The companion: fusion inputs and scales to depth."""
+
+    def __init__(self, model: DPT) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self,
+        fusion_input_1: Tensor,
+        fusion_input_2: Tensor,
+        fusion_input_3: Tensor,
+        fusion_input_4: Tensor,
+        fusion_scale_1: Tensor,
+        fusion_scale_2: Tensor,
+        fusion_scale_3: Tensor,
+        fusion_scale_4: Tensor,
+    ) -> Tensor:
+        fusion_inputs = (fusion_input_1, fusion_input_2, fusion_input_3, fusion_input_4)
+        return self.model.depth(fusion_inputs, (fusion_scale_1, fusion_scale_2, fusion_scale_3, fusion_scale_4))

@@ -1,0 +1,178 @@
+"""Checkpoint to verified files, stage by stage."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import onnx_ir as ir
+import torch
+
+import dptscope
+from dptscope import ModelCard, Parity, contract
+from dptscope.contract import TensorSpec
+from dptscope.errors import DptscopeError
+from dptscope.model import companion_path
+from dptscope_export.checkpoint import Checkpoint, read_checkpoint
+from dptscope_export.families import Recognition, Wishes, recognise
+from dptscope_export.graph.finish import make_scales_optional, stamp
+from dptscope_export.graph.naming import name_axes, name_nodes, name_values
+from dptscope_export.graph.simplify import say_reshapes, simplify
+from dptscope_export.graph.trace import trace_fusion, trace_whole
+from dptscope_export.key_map import load_strictly
+from dptscope_export.models.dpt import DPT
+from dptscope_export.verify import verify
+from dptscope_export.write import append_metadata, publish, save, staging_folder
+
+DEFAULT_OPSET = 20  # the first with Gelu as one node
+OLDEST_OPSET = 18
+NEWEST_OPSET = 23
+
+STAGES = ("read", "recognise", "load", "trace", "trace fusion", "write", "verify", "publish")
+_PARITY_KEY = f"{contract.METADATA_PREFIX}parity"
+
+Report = Callable[[str, str], None]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote.
+
+    Attributes:
+        model: path of ``NAME.onnx``.
+        companion: path of ``NAME.fusion.onnx``.
+        files: all files, with the weights beside the graph where there are any.
+        card: the model's card, with the measured parity.
+        notes: what the user should read.
+    """
+
+    model: Path
+    companion: Path
+    files: tuple[Path, ...]
+    card: ModelCard
+    notes: tuple[str, ...]
+
+
+def export(
+    checkpoint_path: Path,
+    output: Path | None = None,
+    wishes: Wishes | None = None,
+    opset: int = DEFAULT_OPSET,
+    report: Report = lambda _stage, _detail: None,
+) -> Exported:
+    """Export a checkpoint to ``NAME.onnx`` and ``NAME.fusion.onnx``.
+
+    Args:
+        checkpoint_path: a checkpoint file or a Hugging Face folder.
+        output: path of the model to write; by default the checkpoint's name in the current folder.
+        wishes: what the checkpoint cannot tell, and which sizes the export is for.
+        opset: ONNX operator set, 18 to 23.
+        report: called as ``report(stage, detail)`` when a stage of :data:`STAGES` begins or has something to say.
+
+    Raises:
+        DptscopeError: with one line that says what was expected and what was got; nothing has been written then.
+    """
+    if not OLDEST_OPSET <= opset <= NEWEST_OPSET:
+        raise DptscopeError(f"expected an opset from {OLDEST_OPSET} to {NEWEST_OPSET}, got {opset}")
+    target = _target(checkpoint_path, output)
+    with staging_folder(target) as staged:
+        report("read", checkpoint_path.name)
+        checkpoint = read_checkpoint(checkpoint_path)
+        report("recognise", "")
+        plan = recognise(checkpoint, wishes or Wishes())
+        report("load", f"{plan.variant} {plan.architecture} ({plan.evidence})")
+        model = build(checkpoint, plan)
+        card = _card(checkpoint, plan, opset)
+        del checkpoint
+
+        staged_model, staged_companion = staged / target.name, companion_path(staged / target.name)
+        outputs = contract.model_outputs(plan.blocks, plan.has_cls, plan.fusion_channels)
+        report("trace", "")
+        whole = trace_whole(model, plan.sizes, outputs, opset)
+        whole = _finish(whole, card, (contract.image_input(), *contract.fusion_scale_inputs()), outputs, target.stem)
+        report("trace fusion", "")
+        fusion = trace_fusion(model, plan.sizes, plan.fusion_channels, opset)
+        fusion_specs = (*contract.fusion_inputs(plan.fusion_channels), *contract.fusion_scale_inputs())
+        fusion = _finish(fusion, card, fusion_specs, (contract.depth_output(),), companion_path(target).stem)
+        report("write", "")
+        save(whole, staged_model)
+        save(fusion, staged_companion)
+        del whole, fusion
+        gc.collect()  # the traced programs hold cycles, and large models need the room
+
+        parity = verify(model, staged_model, staged_companion, plan, lambda detail: report("verify", detail))
+        report("publish", target.name)
+        card = replace(card, parity=parity)
+        for path in (staged_model, staged_companion):
+            append_metadata(path, {_PARITY_KEY: card.to_metadata()[_PARITY_KEY]})
+        files = publish(staged, target.parent, last=target.name)
+    return Exported(target, companion_path(target), tuple(files), card, plan.notes)
+
+
+def build(checkpoint: Checkpoint, plan: Recognition) -> DPT:
+    """The torch model with the checkpoint's weights, ready to run on the CPU.
+
+    Raises:
+        CheckpointError: the tensors are not the model's.
+    """
+    with torch.device("meta"):
+        model = plan.build()
+    load_strictly(model, checkpoint, plan.key_map)
+    return model.eval().requires_grad_(False)
+
+
+def _target(checkpoint_path: Path, output: Path | None) -> Path:
+    if output is None:
+        resolved = checkpoint_path.resolve()
+        stem = resolved.name if resolved.is_dir() else resolved.stem
+        output = Path(stem + contract.MODEL_SUFFIX)
+    if not output.name.endswith(contract.MODEL_SUFFIX) or output.name.endswith(contract.COMPANION_SUFFIX):
+        raise DptscopeError(f"expected an output that ends in {contract.MODEL_SUFFIX} (not {contract.COMPANION_SUFFIX}), got {output}")
+    return output
+
+
+def _finish(
+    model: ir.Model, card: ModelCard, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...], name: str
+) -> ir.Model:
+    name_nodes(model)
+    say_reshapes(model)
+    model = simplify(model)
+    name_axes(model, inputs, outputs)
+    name_values(model)
+    make_scales_optional(model)
+    stamp(model, card, name)
+    del model.metadata_props[_PARITY_KEY]  # not measured yet
+    return model
+
+
+def _card(checkpoint: Checkpoint, plan: Recognition, opset: int) -> ModelCard:
+    sizes = plan.sizes
+    identity = f"{checkpoint.sha256} {plan.variant} {plan.max_depth} {sizes} {opset} {dptscope.__version__}"
+    return ModelCard(
+        model_id=hashlib.sha256(identity.encode()).hexdigest()[:16],
+        family=plan.family,
+        variant=plan.variant,
+        architecture=plan.architecture,
+        depth_kind=plan.depth_kind,
+        max_depth=plan.max_depth,
+        patch_size=plan.patch_size,
+        size_multiple=sizes.multiple,
+        native_size=sizes.native,
+        dynamic=sizes.dynamic,
+        preparation=plan.preparation,
+        blocks=plan.blocks,
+        taps=plan.taps,
+        has_cls=plan.has_cls,
+        fusion_channels=plan.fusion_channels,
+        source_file=checkpoint.name,
+        source_sha256=checkpoint.sha256,
+        evidence=plan.evidence,
+        exporter_version=dptscope.__version__,
+        opset=opset,
+    )
+
+
+__all__ = ["Exported", "Parity", "build", "export"]

@@ -1,0 +1,59 @@
+"""What an export shows while it runs and when it is done."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from dptscope_export.pipeline import STAGES, Exported, Report
+
+
+@contextmanager
+def show_progress() -> Iterator[Report]:
+    """A progress bar over the stages on standard error."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True, highlight=False), transient=True) as progress:
+        task = progress.add_task("start", total=len(STAGES))
+
+        def report(stage: str, detail: str) -> None:
+            progress.update(task, completed=STAGES.index(stage), description=f"{stage} {detail}".strip())
+
+        yield report
+
+
+def show_result(exported: Exported) -> None:
+    """Say what was written, what told the variant, and how close it is to PyTorch."""
+    console = Console(highlight=False, soft_wrap=True)
+    card, parity = exported.card, exported.card.parity
+    assert parity is not None
+    kind = "relative inverse depth" if card.max_depth is None else f"metres up to {card.max_depth:g}"
+    console.print(f"{card.variant} {card.architecture}, {kind}, told by {card.evidence}")
+    height, width = card.native_size
+    any_size = f"any multiple of {card.size_multiple}, native {height} × {width}"
+    console.print(f"sizes: {any_size if card.dynamic else f'{height} × {width} only'}")
+    for note in exported.notes:
+        console.print(f"note: {note}")
+    console.print(
+        f"verified at {len(parity.sizes)} sizes: depth within {parity.depth_range:.1e} of its range "
+        f"({parity.depth:.1e} of its std), norms {parity.norms:.1e}, companion {parity.companion:.1e}"
+    )
+    for file in exported.files:
+        console.print(f"{file} ({file.stat().st_size / 1e6:.1f} MB)")
+    peak = peak_memory_gib()
+    memory = "" if peak is None else f", peak memory {peak:.2f} GiB"
+    console.print(f"{time.process_time():.0f} s of CPU time{memory}")
+
+
+def peak_memory_gib() -> float | None:
+    """Largest resident size of this process so far, where the system tells."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**30 if sys.platform == "darwin" else 2**20)

@@ -1,0 +1,214 @@
+"""Holding an exported pair of files against the torch model in onnxruntime, before it gets its final name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import torch
+
+from dptscope import Parity, contract
+from dptscope.contract import TensorSpec
+from dptscope.norms import token_norms
+from dptscope.resize import Float32Array
+from dptscope.session import open_session
+from dptscope_export.errors import VerificationError
+from dptscope_export.families.base import Recognition
+from dptscope_export.models.dpt import DPT, Features
+
+# Limits. Float32 noise of these models against float64 reaches 1e-4 of the depth's standard deviation and 8e-7 of a
+# block's mean norm; a wrong interpolation or epsilon shows from 1e-3 and 1e-5 on.
+DEPTH_LIMIT = 1e-4  # of the depth's range
+NORM_LIMIT = 4e-6  # of the block's mean norm
+TOKEN_LIMIT = 2e-4  # of the block's mean norm, for single channels
+FUSION_LIMIT = 2e-4  # of the fusion input's standard deviation
+
+SCALED = ((0.5, 1.5, 0.75, -0.7), (1.0, 0.0, 1.0, 2.0))
+SEED = 20260101
+
+
+@dataclass
+class _Worst:
+    """Largest differences so far; see :class:`dptscope.Parity`."""
+
+    depth: float = 0.0
+    depth_range: float = 0.0
+    norms: float = 0.0
+    companion: float = 0.0
+    sizes: list[tuple[int, int]] = field(default_factory=list)
+
+
+def verify(
+    model: DPT, model_path: Path, companion: Path, plan: Recognition, report: Callable[[str], None] = lambda _: None
+) -> Parity:
+    """Compare names, axes, shapes and values of both files with the contract and the torch model.
+
+    Every size of the plan is run with the scales at one and with two other settings, one size as a batch of two; the
+    companion is held against the whole file. The native size comes last.
+
+    Args:
+        model: the torch model.
+        model_path: the exported ``NAME.onnx``.
+        companion: the exported ``NAME.fusion.onnx``.
+        plan: what the export is for.
+        report: called with a line for each size.
+
+    Raises:
+        VerificationError: anything differs by more than the limits of this module.
+    """
+    whole, fusion = open_session(model_path), open_session(companion)
+    outputs = contract.model_outputs(plan.blocks, plan.has_cls, plan.fusion_channels)
+    scale_inputs = contract.fusion_scale_inputs()
+    _check_interface(whole, (contract.image_input(),), scale_inputs, outputs, plan.sizes.dynamic)
+    _check_interface(
+        fusion, contract.fusion_inputs(plan.fusion_channels), scale_inputs, (contract.depth_output(),), plan.sizes.dynamic
+    )
+    worst = _Worst()
+    generator = torch.Generator().manual_seed(SEED)
+    sizes = (*plan.sizes.trial, plan.sizes.native)
+    for index, (height, width) in enumerate(sizes):
+        batch = 2 if index == 0 else 1
+        report(f"{height} × {width}" + (f", batch {batch}" if batch > 1 else ""))
+        image = _lively_image(batch, height, width, generator)
+        _compare(model, whole, fusion, image, plan, outputs, worst)
+        worst.sizes.append((height, width))
+    return Parity(worst.depth, worst.depth_range, worst.norms, worst.companion, tuple(worst.sizes))
+
+
+def _lively_image(batch: int, height: int, width: int, generator: torch.Generator) -> torch.Tensor:
+    """Normalised values with structure at all scales: a sum of noises, from coarse to fine."""
+    image = torch.zeros(batch, 3, height, width)
+    for cells in (2, 7, 23):
+        noise = torch.randn(batch, 3, cells, cells, generator=generator)
+        image += torch.nn.functional.interpolate(noise, size=(height, width), mode="bilinear", align_corners=False)
+    return image / 1.5
+
+
+def _check_interface(
+    session: ort.InferenceSession,
+    inputs: Sequence[TensorSpec],
+    optional: Sequence[TensorSpec],
+    outputs: Sequence[TensorSpec],
+    dynamic: bool,
+) -> None:
+    groups = (
+        ("inputs", session.get_inputs(), inputs),
+        ("optional inputs", session.get_overridable_initializers(), optional),
+        ("outputs", session.get_outputs(), outputs),
+    )
+    for what, nodes, specs in groups:
+        got = {node.name: node for node in nodes}
+        expected = {spec.name: spec for spec in specs}
+        if set(got) != set(expected):
+            raise VerificationError(f"expected the {what} {sorted(expected)}, got {sorted(got)}")
+        for name, spec in expected.items():
+            _check_axes(name, got[name].shape, spec, dynamic)
+            if got[name].type != "tensor(float)":
+                raise VerificationError(f"expected float32 in {name}, got {got[name].type}")
+
+
+def _check_axes(name: str, axes: Sequence[int | str | None], spec: TensorSpec, dynamic: bool) -> None:
+    """Named axes must carry the contract's names; in a graph for one size, all but the batch may be numbers."""
+    fits = len(axes) == len(spec.axes) and all(
+        got == want or (isinstance(want, str) and not dynamic and isinstance(got, int)) 
+        for got, want in zip(axes, spec.axes, strict=True)
+    )
+    if not fits:
+        raise VerificationError(f"expected {name} with axes {spec.axes}, got {tuple(axes)}")
+
+
+def _compare(
+    model: DPT,
+    whole: ort.InferenceSession,
+    fusion: ort.InferenceSession,
+    image: torch.Tensor,
+    plan: Recognition,
+    outputs: Sequence[TensorSpec],
+    worst: _Worst,
+) -> None:
+    where = f"at {image.shape[2]} × {image.shape[3]}"
+    names = [spec.name for spec in outputs]
+    with torch.no_grad():
+        features = model.features(image)
+        expected = _expected_outputs(model, features, plan)
+        got = dict(zip(names, whole.run(names, {contract.IMAGE: image.numpy()}), strict=True))
+        _check_values(got, expected, plan, where, worst)
+        fusion_feeds = {name: got[name] for name in names if name.startswith("fusion_input_")}
+        for setting in SCALED:
+            scales = {contract.fusion_scale_name(k): np.full(1, s, np.float32) for k, s in zip(contract.FUSION_BLOCKS, setting, strict=True)}
+            wanted = model.depth(features.fusion_inputs, tuple(torch.full((1,), s) for s in setting)).numpy()
+            (direct,) = whole.run([contract.DEPTH], {contract.IMAGE: image.numpy(), **scales})
+            (through,) = fusion.run([contract.DEPTH], {**fusion_feeds, **scales})
+            setting_where = f"{where} with scales {setting}"
+            _check_depth(direct, wanted, setting_where, worst)
+            worst.companion = max(worst.companion, _check_depth(through, direct, f"of the companion {setting_where}"))
+        (through,) = fusion.run([contract.DEPTH], fusion_feeds)
+        worst.companion = max(worst.companion, _check_depth(through, got[contract.DEPTH], f"of the companion {where}"))
+
+
+def _expected_outputs(model: DPT, features: Features, plan: Recognition) -> dict[str, Float32Array]:
+    expected = {contract.DEPTH: model.depth(features.fusion_inputs).numpy()}
+    for index, tokens in enumerate(features.block_tokens):
+        expected[contract.block_tokens_name(index)] = tokens.numpy()
+    if features.block_cls_tokens is not None:
+        expected[contract.BLOCK_CLS_TOKENS] = features.block_cls_tokens.numpy()
+    for k, fusion_input in zip(contract.FUSION_BLOCKS, features.fusion_inputs, strict=True):
+        expected[contract.fusion_input_name(k)] = fusion_input.numpy()
+    return expected
+
+
+def _check_values(
+    got: Mapping[str, Float32Array],
+    expected: Mapping[str, Float32Array],
+    plan: Recognition,
+    where: str,
+    worst: _Worst,
+) -> None:
+    for name, wanted in expected.items():
+        if got[name].shape != wanted.shape:
+            raise VerificationError(f"{name} {where}: expected shape {wanted.shape}, got {got[name].shape}")
+        if not np.isfinite(got[name]).all():
+            raise VerificationError(f"{name} {where}: expected finite values, got infinities or NaNs")
+    for index in range(len(plan.blocks)):
+        name = contract.block_tokens_name(index)
+        norms, wanted_norms = token_norms(got[name]), token_norms(expected[name])
+        mean = float(wanted_norms.mean())
+        difference = _relative(norms, wanted_norms, mean)
+        worst.norms = max(worst.norms, difference)
+        _check_limit(difference, NORM_LIMIT, f"norms of {name} {where}", "of their mean")
+        _check_limit(_relative(got[name], expected[name], mean), TOKEN_LIMIT, f"{name} {where}", "of the mean norm")
+    others = [contract.BLOCK_CLS_TOKENS] if plan.has_cls else []
+    for name in (*others, *(contract.fusion_input_name(k) for k in contract.FUSION_BLOCKS)):
+        difference = _relative(got[name], expected[name], float(expected[name].std()))
+        _check_limit(difference, FUSION_LIMIT, f"{name} {where}", "of its standard deviation")
+    _check_depth(got[contract.DEPTH], expected[contract.DEPTH], where, worst)
+
+
+def _check_depth(got: Float32Array, wanted: Float32Array, where: str, worst: _Worst | None = None) -> float:
+    """Check one depth map and return max |Δ| over the standard deviation."""
+    if got.shape != wanted.shape:
+        raise VerificationError(f"depth {where}: expected shape {wanted.shape}, got {got.shape}")
+    of_range = _relative(got, wanted, float(np.ptp(wanted)))
+    of_std = _relative(got, wanted, float(wanted.std()))
+    _check_limit(of_range, DEPTH_LIMIT, f"depth {where}", "of its range")
+    if worst is not None:
+        worst.depth, worst.depth_range = max(worst.depth, of_std), max(worst.depth_range, of_range)
+    return of_std
+
+
+def _relative(got: Float32Array, wanted: Float32Array, unit: float) -> float:
+    """max |Δ| in units of ``unit``. Where the unit is zero (a constant map), equal values count as zero."""
+    difference = float(np.abs(got - wanted).max())
+    if difference == 0.0:
+        return 0.0
+    return difference / unit if unit > 0 else float("inf")
+
+
+def _check_limit(difference: float, limit: float, what: str, unit: str) -> None:
+    if not difference <= limit:
+        raise VerificationError(
+            f"{what}: expected onnxruntime within {limit:g} {unit} of PyTorch, got {difference:.2g}; nothing was written"
+        )

@@ -1,0 +1,5 @@
+"""``python -m dptscope``."""
+
+from dptscope.cli import main
+
+main()

@@ -1,0 +1,162 @@
+"""The ``dptscope`` command. The floors above the runtime add their subcommands through an entry-point group."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dptscope.errors import DptscopeError
+
+ENTRY_POINTS = "dptscope.commands"
+ERROR_STATUS = 2
+
+Scales = tuple[float, float, float, float]
+
+ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="An exported model.", show_default=False)]
+ImagesArgument = Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="Photos.", show_default=False)]
+OutputOption = Annotated[
+    Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to; made if it is not there.")
+]
+SizeOption = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Target of the model's resize rule in pixels, in place of its native size."),
+]
+SquareOption = Annotated[bool, typer.Option("--square", help="Ignore the photo's aspect: N × N pixels.")]
+ThreadsOption = Annotated[int | None, typer.Option(metavar="N", help="Threads; all CPUs this process may use by default.")]
+ProviderOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="onnxruntime execution provider, repeatable; the CPU by default.", show_default=False),
+]
+
+
+def build_app() -> typer.Typer:
+    """The command with all subcommands that are installed."""
+    app = typer.Typer(
+        help="Export a DPT depth model to ONNX once, then look inside it anywhere onnxruntime runs.",
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_root)
+    app.command("info")(info)
+    app.command("depth")(depth)
+    app.command("norms")(norms)
+    for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
+        point.load()(app)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the command: exits 0 on success, 2 with one line on standard error for what the user can put right."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command and return its exit status."""
+    logging.basicConfig(level=logging.WARNING, format="dptscope: %(message)s")
+    try:
+        status = build_app()(args=list(arguments) or ["--help"], prog_name="dptscope", standalone_mode=False)
+    except (DptscopeError, typer.TyperException) as error:
+        text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+        print(f"dptscope: {' '.join(text.split())}", file=sys.stderr)  # noqa: T201
+        return ERROR_STATUS
+    except (KeyboardInterrupt, typer.Abort):
+        print("dptscope: interrupted", file=sys.stderr)  # noqa: T201
+        return 130
+    return status if isinstance(status, int) else 0
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from dptscope import __version__
+
+        typer.echo(f"dptscope {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def info(
+    model: ModelArgument,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what an exported model says about itself."""
+    from dptscope.info import describe, show
+    from dptscope.model import load
+
+    described = describe(load(model))
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(described, indent=2))
+    else:
+        show(described)
+
+
+def depth(
+    model: ModelArgument,
+    images: ImagesArgument,
+    output: OutputOption,
+    size: SizeOption = None,
+    square: SquareOption = False,
+    scales: Annotated[
+        Scales, typer.Option(metavar="S1 S2 S3 S4", help="Factors on fusion blocks 1 (finest) to 4 (coarsest).")
+    ] = (1.0, 1.0, 1.0, 1.0),
+    formats: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="LIST",
+            help="png: in colour, bright is near; png16: 16 bits, metres × 256 or the photo's own range; npy: float32 as is.",
+        ),
+    ] = "png,png16,npy",
+    threads: ThreadsOption = None,
+    provider: ProviderOption = None,
+) -> None:
+    """Write the depth of photos, at their own sizes."""
+    from dptscope.commands import DEPTH_FORMATS, parse_formats, write_depth
+    from dptscope.model import load
+
+    chosen = parse_formats(formats, DEPTH_FORMATS)
+    _tell(write_depth(load(model, provider, threads), images, output, chosen, scales, size, square))
+
+
+def norms(
+    model: ModelArgument,
+    images: ImagesArgument,
+    output: OutputOption,
+    size: SizeOption = None,
+    square: SquareOption = False,
+    formats: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="LIST",
+            help="png: all blocks in one picture; json: statistics and outliers; npy: float32 norms.",
+        ),
+    ] = "png,json",
+    threads: ThreadsOption = None,
+    provider: ProviderOption = None,
+) -> None:
+    """Write the L2 norms of every transformer block's tokens."""
+    from dptscope.commands import NORM_FORMATS, parse_formats, write_norms
+    from dptscope.model import load
+
+    chosen = parse_formats(formats, NORM_FORMATS)
+    _tell(write_norms(load(model, provider, threads), images, output, chosen, size, square))
+
+
+def _tell(paths: Any) -> None:
+    for path in paths:
+        typer.echo(path)
