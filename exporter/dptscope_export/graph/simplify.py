@@ -7,13 +7,11 @@ import onnxsim
 
 from dptscope_export.errors import ExportError
 
-# Weights above this stay out of simplification: it reads structure and shapes, and copying gigabytes through it costs
-# minutes and memory. The exporter has already folded what can be folded of them (transposed linear weights).
-LARGE_BYTES = 1 << 16
-
-
 def simplify(model: ir.Model) -> ir.Model:
-    """Run onnxsim over the graph with its large weights set aside.
+    """Run onnxsim over the graph with its weights set aside.
+
+    It reads structure and shapes; copying gigabytes through it would cost minutes and memory, and knowing the weights it
+    would turn every linear layer into Reshape, Gemm and Reshape. The exporter has already folded what can be folded.
 
     Sizes of values that survive stay as the exporter traced them: the shape inference inside onnxsim loses named axes.
 
@@ -43,11 +41,11 @@ def _values(graph: ir.Graph) -> list[ir.Value]:
 
 
 def _set_aside(graph: ir.Graph) -> dict[str, ir.TensorProtocol]:
-    """Turn large initializers into inputs and return their values."""
+    """Turn weights (initializers of more than one float) into inputs and return their values."""
     weights: dict[str, ir.TensorProtocol] = {}
     for name, value in list(graph.initializers.items()):
         tensor = value.const_value
-        if tensor is not None and tensor.nbytes > LARGE_BYTES:
+        if tensor is not None and tensor.dtype.is_floating_point() and tensor.size > 1:
             weights[name] = tensor
             value.const_value = None
             del graph.initializers[name]

@@ -1,0 +1,54 @@
+"""Exports that several tests look at, made once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from exporter import oracle
+from safetensors.torch import load_file
+
+from dptscope_export.families import Wishes
+from dptscope_export.pipeline import Exported, export
+
+
+@dataclass(frozen=True)
+class Case:
+    """One exported model and the oracle it must equal."""
+
+    exported: Exported
+    oracle: torch.nn.Module
+
+
+@pytest.fixture(scope="session")
+def v2_hugging_face(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """V2, relative, five blocks, from a Hugging Face folder."""
+    folder = tmp_path_factory.mktemp("v2")
+    model = oracle.depth_anything(blocks=5, out_indices=(1, 2, 3, 5), seed=1)
+    oracle.save_hugging_face(model, folder / "hub")
+    return Case(export(folder / "hub", folder / "v2.onnx"), model)
+
+
+@pytest.fixture(scope="session")
+def v1_original(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """V1, relative, six blocks, from a wrapped ``.pth`` in the original layout."""
+    folder = tmp_path_factory.mktemp("v1")
+    model = oracle.depth_anything(blocks=6, out_indices=(3, 4, 5, 6), seed=2)
+    oracle.save_hugging_face(model, folder / "hub")
+    tensors = oracle.to_original(load_file(folder / "hub" / "model.safetensors"))
+    torch.save({"model": {f"module.{name}": tensor for name, tensor in tensors.items()}}, folder / "mine.pth")
+    return Case(export(folder / "mine.pth", folder / "v1.onnx", Wishes(variant="depth-anything-v1")), model)
+
+
+@pytest.fixture(scope="session")
+def metric_fixed(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """Metric, four blocks, original layout under a published name, for one size only."""
+    folder = tmp_path_factory.mktemp("metric")
+    model = oracle.depth_anything(blocks=4, out_indices=(1, 2, 3, 4), max_depth=80, seed=3)
+    oracle.save_hugging_face(model, folder / "hub")
+    tensors = oracle.to_original(load_file(folder / "hub" / "model.safetensors"))
+    torch.save(tensors, folder / "depth_anything_v2_metric_vkitti_vits.pth")
+    wishes = Wishes(fixed=(98, 56))
+    return Case(export(folder / "depth_anything_v2_metric_vkitti_vits.pth", folder / "metric.onnx", wishes), model)
