@@ -5,9 +5,11 @@ from __future__ import annotations
 from dptscope_export.checkpoint import Checkpoint
 from dptscope_export.errors import UnknownFamilyError, first_few
 from dptscope_export.families.base import Family, Recognition, Wishes
+from dptscope_export.families.beit import BeitFamily
 from dptscope_export.families.depth_anything import DepthAnythingFamily
+from dptscope_export.families.swinv2 import SwinV2Family
 
-FAMILIES: tuple[Family, ...] = (DepthAnythingFamily(),)
+FAMILIES: tuple[Family, ...] = (DepthAnythingFamily(), BeitFamily(), SwinV2Family())
 
 
 def recognise(checkpoint: Checkpoint, wishes: Wishes) -> Recognition:

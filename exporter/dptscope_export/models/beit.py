@@ -67,10 +67,9 @@ class RelativePositions(nn.Module):
     def forward(self, grid_h: int, grid_w: int) -> GridBias:
         row_weights_rn = self._weights(2 * grid_h - 1)
         column_weights_on = self._weights(2 * grid_w - 1)
-        column_weights_wwn = column_weights_on.index_select(0, column_offsets(grid_w).flatten()).unflatten(
-            0, (grid_w, grid_w)
-        )
-        # The class token is the first query; its row of the bias is one value, kept behind the others: see RelativeBias.
+        offsets = column_offsets(grid_w).flatten()
+        column_weights_wwn = column_weights_on.index_select(0, offsets).unflatten(0, (grid_w, grid_w))
+        # The class token is the first query. Its row of the bias is one value, kept behind the others by RelativeBias.
         cls_index_h = torch.full((grid_h,), grid_w * (2 * grid_h - 1))
         return GridBias(
             row_weights_rn=row_weights_rn,
@@ -92,8 +91,9 @@ class RelativePositions(nn.Module):
 class RelativeBias(nn.Module):
     """A block's attention bias for the grid at hand.
 
-    As in the original, the table is resized bilinearly to the offsets that the grid has, and the entries of the class token
-    stay as they are. The resize is two matrix products; the second one also spreads the result over the query's column.
+    As in the original, the table is resized bilinearly to the offsets that the grid has, and the entries of the class
+    token stay as they are. The resize is two matrix products; the second one also spreads the result over the query's
+    column.
 
     ``table`` is ``[offsets² + 3, heads]``, row offsets outside, as in the checkpoint.
     """
@@ -167,7 +167,7 @@ class BeitEncoder(nn.Module):
             self.add_module(f"block_{index:02d}", Block(config))
 
     def forward(self, image_bchw: Tensor) -> tuple[list[Tensor], int, int]:
-        """Return the tokens ``[B, 1 + grid_h * grid_w, C]`` after each block, class token first, and the grid's size."""
+        """Return the tokens ``[B, 1 + grid_h * grid_w, C]`` after each block, class token first, and the grid."""
         patches_bchw = self.patch_embed(image_bchw)
         grid_h, grid_w = patches_bchw.shape[-2:]
         cls_b1c = self.cls_token.expand(image_bchw.shape[0], -1, -1)

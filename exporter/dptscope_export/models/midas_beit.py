@@ -35,7 +35,7 @@ class MidasBeitConfig:
 
 
 class Readout(nn.Module):
-    """Each patch token joined with the class token: a linear layer of both, then GELU (Ranftl et al. 2021, "project")."""
+    """Each patch token with the class token: a linear layer of both, then GELU (Ranftl et al. 2021, "project")."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -45,9 +45,9 @@ class Readout(nn.Module):
         """Tokens ``[B, 1 + N, C]``, class token first, to ``[B, N, C]``."""
         width = tokens_bnc.shape[-1]
         # The original repeats the class token beside every patch. Its half of the product is the same for all of them.
-        patch_weight, cls_weight = self.project.weight.split(width, dim=1)
-        from_cls_b1c = F.linear(tokens_bnc[:, :1], cls_weight, self.project.bias)
-        return F.gelu(F.linear(tokens_bnc[:, 1:], patch_weight) + from_cls_b1c)
+        weight = self.project.weight
+        from_cls_b1c = F.linear(tokens_bnc[:, :1], weight[:, width:], self.project.bias)
+        return F.gelu(F.linear(tokens_bnc[:, 1:], weight[:, :width]) + from_cls_b1c)
 
 
 class Reassemble(nn.Module):
