@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import cv2
@@ -24,7 +23,7 @@ def photo_bgr() -> NDArray[np.uint8]:
     """A real photo, 500 × 741."""
     import skimage
 
-    path = Path(os.path.dirname(skimage.__file__)) / "data" / "motorcycle_left.png"
+    path = Path(skimage.__file__).parent / "data" / "motorcycle_left.png"
     image = cv2.imread(str(path))
     assert image is not None
     return image

@@ -55,7 +55,11 @@ class Checkpoint:
 
     def count(self, prefix: str) -> int:
         """How many numbered parts follow ``prefix``: ``blocks.`` → 12 where there are ``blocks.0.…`` to ``blocks.11.…``."""
-        numbers = {int(n) for key in self.tensors if key.startswith(prefix) and (n := key[len(prefix) :].split(".")[0]).isdigit()}
+        numbers = {
+            int(n)
+            for key in self.tensors
+            if key.startswith(prefix) and (n := key[len(prefix) :].split(".")[0]).isdigit()
+        }
         if numbers != set(range(len(numbers))):
             missing = min(set(range(max(numbers))) - numbers)
             raise CheckpointError(f"{self.name}: {prefix}{missing} is missing, though higher numbers are there")
@@ -135,9 +139,11 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
     try:
         # Mapped from the disk where the format allows it, so that a large checkpoint is never in memory twice.
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except Exception as error:  # noqa: BLE001  the unpickler reads any bytes as its program, and they can raise anything
+    except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise CheckpointError(f"{path}: no PyTorch checkpoint of plain tensors, or a damaged one ({reason[:160]})") from error
+        raise CheckpointError(
+            f"{path}: no PyTorch checkpoint of plain tensors, or a damaged one ({reason[:160]})"
+        ) from error
     return _without_prefixes(_unwrap(content, path))
 
 

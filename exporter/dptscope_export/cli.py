@@ -33,12 +33,15 @@ def export(
         str | None, typer.Option(metavar="NAME", help="The published variant, where the checkpoint does not tell.")
     ] = None,
     max_depth: Annotated[
-        float | None, typer.Option(metavar="METRES", help="End of a metric model's range, where it is not the published one.")
+        float | None,
+        typer.Option(metavar="METRES", help="End of a metric model's range, where it is not the published one."),
     ] = None,
     fixed: Annotated[
         tuple[int, int] | None, typer.Option(metavar="H W", help="Export for this size only.", show_default=False)
     ] = None,
-    dynamic: Annotated[bool, typer.Option("--dynamic", help="Export for any size, where that is not the default.")] = False,
+    dynamic: Annotated[
+        bool, typer.Option("--dynamic", help="Export for any size, where that is not the default.")
+    ] = False,
     opset: Annotated[int, typer.Option(metavar="N", help="ONNX operator set.")] = 20,
 ) -> None:
     """Export a checkpoint to NAME.onnx and NAME.fusion.onnx, verified against PyTorch before anything is written."""

@@ -19,6 +19,7 @@ from dptscope.model import companion_path
 from dptscope_export.checkpoint import Checkpoint, read_checkpoint
 from dptscope_export.families import Recognition, Wishes, recognise
 from dptscope_export.graph.finish import make_scales_optional, stamp
+from dptscope_export.graph.fold import fold
 from dptscope_export.graph.naming import name_axes, name_nodes, name_values
 from dptscope_export.graph.simplify import say_reshapes, simplify
 from dptscope_export.graph.trace import trace_fusion, trace_whole
@@ -130,7 +131,9 @@ def _target(checkpoint_path: Path, output: Path | None) -> Path:
         stem = resolved.name if resolved.is_dir() else resolved.stem
         output = Path(stem + contract.MODEL_SUFFIX)
     if not output.name.endswith(contract.MODEL_SUFFIX) or output.name.endswith(contract.COMPANION_SUFFIX):
-        raise DptscopeError(f"expected an output that ends in {contract.MODEL_SUFFIX} (not {contract.COMPANION_SUFFIX}), got {output}")
+        raise DptscopeError(
+            f"expected an output that ends in {contract.MODEL_SUFFIX} (not {contract.COMPANION_SUFFIX}), got {output}"
+        )
     return output
 
 
@@ -139,6 +142,8 @@ def _finish(
 ) -> ir.Model:
     name_nodes(model)
     say_reshapes(model)
+    if not card.dynamic:
+        fold(model)
     model = simplify(model)
     name_axes(model, inputs, outputs)
     name_values(model)

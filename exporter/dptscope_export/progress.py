@@ -16,7 +16,12 @@ from dptscope_export.pipeline import STAGES, Exported, Report
 @contextmanager
 def show_progress() -> Iterator[Report]:
     """A progress bar over the stages on standard error."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True, highlight=False), transient=True) as progress:
         task = progress.add_task("start", total=len(STAGES))
 

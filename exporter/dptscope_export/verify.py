@@ -64,7 +64,11 @@ def verify(
     scale_inputs = contract.fusion_scale_inputs()
     _check_interface(whole, (contract.image_input(),), scale_inputs, outputs, plan.sizes.dynamic)
     _check_interface(
-        fusion, contract.fusion_inputs(plan.fusion_channels), scale_inputs, (contract.depth_output(),), plan.sizes.dynamic
+        fusion,
+        contract.fusion_inputs(plan.fusion_channels),
+        scale_inputs,
+        (contract.depth_output(),),
+        plan.sizes.dynamic,
     )
     worst = _Worst()
     generator = torch.Generator().manual_seed(SEED)
@@ -113,7 +117,7 @@ def _check_interface(
 def _check_axes(name: str, axes: Sequence[int | str | None], spec: TensorSpec, dynamic: bool) -> None:
     """Named axes must carry the contract's names; in a graph for one size, all but the batch may be numbers."""
     fits = len(axes) == len(spec.axes) and all(
-        got == want or (isinstance(want, str) and not dynamic and isinstance(got, int)) 
+        got == want or (isinstance(want, str) and not dynamic and isinstance(got, int))
         for got, want in zip(axes, spec.axes, strict=True)
     )
     if not fits:
@@ -138,7 +142,10 @@ def _compare(
         _check_values(got, expected, plan, where, worst)
         fusion_feeds = {name: got[name] for name in names if name.startswith("fusion_input_")}
         for setting in SCALED:
-            scales = {contract.fusion_scale_name(k): np.full(1, s, np.float32) for k, s in zip(contract.FUSION_BLOCKS, setting, strict=True)}
+            scales = {
+                contract.fusion_scale_name(k): np.full(1, s, np.float32)
+                for k, s in zip(contract.FUSION_BLOCKS, setting, strict=True)
+            }
             wanted = model.depth(features.fusion_inputs, tuple(torch.full((1,), s) for s in setting)).numpy()
             (direct,) = whole.run([contract.DEPTH], {contract.IMAGE: image.numpy(), **scales})
             (through,) = fusion.run([contract.DEPTH], {**fusion_feeds, **scales})

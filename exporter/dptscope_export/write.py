@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -62,5 +61,5 @@ def publish(staged: Path, target_folder: Path, last: str) -> list[Path]:
     """Move every staged file to its final place, the one called ``last`` after all others; returns the final paths."""
     names = sorted((file.name for file in staged.iterdir()), key=lambda name: (name == last, name))
     for name in names:
-        os.replace(staged / name, target_folder / name)
+        (staged / name).replace(target_folder / name)
     return [target_folder / name for name in names]

@@ -28,10 +28,14 @@ SizeOption = Annotated[
     typer.Option(metavar="N", help="Target of the model's resize rule in pixels, in place of its native size."),
 ]
 SquareOption = Annotated[bool, typer.Option("--square", help="Ignore the photo's aspect: N × N pixels.")]
-ThreadsOption = Annotated[int | None, typer.Option(metavar="N", help="Threads; all CPUs this process may use by default.")]
+ThreadsOption = Annotated[
+    int | None, typer.Option(metavar="N", help="Threads; all CPUs this process may use by default.")
+]
 ProviderOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME", help="onnxruntime execution provider, repeatable; the CPU by default.", show_default=False),
+    typer.Option(
+        metavar="NAME", help="onnxruntime execution provider, repeatable; the CPU by default.", show_default=False
+    ),
 ]
 
 

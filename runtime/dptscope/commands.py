@@ -68,7 +68,9 @@ def depth_16_bit(depth_hw: Float32Array, kind: DepthKind) -> NDArray[np.uint16]:
         return np.rint(normalise(depth_hw) * 65535).astype(np.uint16)
     farthest = float(depth_hw.max())
     if farthest * METRIC_STEPS > 65535:
-        raise DptscopeError(f"expected metres up to {65535 / METRIC_STEPS:.1f} for a 16-bit PNG, got {farthest:.1f}; use npy")
+        raise DptscopeError(
+            f"expected metres up to {65535 / METRIC_STEPS:.1f} for a 16-bit PNG, got {farthest:.1f}; use npy"
+        )
     return np.rint(np.maximum(depth_hw, 0) * METRIC_STEPS).astype(np.uint16)
 
 

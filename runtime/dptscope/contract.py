@@ -119,7 +119,9 @@ def block_outputs(blocks: Sequence[BlockSpec]) -> tuple[TensorSpec, ...]:
 
 def cls_output(blocks: Sequence[BlockSpec]) -> TensorSpec:
     """Class tokens of every transformer block, where the encoder has one."""
-    return TensorSpec(BLOCK_CLS_TOKENS, ("batch", len(blocks), blocks[0].channels), "class token that leaves each block")
+    return TensorSpec(
+        BLOCK_CLS_TOKENS, ("batch", len(blocks), blocks[0].channels), "class token that leaves each block"
+    )
 
 
 def model_outputs(blocks: Sequence[BlockSpec], has_cls: bool, fusion_channels: int) -> tuple[TensorSpec, ...]:

@@ -28,7 +28,8 @@ def normalise(values: Float32Array, low: float | None = None, high: float | None
     span = high - low
     if not span > 0:
         return np.zeros_like(values)
-    return np.clip((values - low) / span, 0, 1).astype(np.float32)
+    unit: Float32Array = np.clip((values - low) / span, 0, 1).astype(np.float32)
+    return unit
 
 
 def colourise(unit: Float32Array, colour_map: int = cv2.COLORMAP_INFERNO) -> UInt8Array:
@@ -50,7 +51,13 @@ def text_width(text: str, height: float, thickness: int = 1) -> int:
 
 
 def put_text(
-    canvas: NDArray[np.uint8], text: str, left: int, baseline: int, height: float, colour: Colour = WHITE, thickness: int = 1
+    canvas: NDArray[np.uint8],
+    text: str,
+    left: int,
+    baseline: int,
+    height: float,
+    colour: Colour = WHITE,
+    thickness: int = 1,
 ) -> None:
     """Draw a line of text into ``canvas`` with its baseline at ``baseline`` and capitals ``height`` pixels high."""
     scale = height / _CAPITAL_HEIGHT

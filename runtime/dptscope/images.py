@@ -41,14 +41,15 @@ def write_atomically(path: Path, data: bytes) -> None:
         DptscopeError: the folder cannot be written to.
     """
     try:
-        handle, staged = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        staged = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
-            os.chmod(staged, 0o666 & ~_umask())
-            os.replace(staged, path)
+            staged.chmod(0o666 & ~_umask())
+            staged.replace(path)
         except BaseException:
-            os.unlink(staged)
+            staged.unlink()
             raise
     except OSError as error:
         raise DptscopeError(f"{path}: cannot be written ({error.strerror})") from error

@@ -38,7 +38,9 @@ def show(described: dict[str, Any]) -> None:
         tensors.add_column("")
         for tensor in described[what]:
             tensors.add_row(
-                tensor["name"], " × ".join(str(axis) for axis in tensor["axes"]), "optional" if tensor.get("optional") else ""
+                tensor["name"],
+                " × ".join(str(axis) for axis in tensor["axes"]),
+                "optional" if tensor.get("optional") else "",
             )
         console.print()
         console.print(tensors)
@@ -54,18 +56,27 @@ def _lines(described: dict[str, Any]) -> list[tuple[str, str]]:
         ("file", described["file"] + ("" if described["companion"] else "  (its fusion companion is not there)")),
         ("model", f"{described['variant']}, {described['architecture']} ({described['family']})"),
         ("told by", described["evidence"]),
-        ("depth", f"metres, up to {described['max_depth']:g}" if metric else "relative inverse depth, larger is nearer"),
+        (
+            "depth",
+            f"metres, up to {described['max_depth']:g}" if metric else "relative inverse depth, larger is nearer",
+        ),
         (
             "sizes",
             f"any multiple of {described['size_multiple']}, native {height} × {width}"
             if described["dynamic"]
             else f"{height} × {width} only",
         ),
-        ("photo", f"{preparation['resize_rule']}, {preparation['interpolation']}, multiples of {preparation['multiple']}"),
+        (
+            "photo",
+            f"{preparation['resize_rule']}, {preparation['interpolation']}, multiples of {preparation['multiple']}",
+        ),
         ("mean, std", f"{list(preparation['mean'])}, {list(preparation['std'])} ({preparation['colour_order']})"),
         ("blocks", f"{len(blocks)}; those that feed the fusion: {', '.join(str(tap) for tap in described['taps'])}"),
         ("source", f"{described['source_file']}, SHA-256 {described['source_sha256'][:16]}…"),
-        ("written by", f"dptscope {described['exporter_version']}, contract {described['contract']}, opset {described['opset']}"),
+        (
+            "written by",
+            f"dptscope {described['exporter_version']}, contract {described['contract']}, opset {described['opset']}",
+        ),
     ]
     if parity is not None:
         lines.append(

@@ -88,9 +88,9 @@ class DepthModel:
     def inputs(self) -> list[dict[str, Any]]:
         """Name, axes and whether it may be left out, of every input."""
         optional = self._session.get_overridable_initializers()
-        return [{"name": node.name, "axes": list(node.shape), "optional": False} for node in self._session.get_inputs()] + [
-            {"name": node.name, "axes": list(node.shape), "optional": True} for node in optional
-        ]
+        return [
+            {"name": node.name, "axes": list(node.shape), "optional": False} for node in self._session.get_inputs()
+        ] + [{"name": node.name, "axes": list(node.shape), "optional": True} for node in optional]
 
     def outputs(self) -> list[dict[str, Any]]:
         """Name and axes of every output."""
@@ -223,9 +223,7 @@ def _scale_feeds(fusion_scales: FusionScales | NDArray[np.float32]) -> dict[str,
     scales_n4 = np.atleast_2d(np.asarray(fusion_scales, dtype=np.float32))
     if scales_n4.ndim != 2 or scales_n4.shape[1] != len(contract.FUSION_BLOCKS) or not np.isfinite(scales_n4).all():
         raise DptscopeError(f"expected four finite fusion scales, got {fusion_scales}")
-    return {
-        contract.fusion_scale_name(k): np.ascontiguousarray(scales_n4[:, k - 1]) for k in contract.FUSION_BLOCKS
-    }
+    return {contract.fusion_scale_name(k): np.ascontiguousarray(scales_n4[:, k - 1]) for k in contract.FUSION_BLOCKS}
 
 
 class Scene:
@@ -244,7 +242,7 @@ class Scene:
         blocks = [contract.block_tokens_name(index) for index in range(len(model.card.blocks))]
         fusion = [contract.fusion_input_name(k) for k in contract.FUSION_BLOCKS] if model.has_companion else []
         found = model.run(input_bchw, [contract.DEPTH, *blocks, *fusion])
-        self._unscaled_hw = found[contract.DEPTH][0]
+        self._unscaled_hw: Float32Array = found[contract.DEPTH][0]
         self._tokens = tuple(found[name][0] for name in blocks) if keep_tokens else None
         self.block_norms = tuple(token_norms(found[name][0]) for name in blocks)
         self._fusion_inputs = tuple(found[name] for name in fusion)
@@ -279,13 +277,15 @@ class Scene:
         if fusion_scales == UNSCALED:
             return self._unscaled_hw
         if self._input_bchw is None:
-            return self._model.fuse(self._fusion_inputs, fusion_scales)[0]
+            fused_hw: Float32Array = self._model.fuse(self._fusion_inputs, fusion_scales)[0]
+            return fused_hw
         if not self._warned:
             self._warned = True
             logger.warning(
                 "%s is not there: every fusion scaling runs the whole model", companion_path(self._model.path)
             )
-        return self._model.run(self._input_bchw, [contract.DEPTH], fusion_scales)[contract.DEPTH][0]
+        scaled_hw: Float32Array = self._model.run(self._input_bchw, [contract.DEPTH], fusion_scales)[contract.DEPTH][0]
+        return scaled_hw
 
     def depth(self, fusion_scales: FusionScales = UNSCALED) -> Float32Array:
         """Depth at the photo's size, float32 ``[height, width]``; see :meth:`raw_depth`."""

@@ -27,7 +27,8 @@ RULE = (
 
 def token_norms(tokens_hwc: Float32Array) -> Float32Array:
     """L2 norm of each token: ``[grid_height, grid_width, channels]`` to ``[grid_height, grid_width]``, float32."""
-    return np.sqrt(np.square(tokens_hwc).sum(axis=-1, dtype=np.float32))
+    norms_hw: Float32Array = np.sqrt(np.square(tokens_hwc).sum(axis=-1, dtype=np.float32))
+    return norms_hw
 
 
 def outlier_threshold(norms_hw: Float32Array) -> float:

@@ -35,7 +35,9 @@ def check_image(image_bgr: NDArray[Any]) -> UInt8Array:
     return image_bgr
 
 
-def input_size(card: ModelCard, photo_hw: tuple[int, int], size: int | None = None, square: bool = False) -> tuple[int, int]:
+def input_size(
+    card: ModelCard, photo_hw: tuple[int, int], size: int | None = None, square: bool = False
+) -> tuple[int, int]:
     """Height and width at which the model sees a photo.
 
     Args:
@@ -66,7 +68,9 @@ def _check_size(card: ModelCard, size: int) -> None:
     multiple = card.size_multiple
     if size < multiple or size % multiple:
         below = max(size // multiple, 1) * multiple
-        raise SizeError(f"expected a size that is a multiple of {multiple} (such as {below} or {below + multiple}), got {size}")
+        raise SizeError(
+            f"expected a size that is a multiple of {multiple} (such as {below} or {below + multiple}), got {size}"
+        )
 
 
 def check_input_shape(card: ModelCard, shape: tuple[int, ...]) -> None:
@@ -107,7 +111,9 @@ def _to_multiple(length: float, multiple: int, smallest: int) -> int:
     return rounded if rounded >= smallest else math.ceil(length / multiple) * multiple
 
 
-def prepare_image(card: ModelCard, image_bgr: UInt8Array, size: int | None = None, square: bool = False) -> Float32Array:
+def prepare_image(
+    card: ModelCard, image_bgr: UInt8Array, size: int | None = None, square: bool = False
+) -> Float32Array:
     """Resize and normalise a photo.
 
     Args:
@@ -127,7 +133,7 @@ def prepare_image(card: ModelCard, image_bgr: UInt8Array, size: int | None = Non
     height, width = input_size(card, (image_bgr.shape[0], image_bgr.shape[1]), size, square)
     rule = card.preparation
     # The originals resize in float64 and leave the overshoot of the cubic kernel alone, so neither is clipped here.
-    rgb_hw3 = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB) / 255.0
+    rgb_hw3 = np.asarray(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB), dtype=np.float64) / 255.0
     resized_hw3 = cv2.resize(rgb_hw3, (width, height), interpolation=cv2.INTER_CUBIC)
     normalised_hw3 = (resized_hw3 - np.asarray(rule.mean)) / np.asarray(rule.std)
     return np.ascontiguousarray(normalised_hw3.transpose(2, 0, 1), dtype=np.float32)[None]

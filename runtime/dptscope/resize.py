@@ -45,5 +45,7 @@ def _lerp(values: Float32Array, size: int, axis: int) -> Float32Array:
     high = np.minimum(low + 1, last)
     weight = (positions - low).astype(np.float32)
     weight = weight[:, None] if axis == 0 else weight[None, :]
-    lower = values.take(low, axis=axis)
-    return lower + (values.take(high, axis=axis) - lower) * weight
+    lower: Float32Array = values.take(low, axis=axis)
+    upper: Float32Array = values.take(high, axis=axis)
+    blended: Float32Array = lower + (upper - lower) * weight
+    return blended

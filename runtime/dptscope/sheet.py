@@ -65,7 +65,9 @@ def norm_sheet(norms: Sequence[Float32Array], statistics: Sequence[NormStatistic
 def _label(canvas: UInt8Array, block: NormStatistics, left: int, baseline: int) -> None:
     name = f"block {block.block:02d}"
     put_text(canvas, name, left, baseline, TEXT)
-    put_text(canvas, f"{block.minimum:.4g} .. {block.maximum:.4g}", left + text_width(name, TEXT) + 12, baseline, TEXT, GREY)
+    put_text(
+        canvas, f"{block.minimum:.4g} .. {block.maximum:.4g}", left + text_width(name, TEXT) + 12, baseline, TEXT, GREY
+    )
     if block.outliers:
         count = f"{len(block.outliers)} out"
         put_text(canvas, count, left + TILE_WIDTH - text_width(count, TEXT), baseline, TEXT, OUTLIER)

@@ -98,5 +98,6 @@ def test_weights_beside_the_graph(folder: Path, monkeypatch: pytest.MonkeyPatch,
     ]
     assert apart.model.stat().st_size < whole.model.stat().st_size / 2
     np.testing.assert_array_equal(
-        dptscope.load(apart.model).predict(photo_bgr, size=70).raw, dptscope.load(whole.model).predict(photo_bgr, size=70).raw
+        dptscope.load(apart.model).predict(photo_bgr, size=70).raw,
+        dptscope.load(whole.model).predict(photo_bgr, size=70).raw,
     )

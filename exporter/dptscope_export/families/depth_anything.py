@@ -156,7 +156,9 @@ def _encoder_config(checkpoint: Checkpoint, layout: _Layout) -> DinoV2Config:
     positions = checkpoint.shape(layout.position)
     grid = math.isqrt(max(positions[1] - 1, 0)) if len(positions) == 3 else 0
     if grid < 1 or 1 + grid * grid != positions[1]:
-        raise CheckpointError(f"{checkpoint.name}: expected positions of a class token and a square grid, got {positions}")
+        raise CheckpointError(
+            f"{checkpoint.name}: expected positions of a class token and a square grid, got {positions}"
+        )
     gated = "w12" if layout is ORIGINAL else "weights_in"
     swiglu = f"{layout.block_part(0, 'mlp')}.{gated}.weight" in checkpoint.tensors
     mlp_rows = checkpoint.shape(f"{layout.block_part(0, 'mlp')}.{gated if swiglu else 'fc1'}.weight")[0]
@@ -236,9 +238,7 @@ def _named_variant(checkpoint: Checkpoint) -> tuple[str, str] | None:
     return None
 
 
-def _from_config(
-    checkpoint: Checkpoint, config: Mapping[str, Any], encoder: DinoV2Config, wishes: Wishes
-) -> _Variant:
+def _from_config(checkpoint: Checkpoint, config: Mapping[str, Any], encoder: DinoV2Config, wishes: Wishes) -> _Variant:
     """The variant as a Hugging Face ``config.json`` tells it."""
     backbone = config.get("backbone_config")
     if config.get("model_type") != "depth_anything" or not isinstance(backbone, Mapping):
@@ -248,7 +248,9 @@ def _from_config(
         )
     heads = backbone.get("num_attention_heads", encoder.heads)
     if heads != encoder.heads:
-        raise CheckpointError(f"{checkpoint.name}: expected {encoder.heads} attention heads of {HEAD_WIDTH}, got {heads}")
+        raise CheckpointError(
+            f"{checkpoint.name}: expected {encoder.heads} attention heads of {HEAD_WIDTH}, got {heads}"
+        )
     if list(config.get("reassemble_factors", (4, 2, 1, 0.5))) != [4, 2, 1, 0.5]:
         raise CheckpointError(
             f"{checkpoint.name}: expected reassemble_factors [4, 2, 1, 0.5], got {config['reassemble_factors']}"
@@ -304,7 +306,10 @@ def _four(values: Any) -> tuple[int, int, int, int]:
 def original_keys(blocks: int, swiglu: bool) -> KeyMap:
     """The layout of the published ``.pth`` files."""
     head, scratch = "depth_head", "depth_head.scratch"
-    modules: dict[str, str | tuple[str, ...]] = {"encoder.patch_embed": ORIGINAL.patch, "reassemble.norm": "pretrained.norm"}
+    modules: dict[str, str | tuple[str, ...]] = {
+        "encoder.patch_embed": ORIGINAL.patch,
+        "reassemble.norm": "pretrained.norm",
+    }
     tensors = {
         "encoder.cls_token": Source((ORIGINAL.cls_token,)),
         "encoder.position.table": Source((ORIGINAL.position,)),
@@ -350,11 +355,15 @@ def hugging_face_keys(blocks: int, swiglu: bool) -> KeyMap:
         ours, theirs = f"encoder.block_{block:02d}", HUGGING_FACE.block_part(block, "")[:-1]
         modules |= {
             f"{ours}.norm1": f"{theirs}.norm1",
-            f"{ours}.attention.qkv": tuple(f"{theirs}.attention.attention.{part}" for part in ("query", "key", "value")),
+            f"{ours}.attention.qkv": tuple(
+                f"{theirs}.attention.attention.{part}" for part in ("query", "key", "value")
+            ),
             f"{ours}.attention.proj": f"{theirs}.attention.output.dense",
             f"{ours}.norm2": f"{theirs}.norm2",
         }
-        modules |= {f"{ours}.mlp.{layer}": f"{theirs}.mlp.{mlp_names.get(layer, layer)}" for layer in _mlp_layers(swiglu)}
+        modules |= {
+            f"{ours}.mlp.{layer}": f"{theirs}.mlp.{mlp_names.get(layer, layer)}" for layer in _mlp_layers(swiglu)
+        }
         for scale in (1, 2):
             tensors[f"{ours}.scale{scale}.gamma"] = Source((f"{theirs}.layer_scale{scale}.lambda1",))
     for stage in STAGES:

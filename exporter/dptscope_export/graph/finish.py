@@ -25,7 +25,9 @@ def stamp(model: ir.Model, card: ModelCard, graph_name: str) -> None:
     model.producer_name = "dptscope"
     model.producer_version = card.exporter_version
     model.graph.name = graph_name
-    model.doc_string = f"{card.variant} {card.architecture}, {card.depth_kind} depth; contract {card.contract} of dptscope"
+    model.doc_string = (
+        f"{card.variant} {card.architecture}, {card.depth_kind} depth; contract {card.contract} of dptscope"
+    )
     model.metadata_props.clear()
     model.metadata_props.update(card.to_metadata())
     meanings = {spec.name: spec.meaning for spec in _specs(card)}

@@ -131,7 +131,7 @@ def _initializer_name(value: ir.Value) -> str:
     name = value.name or ""
     if name.startswith(f"{MODEL_ATTRIBUTE}."):
         return _MODEL_PREFIX.sub("", name).replace(".", "/")
-    uses = value.uses()
+    uses = list(value.uses())
     if not uses:
         return name
     node, index = uses[0]

@@ -7,6 +7,7 @@ import onnxsim
 
 from dptscope_export.errors import ExportError
 
+
 def simplify(model: ir.Model) -> ir.Model:
     """Run onnxsim over the graph with its weights set aside.
 

@@ -84,7 +84,8 @@ class Attention(nn.Module):
 
     def forward(self, tokens_bnc: Tensor) -> Tensor:
         query_bhnd, key_bhnd, value_bhnd = (
-            part_bnc.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part_bnc in self.qkv(tokens_bnc).chunk(3, dim=-1)
+            part_bnc.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for part_bnc in self.qkv(tokens_bnc).chunk(3, dim=-1)
         )
         weights_bhnn = ((query_bhnd * self.scale) @ key_bhnd.transpose(-2, -1)).softmax(dim=-1)
         return self.proj((weights_bhnn @ value_bhnd).transpose(1, 2).flatten(2))

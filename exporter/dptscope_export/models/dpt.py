@@ -137,7 +137,9 @@ class DepthHead(nn.Module):
         max_depth: metres at the end of a metric model's sigmoid; None for relative models, which end in a ReLU.
     """
 
-    def __init__(self, channels: int, middle: int, hidden: int, upsample: float, max_depth: float | None = None) -> None:
+    def __init__(
+        self, channels: int, middle: int, hidden: int, upsample: float, max_depth: float | None = None
+    ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels, middle, kernel_size=3, padding=1)
         self.conv2 = nn.Conv2d(middle, hidden, kernel_size=3, padding=1)

@@ -1,0 +1,127 @@
+"""The commands of the runtime, called as a user calls them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+import dptscope
+from dptscope import cli
+from dptscope.commands import depth_16_bit
+
+# Importing any of these raises: a machine where only the base package is installed.
+WITHOUT_TORCH = """
+import sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("torch", "onnx", "onnx_ir", "onnxscript", "onnxsim"):
+            raise ImportError(name + " is not for this process")
+sys.meta_path.insert(0, Refuse())
+from dptscope.cli import run
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+def run_without_torch(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", WITHOUT_TORCH, *(str(argument) for argument in arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_depth_without_torch(tiny_model: Path, photo_path: Path, photo_bgr: Any, tmp_path: Path) -> None:
+    run = run_without_torch("depth", tiny_model, photo_path, "-o", tmp_path / "out", "--scales", 1, 0.5, -1, 1)
+    assert (run.returncode, run.stderr) == (0, "")
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["motorcycle_depth.npy", "motorcycle_depth.png", "motorcycle_depth16.png"]
+    wanted = dptscope.load(tiny_model).prepare(photo_bgr).depth((1, 0.5, -1, 1))
+    written = np.load(tmp_path / "out/motorcycle_depth.npy")
+    np.testing.assert_allclose(written, wanted, atol=1e-5 * wanted.std())
+    deep = cv2.imread(str(tmp_path / "out/motorcycle_depth16.png"), cv2.IMREAD_UNCHANGED)
+    assert (deep.dtype, deep.shape, deep.min(), deep.max()) == (np.uint16, wanted.shape, 0, 65535)
+    colour = cv2.imread(str(tmp_path / "out/motorcycle_depth.png"))
+    assert colour.shape == photo_bgr.shape
+    near, far = np.unravel_index(written.argmax(), written.shape), np.unravel_index(written.argmin(), written.shape)
+    assert colour[near].sum() > colour[far].sum()
+
+
+def test_norms_without_torch(tiny_model: Path, photo_path: Path, photo_bgr: Any, tmp_path: Path) -> None:
+    run = run_without_torch("norms", tiny_model, photo_path, "-o", tmp_path / "out", "--format", "png,json,npy")
+    assert (run.returncode, run.stderr) == (0, "")
+    norms = np.load(tmp_path / "out/motorcycle_norms.npy")
+    wanted = np.stack(dptscope.load(tiny_model).block_norms(photo_bgr))
+    np.testing.assert_allclose(norms, wanted, rtol=1e-5)
+    summary = json.loads((tmp_path / "out/motorcycle_norms.json").read_text())
+    assert [block["block"] for block in summary["blocks"]] == [0, 1, 2, 3]
+    np.testing.assert_allclose([block["max"] for block in summary["blocks"]], wanted.max(axis=(1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(
+        [block["median"] for block in summary["blocks"]], np.median(wanted, axis=(1, 2)), rtol=1e-5
+    )
+    assert "median" in summary["rule"]
+    sheet = cv2.imread(str(tmp_path / "out/motorcycle_norms.png"))
+    assert sheet.std() > 20
+
+
+def test_info(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["info", str(tiny_model), "--json"]) == 0
+    described = json.loads(capsys.readouterr().out)
+    assert described["variant"] == "depth-anything-v2"
+    assert described["inputs"][0] == {"name": "image", "axes": ["batch", 3, "height", "width"], "optional": False}
+    assert cli.run(["info", str(tiny_model)]) == 0
+    assert "relative inverse depth" in capsys.readouterr().out
+
+
+def test_bad_input_is_one_line(
+    tiny_model: Path, photo_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.png").write_text("no photo")
+    (tmp_path / "other").mkdir()
+    shutil.copy(photo_path, tmp_path / "other" / photo_path.name)
+    out = str(tmp_path / "out")
+    cases = {
+        ("depth", tiny_model, tmp_path / "text.png", "-o", out): "expected a photo",
+        ("norms", tiny_model, tmp_path / "nothing.png", "-o", out): "no such file",
+        ("depth", tmp_path / "text.png", photo_path, "-o", out): "onnxruntime cannot load it",
+        ("depth", tiny_model, photo_path, "-o", out, "--size", "100"): "multiple of 14",
+        (
+            "depth",
+            tiny_model,
+            photo_path,
+            "-o",
+            out,
+            "--format",
+            "tiff",
+        ): "expected --format of png, png16, npy, got tiff",
+        (
+            "depth",
+            tiny_model,
+            photo_path,
+            tmp_path / "other" / photo_path.name,
+            "-o",
+            out,
+        ): "photos with different names",
+        ("depth", tiny_model, photo_path, "-o", out, "--provider", "Nonsense"): "got Nonsense",
+        ("depth", tiny_model, photo_path): "--output",
+        ("depth", tiny_model, photo_path, "-o", out, "--scales", "1", "x", "1", "1"): "--scales",
+        ("unknown",): "unknown",
+    }
+    for arguments, message in cases.items():
+        assert cli.run([str(argument) for argument in arguments]) == 2, arguments
+        lines = capsys.readouterr().err.strip().splitlines()
+        assert len(lines) == 1, lines
+        assert lines[0].startswith("dptscope: ")
+        assert message in lines[0]
+    assert not (tmp_path / "out").exists()
+
+
+def test_metric_depth_keeps_its_metres() -> None:
+    depth = np.array([[0.0, 1.5, 79.99]], np.float32)
+    np.testing.assert_array_equal(depth_16_bit(depth, "metric"), [[0, 384, 20477]])
+    with pytest.raises(dptscope.DptscopeError, match=r"up to 256\.0 for a 16-bit PNG, got 300\.0"):
+        depth_16_bit(np.array([[300.0]], np.float32), "metric")

@@ -1,0 +1,136 @@
+"""Loading models, predicting, and scenes that are asked many times."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+import dptscope
+from dptscope import DptscopeError, ImageError, ModelFileError, ProviderError, SizeError
+from dptscope.session import available_cpus
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model: Path) -> dptscope.DepthModel:
+    return dptscope.load(tiny_model)
+
+
+def test_predict(model: dptscope.DepthModel, photo_bgr: Any) -> None:
+    result = model.predict(photo_bgr)
+    assert result.depth.shape == photo_bgr.shape[:2]
+    assert result.depth.dtype == np.float32
+    assert result.raw.shape == (70, 98)  # native 70: the shorter side, the longer rounded to 14
+    assert result.kind == "relative"
+    assert result.depth.std() > 0.05
+
+
+def test_tokens_and_norms(model: dptscope.DepthModel, photo_bgr: Any) -> None:
+    tokens, norms = model.block_tokens(photo_bgr), model.block_norms(photo_bgr)
+    assert [t.shape for t in tokens] == [(5, 7, 64)] * 4
+    assert [n.shape for n in norms] == [(5, 7)] * 4
+    np.testing.assert_allclose(norms[2], np.linalg.norm(tokens[2], axis=-1), rtol=1e-6)
+
+
+def test_scene_equals_predict_and_answers_scales(model: dptscope.DepthModel, photo_bgr: Any) -> None:
+    scene = model.prepare(photo_bgr)
+    plain = model.predict(photo_bgr).depth
+    np.testing.assert_array_equal(scene.depth(), plain)
+    scaled = scene.depth(fusion_scales=(1.0, 0.5, 1.0, 1.0))
+    assert np.abs(scaled - plain).max() > 0.1 * plain.std()
+    # One as a number that has been through arithmetic: the companion runs, and agrees.
+    np.testing.assert_allclose(scene.depth((1.0, 1.0, 1.0, 1.0 + 1e-9)), plain, atol=1e-5 * plain.std())
+
+
+def test_without_companion_the_whole_model_runs_and_says_so_once(
+    tiny_model: Path, tmp_path: Path, photo_bgr: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(tiny_model, tmp_path / "alone.onnx")
+    said: list[str] = []
+    monkeypatch.setattr("dptscope.model.logger.warning", lambda text, *words: said.append(text % words))
+    alone, whole = dptscope.load(tmp_path / "alone.onnx"), dptscope.load(tiny_model)
+    assert not alone.has_companion
+    scales = (0.5, -1.0, 2.0, 1.5)
+    scene = alone.prepare(photo_bgr)
+    depth = scene.depth(scales)
+    scene.depth((2, 1, 1, 1))
+    wanted = whole.prepare(photo_bgr).depth(scales)
+    np.testing.assert_allclose(depth, wanted, atol=1e-5 * wanted.std())
+    assert len(said) == 1
+    assert "alone.fusion.onnx is not there" in said[0]
+
+
+def test_a_companion_of_another_model_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    shutil.copy(tiny_model, tmp_path / "m.onnx")
+    companion = tiny_model.with_name("tiny.fusion.onnx").read_bytes()
+    model_id = dptscope.load(tiny_model).card.model_id.encode()
+    (tmp_path / "m.fusion.onnx").write_bytes(companion.replace(model_id, b"0" * len(model_id)))
+    with pytest.raises(ModelFileError, match=r"expected the companion of m\.onnx .* got that of another model"):
+        dptscope.load(tmp_path / "m.onnx")
+
+
+def test_files_that_are_no_models(tmp_path: Path, tiny_model: Path) -> None:
+    with pytest.raises(ModelFileError, match="no such file"):
+        dptscope.load(tmp_path / "nothing.onnx")
+    (tmp_path / "text.onnx").write_text("hello")
+    with pytest.raises(ModelFileError, match="onnxruntime cannot load it"):
+        dptscope.load(tmp_path / "text.onnx")
+    (tmp_path / "half.onnx").write_bytes(tiny_model.read_bytes()[:100_000])
+    with pytest.raises(ModelFileError, match="onnxruntime cannot load it"):
+        dptscope.load(tmp_path / "half.onnx")
+    with pytest.raises(ModelFileError, match="expected a model, got a fusion companion"):
+        dptscope.load(tiny_model.with_name("tiny.fusion.onnx"))
+    shutil.copy(Path(ort.__file__).parent / "datasets" / "mul_1.onnx", tmp_path / "mul.onnx")
+    with pytest.raises(ModelFileError, match="got an ONNX file of something else"):
+        dptscope.load(tmp_path / "mul.onnx")
+
+
+def test_another_contract_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    key = b"dptscope.contract\x12\x01"
+    data = tiny_model.read_bytes()
+    assert data.count(key + b"1") == 1
+    (tmp_path / "new.onnx").write_bytes(data.replace(key + b"1", key + b"9"))
+    with pytest.raises(ModelFileError, match="expected contract 1, got 9"):
+        dptscope.load(tmp_path / "new.onnx")
+
+
+def test_bad_arguments(model: dptscope.DepthModel, tiny_model: Path, photo_bgr: Any) -> None:
+    with pytest.raises(ImageError):
+        model.predict(photo_bgr.astype(np.float32))
+    with pytest.raises(SizeError, match="multiple of 14"):
+        model.predict(photo_bgr, size=71)
+    with pytest.raises(SizeError):
+        model.run(np.zeros((1, 3, 70, 71), np.float32), ["depth"])
+    with pytest.raises(DptscopeError, match="got 'nothing'"):
+        model.run(np.zeros((1, 3, 70, 70), np.float32), ["nothing"])
+    scene = model.prepare(photo_bgr)
+    with pytest.raises(DptscopeError, match="expected four finite fusion scales"):
+        scene.depth((1, 2, 3))  # type: ignore[arg-type]
+    with pytest.raises(DptscopeError, match="expected four finite fusion scales"):
+        scene.depth((1, 2, 3, float("nan")))
+    with pytest.raises(DptscopeError, match="keep_tokens=True"):
+        _ = scene.block_tokens
+    with pytest.raises(ProviderError, match="got CUDAExecutionProvider"):
+        dptscope.load(tiny_model, providers=["CUDAExecutionProvider"])
+    with pytest.raises(ProviderError, match="at least one thread"):
+        dptscope.load(tiny_model, threads=0)
+
+
+def test_cpus_respect_the_cgroup(tmp_path: Path) -> None:
+    from dptscope.session import _cgroup_quota
+
+    (tmp_path / "cpu.max").write_text("150000 100000\n")
+    assert _cgroup_quota(tmp_path) == 1.5
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    assert _cgroup_quota(tmp_path) is None
+    (tmp_path / "cpu.max").unlink()
+    assert _cgroup_quota(tmp_path) is None
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu/cpu.cfs_quota_us").write_text("400000\n")
+    (tmp_path / "cpu/cpu.cfs_period_us").write_text("100000\n")
+    assert _cgroup_quota(tmp_path) == 4.0
+    assert available_cpus() >= 1

@@ -1,0 +1,114 @@
+"""Photo to model input: the original projects' rules."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import dptscope
+from dptscope import ImageError, ModelCard, SizeError
+from dptscope.prepare import check_image, check_input_shape, input_size, prepare_image
+
+
+@pytest.fixture(scope="module")
+def card(tiny_model: Path) -> ModelCard:
+    """The tiny model's card with Depth Anything's native size."""
+    return replace(dptscope.load(tiny_model).card, native_size=(518, 518))
+
+
+@pytest.mark.parametrize(
+    ("photo", "expected"),
+    [
+        ((500, 741), (518, 770)),
+        ((300, 600), (518, 1036)),
+        ((2000, 1000), (1036, 518)),
+        ((518, 518), (518, 518)),
+        ((100, 333), (518, 1722)),
+        ((519, 1000), (518, 994)),
+        ((1, 1), (518, 518)),
+    ],
+)
+def test_lower_bound(card: ModelCard, photo: tuple[int, int], expected: tuple[int, int]) -> None:
+    assert input_size(card, photo) == expected
+
+
+def test_size_and_square(card: ModelCard) -> None:
+    assert input_size(card, (500, 741), size=252) == (252, 378)
+    assert input_size(card, (500, 741), size=252, square=True) == (252, 252)
+    assert input_size(card, (500, 741), square=True) == (518, 518)
+
+
+@pytest.mark.parametrize(
+    ("photo", "expected"),
+    [((480, 640), (384, 512)), ((640, 480), (512, 384)), ((400, 500), (384, 480)), ((300, 1200), (384, 1536))],
+)
+def test_minimal(card: ModelCard, photo: tuple[int, int], expected: tuple[int, int]) -> None:
+    """MiDaS: the factor nearer one, to multiples of 32."""
+    rule = replace(card.preparation, resize_rule="minimal", multiple=32)
+    assert input_size(replace(card, native_size=(384, 384), preparation=rule), photo) == expected
+
+
+def test_exact(card: ModelCard) -> None:
+    rule = replace(card.preparation, resize_rule="exact")
+    assert input_size(replace(card, preparation=rule), (480, 640)) == (518, 518)
+
+
+@pytest.mark.parametrize("size", [500, 0, -14, 13, 519])
+def test_a_size_that_is_no_multiple(card: ModelCard, size: int) -> None:
+    with pytest.raises(SizeError, match=f"multiple of 14 .*got {size}"):
+        input_size(card, (500, 741), size=size)
+
+
+def test_fixed(card: ModelCard) -> None:
+    fixed = replace(card, dynamic=False, native_size=(384, 384))
+    assert input_size(fixed, (100, 900)) == (384, 384)
+    with pytest.raises(SizeError, match="384 × 384 pixels only, got 512"):
+        input_size(fixed, (100, 900), size=512)
+    with pytest.raises(SizeError, match="384 × 384 pixels only, got 384 × 512"):
+        check_input_shape(fixed, (1, 3, 384, 512))
+
+
+@pytest.mark.parametrize("shape", [(3, 70, 70), (1, 1, 70, 70), (1, 3, 70, 71), (1, 3, 0, 70), (0, 3, 70, 70)])
+def test_bad_input_shapes(card: ModelCard, shape: tuple[int, ...]) -> None:
+    with pytest.raises(SizeError):
+        check_input_shape(card, shape)
+
+
+def test_values(card: ModelCard) -> None:
+    """By hand, at a size where nothing is resized: RGB order, 0 … 1, mean and std."""
+    image = np.zeros((518, 518, 3), np.uint8)
+    image[..., 0], image[..., 1], image[..., 2] = 10, 100, 200  # blue, green, red
+    prepared = prepare_image(card, image)
+    assert (prepared.shape, prepared.dtype) == ((1, 3, 518, 518), np.float32)
+    expected = (np.array([200, 100, 10]) / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
+    np.testing.assert_allclose(prepared[0, :, 3, 5], expected, rtol=1e-6)
+
+
+def test_cubic_overshoot_is_kept(card: ModelCard) -> None:
+    """The originals resize floats and never clip: a hard edge overshoots white."""
+    image = np.zeros((200, 200, 3), np.uint8)
+    image[:, 100:] = 255
+    prepared = prepare_image(card, image)
+    white = (1 - 0.485) / 0.229
+    assert prepared[0, 0].max() > white + 0.1
+    reference = cv2.resize(image[..., 2] / 255.0, (518, 518), interpolation=cv2.INTER_CUBIC)
+    np.testing.assert_allclose(prepared[0, 0], (reference - 0.485) / 0.229, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((0, 4, 3), np.uint8),
+        "photo.png",
+    ],
+)
+def test_no_image(image: object) -> None:
+    with pytest.raises(ImageError, match="expected an image"):
+        check_image(image)  # type: ignore[arg-type]

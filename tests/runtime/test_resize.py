@@ -1,0 +1,45 @@
+"""Depth back to the photo's size, against sums written out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dptscope.resize import resize_depth
+
+
+def test_align_corners_keeps_a_plane() -> None:
+    """A linear map stays linear, with its corners in place."""
+    rows, columns = np.mgrid[0:7, 0:11].astype(np.float32)
+    plane = 3 * rows - 2 * columns + 5
+    big = resize_depth(plane, (19, 41), "bilinear_align_corners")
+    rows, columns = np.mgrid[0:19, 0:41]
+    np.testing.assert_allclose(big, 3 * rows * 6 / 18 - 2 * columns * 10 / 40 + 5, atol=1e-5)
+    assert big.dtype == np.float32
+
+
+def test_half_pixel_centres() -> None:
+    row = np.array([[0.0, 1.0]], np.float32)
+    np.testing.assert_allclose(resize_depth(row, (1, 4), "bilinear")[0], [0, 0.25, 0.75, 1], atol=1e-7)
+
+
+def test_cubic_coefficient() -> None:
+    """Keys' kernel with a = -0.75, a quarter and three quarters between samples; the border repeats."""
+    row = np.array([[0.0, 0.0, 1.0, 0.0, 0.0, 0.0]], np.float32)
+    got = resize_depth(row, (1, 12), "bicubic")[0]
+
+    def kernel(distance: float) -> float:
+        x, a = abs(distance), -0.75
+        near = (a + 2) * x**3 - (a + 3) * x**2 + 1
+        far = a * x**3 - 5 * a * x**2 + 8 * a * x - 4 * a
+        return near if x <= 1 else far if x < 2 else 0.0
+
+    expected = [kernel((i + 0.5) / 2 - 0.5 - 2) for i in range(12)]
+    np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("how", ["bilinear_align_corners", "bilinear", "bicubic"])
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (14, 14), (3, 50)])
+def test_odd_sizes(how: str, size: tuple[int, int]) -> None:
+    values = np.full((14, 14), 2.5, np.float32)
+    np.testing.assert_allclose(resize_depth(values, size, how), np.full(size, 2.5), rtol=1e-6)  # type: ignore[arg-type]
