@@ -1,0 +1,63 @@
+"""Colour maps, each with a colour that it does not hold itself, for outliers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dptscope_view.theme import Colour
+
+
+@dataclass(frozen=True)
+class ColourMap:
+    """One colour map.
+
+    Attributes:
+        name: as on the button.
+        code: OpenCV's number, or None for plain grey.
+        outlier: blue, green, red; far from every colour of the map.
+    """
+
+    name: str
+    code: int | None
+    outlier: Colour
+
+
+COLOUR_MAPS = (
+    ColourMap("inferno", cv2.COLORMAP_INFERNO, (255, 230, 40)),
+    ColourMap("viridis", cv2.COLORMAP_VIRIDIS, (200, 60, 255)),
+    ColourMap("magma", cv2.COLORMAP_MAGMA, (160, 255, 60)),
+    ColourMap("turbo", cv2.COLORMAP_TURBO, (255, 255, 255)),
+    ColourMap("cividis", cv2.COLORMAP_CIVIDIS, (200, 60, 255)),
+    ColourMap("grey", None, (70, 60, 255)),
+)
+COLOUR_MAP_NAMES = tuple(colours.name for colours in COLOUR_MAPS)
+
+
+def colour_map(name: str) -> ColourMap:
+    """The map of that name."""
+    return next(colours for colours in COLOUR_MAPS if colours.name == name)
+
+
+@lru_cache(maxsize=32)
+def _table(name: str, reverse: bool) -> NDArray[np.uint8]:
+    ramp = np.arange(256, dtype=np.uint8)[:, None]
+    code = colour_map(name).code
+    table = cv2.cvtColor(ramp, cv2.COLOR_GRAY2BGR) if code is None else cv2.applyColorMap(ramp, code)
+    ordered = table[::-1] if reverse else table
+    return np.ascontiguousarray(ordered, dtype=np.uint8).reshape(256, 1, 3)
+
+
+def colourise(levels_hw: NDArray[np.uint8], name: str, reverse: bool = False) -> NDArray[np.uint8]:
+    """uint8 ``[height, width]`` to blue, green, red ``[height, width, 3]``."""
+    return np.asarray(cv2.applyColorMap(levels_hw, _table(name, reverse)), dtype=np.uint8)
+
+
+def colour_at(level: int, name: str, reverse: bool = False) -> Colour:
+    """The colour of one level 0 … 255."""
+    blue, green, red = _table(name, reverse)[level, 0]
+    return int(blue), int(green), int(red)

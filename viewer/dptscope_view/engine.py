@@ -1,0 +1,271 @@
+"""From what the user asks to what is shown: photos, scenes and depth, with a coarse pass where the full one is slow."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dptscope.card import ModelCard
+from dptscope.images import read_image
+from dptscope.model import UNSCALED, FusionScales
+from dptscope.norms import NormStatistics
+from dptscope.prepare import input_size
+from dptscope_view.photos import cropped
+from dptscope_view.state import WHOLE, Crop
+
+Float32Array = NDArray[np.float32]
+
+BUDGET_MS = 40.0
+"""How long the model may take for a picture while a slider moves."""
+
+
+class SceneLike(Protocol):
+    """What is used of :class:`dptscope.Scene`; the tests have their own."""
+
+    photo_size: tuple[int, int]
+    input_size: tuple[int, int]
+    block_norms: tuple[Float32Array, ...]
+
+    @property
+    def block_tokens(self) -> tuple[Float32Array, ...]: ...
+    def statistics(self) -> tuple[NormStatistics, ...]: ...
+    def raw_depth(self, fusion_scales: FusionScales = ...) -> Float32Array: ...
+    def depth(self, fusion_scales: FusionScales = ...) -> Float32Array: ...
+
+
+class ModelLike(Protocol):
+    """What is used of :class:`dptscope.DepthModel`."""
+
+    card: ModelCard
+
+    def prepare(
+        self, image_bgr: NDArray[Any], *, size: int | None = ..., square: bool = ..., keep_tokens: bool = ...
+    ) -> SceneLike: ...
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the encoder sees. Another subject is another run of the encoder.
+
+    Attributes:
+        photo: index of the photo.
+        crop: the part that is used.
+        size: target of the model's resize rule in pixels.
+        square: ignore the aspect.
+    """
+
+    photo: int
+    size: int
+    crop: Crop = WHOLE
+    square: bool = False
+
+
+@dataclass(frozen=True)
+class Question:
+    """Everything that the worker's answer depends on.
+
+    Attributes:
+        subject: what the encoder sees.
+        scales: of fusion blocks 1 … 4.
+        tokens: the tokens themselves are shown, not only their norms.
+    """
+
+    subject: Subject
+    scales: FusionScales = UNSCALED
+    tokens: bool = False
+
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """An answer: all that the views draw from.
+
+    Attributes:
+        question: what was asked.
+        photo_bgr: uint8 ``[height, width, 3]``, cropped.
+        depth_hw: float32 at the size at which the model saw the photo.
+        norms: one float32 ``[grid_height, grid_width]`` a block.
+        statistics: of the norms.
+        tokens: one float32 ``[grid_height, grid_width, channels]`` a block, or None when nobody asked.
+        input_size: height and width at which the model saw the photo.
+        coarse: it saw it smaller than was asked; the full picture follows.
+        encoder_ms: what the encoder took when this subject was prepared.
+        fusion_ms: what fusion and head took for these scales; 0 for the unmodified model, which the encoder's run includes.
+        number: different for every frame.
+    """
+
+    question: Question
+    photo_bgr: NDArray[np.uint8]
+    depth_hw: Float32Array
+    norms: tuple[Float32Array, ...]
+    statistics: tuple[NormStatistics, ...]
+    tokens: tuple[Float32Array, ...] | None
+    input_size: tuple[int, int]
+    coarse: bool
+    encoder_ms: float
+    fusion_ms: float
+    number: int = field(default_factory=lambda: next(_numbers))
+
+
+class Pace:
+    """How long things take here, learned while they run: milliseconds per pixel of the model's input."""
+
+    def __init__(self, budget_ms: float = BUDGET_MS) -> None:
+        self.budget_ms = budget_ms
+        self._rate: dict[str, float] = {}
+
+    def learn(self, what: str, pixels: int, milliseconds: float) -> None:
+        """Note one run; half the weight is on the latest, so that a busy moment is soon forgotten."""
+        new = milliseconds / max(pixels, 1)
+        self._rate[what] = (self._rate[what] + new) / 2 if what in self._rate else new
+
+    def expect(self, what: str, pixels: int) -> float | None:
+        """Milliseconds that a run should take, or None while none has been seen."""
+        return self._rate[what] * pixels if what in self._rate else None
+
+    def affordable(self, what: str, pixels: int) -> float:
+        """Share 0 … 1 of the pixels that fits the budget; a ninth while nothing is known."""
+        expected = self.expect(what, pixels)
+        return 1 / 9 if expected is None else min(1.0, self.budget_ms / max(expected, 1e-6))
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    subject: Subject
+    scene: SceneLike
+    statistics: tuple[NormStatistics, ...]
+    has_tokens: bool
+    encoder_ms: float
+
+
+class Engine:
+    """Answers questions. Belongs to one thread; holds one photo and at most two scenes (full and coarse) of it."""
+
+    def __init__(self, model: ModelLike, photos: tuple[Path, ...], pace: Pace | None = None) -> None:
+        self.model = model
+        self.photos = photos
+        self.pace = pace if pace is not None else Pace()
+        self._photo: tuple[tuple[int, Crop], NDArray[np.uint8]] | None = None
+        self._full: _Prepared | None = None
+        self._coarse: _Prepared | None = None
+
+    def is_prepared(self, question: Question) -> bool:
+        """Whether the full picture needs no further run of the encoder."""
+        full = self._full
+        return full is not None and full.subject == question.subject and full.has_tokens >= question.tokens
+
+    def wants_coarse(self, question: Question) -> bool:
+        """Whether the full picture would take longer than the budget, and a coarse one would not."""
+        card = self.model.card
+        if not card.dynamic or self._coarse_size(question) >= question.subject.size:
+            return False
+        full = self._full
+        if full is not None and full.subject == question.subject and not self.is_prepared(question):
+            return False  # only the tokens are missing, and a coarse scene has other tokens
+        pixels = self._pixels(question)
+        parts = [] if self.is_prepared(question) else ["encoder"]
+        if question.scales != UNSCALED:
+            parts.append("fusion")
+        expected = [self.pace.expect(part, pixels) for part in parts]
+        return any(ms is None for ms in expected) or sum(ms for ms in expected if ms) > self.pace.budget_ms
+
+    def coarse(self, question: Question) -> Frame:
+        """A smaller picture of the same, soon.
+
+        Raises:
+            DptscopeError: the photo cannot be read, or the model does not take it.
+        """
+        smaller = Subject(
+            question.subject.photo, self._coarse_size(question), question.subject.crop, question.subject.square
+        )
+        kept = self._coarse
+        if kept is None or not self._still_fits(kept.subject, smaller, kept.scene.input_size):
+            self._coarse = None
+            kept = self._coarse = self._prepare(smaller, keep_tokens=False)
+        return self._frame(kept, question, coarse=True)
+
+    def full(self, question: Question) -> Frame:
+        """The picture at the size that was asked for.
+
+        Raises:
+            DptscopeError: the photo cannot be read, or the model does not take it.
+        """
+        if not self.is_prepared(question):
+            self._full = None  # two full scenes at once could be too much
+            self._full = self._prepare(question.subject, question.tokens)
+        assert self._full is not None
+        return self._frame(self._full, question, coarse=False)
+
+    def photo_depth(self, question: Question) -> Float32Array:
+        """Depth at the photo's own size, float32 ``[height, width]``, for a file."""
+        self.full(question)
+        assert self._full is not None
+        return self._full.scene.depth(question.scales)
+
+    def _still_fits(self, kept: Subject, wanted: Subject, kept_size: tuple[int, int]) -> bool:
+        same = (kept.photo, kept.crop, kept.square) == (wanted.photo, wanted.crop, wanted.square)
+        expected = self.pace.expect("fusion", kept_size[0] * kept_size[1])
+        # Between half the budget and a quarter above it a new coarse scene would not be worth its encoder run.
+        return same and (expected is None or kept.size == wanted.size or 0.5 < expected / self.pace.budget_ms < 1.25)
+
+    def _pixels(self, question: Question) -> int:
+        """Pixels of the model's input for the full picture."""
+        full = self._full
+        if full is not None and full.subject == question.subject:
+            height, width = full.scene.input_size
+        else:
+            height, width = input_size(self.model.card, self._image(question.subject).shape[:2], question.subject.size,
+                                       question.subject.square)  # fmt: skip
+        return height * width
+
+    def _coarse_size(self, question: Question) -> int:
+        card, size = self.model.card, question.subject.size
+        step = max(card.size_multiple, card.preparation.multiple)
+        share = self.pace.affordable("fusion", self._pixels(question))
+        return max(4 * step, math.floor(size * math.sqrt(share) / step) * step)
+
+    def _image(self, subject: Subject) -> NDArray[np.uint8]:
+        key = (subject.photo, subject.crop)
+        if self._photo is None or self._photo[0] != key:
+            self._photo = None
+            whole = read_image(self.photos[subject.photo])
+            self._photo = (key, np.ascontiguousarray(cropped(whole, subject.crop)))
+        return self._photo[1]
+
+    def _prepare(self, subject: Subject, keep_tokens: bool) -> _Prepared:
+        image = self._image(subject)
+        start = time.perf_counter()
+        size = subject.size if self.model.card.dynamic else None
+        scene = self.model.prepare(image, size=size, square=subject.square, keep_tokens=keep_tokens)
+        took = (time.perf_counter() - start) * 1000
+        self.pace.learn("encoder", scene.input_size[0] * scene.input_size[1], took)
+        return _Prepared(subject, scene, scene.statistics(), keep_tokens, took)
+
+    def _frame(self, prepared: _Prepared, question: Question, coarse: bool) -> Frame:
+        scene = prepared.scene
+        start = time.perf_counter()
+        depth_hw = scene.raw_depth(question.scales)
+        took = (time.perf_counter() - start) * 1000
+        if question.scales != UNSCALED:
+            self.pace.learn("fusion", scene.input_size[0] * scene.input_size[1], took)
+        return Frame(
+            question=question,
+            photo_bgr=self._image(question.subject),
+            depth_hw=depth_hw,
+            norms=scene.block_norms,
+            statistics=prepared.statistics,
+            tokens=scene.block_tokens if prepared.has_tokens else None,
+            input_size=scene.input_size,
+            coarse=coarse,
+            encoder_ms=prepared.encoder_ms,
+            fusion_ms=0.0 if question.scales == UNSCALED else took,
+        )

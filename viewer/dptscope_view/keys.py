@@ -1,0 +1,180 @@
+"""The keys: one table that handles them, prints them in ``--help`` and draws them in the window.
+
+Arrow and function keys differ between window back ends and can get lost after a click, so each only repeats a letter.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from dptscope.model import UNSCALED
+from dptscope_view.state import (
+    WHOLE,
+    Facts,
+    State,
+    View,
+    next_of,
+    step_channel,
+    step_colours,
+    step_scale,
+    toggled,
+    with_block,
+    with_photo,
+    with_scale,
+    with_size,
+)
+
+Change = Callable[[State, Facts], State]
+
+
+class Command(enum.Enum):
+    """What a key can ask for beyond another state."""
+
+    SAVE = "save"
+    SAVE_PRESET = "save preset"
+    LOAD_PRESET = "load preset"
+    ROW_UP = "row up"  # how many tiles a row has, only the layout knows
+    ROW_DOWN = "row down"
+    QUIT = "quit"
+
+
+# OpenCV's waitKeyEx answers X11 key symbols under Qt and GTK, and Windows' virtual keys in the upper half.
+_EXTRAS = {
+    "Tab": (9,),
+    "Esc": (27,),
+    "Enter": (13, 10),
+    "Left": (0xFF51, 0x250000),
+    "Up": (0xFF52, 0x260000),
+    "Right": (0xFF53, 0x270000),
+    "Down": (0xFF54, 0x280000),
+    "PgUp": (0xFF55, 0x210000),
+    "PgDn": (0xFF56, 0x220000),
+    "F1": (0xFFBE, 0x700000),
+}
+_NAME_OF_CODE = {code: name for name, codes in _EXTRAS.items() for code in codes}
+_MODIFIERS = 0xFFFF0000  # GTK adds the state of Shift, Num Lock … above the key symbol
+
+
+def key_name(code: int) -> str | None:
+    """The name that the table uses for a code of ``cv2.waitKeyEx``, or None for a key that it does not know."""
+    if code < 0:
+        return None
+    for candidate in (code, code & ~_MODIFIERS):
+        if candidate in _NAME_OF_CODE:
+            return _NAME_OF_CODE[candidate]
+        if 32 < candidate < 127:
+            return chr(candidate)
+    return None
+
+
+@dataclass(frozen=True)
+class Binding:
+    """One row.
+
+    Attributes:
+        keys: the keys, a letter or sign first.
+        help: what they do.
+        action: another state, or a command.
+        view: only there; None: in both.
+    """
+
+    keys: tuple[str, ...]
+    help: str
+    action: Change | Command
+    view: View | None = None
+
+
+def _scale_chooser(fusion_block: int) -> Change:
+    return lambda state, facts: replace(state, chosen=fusion_block)
+
+
+def _stepper(steps: int) -> Change:
+    return lambda state, facts: step_scale(state, steps)
+
+
+def _channel(step: int) -> Change:
+    return lambda state, facts: step_channel(state, facts, step)
+
+
+def _toggle(name: str) -> Change:
+    return lambda state, facts: toggled(state, name)
+
+
+_N, _F = View.NORMS, View.FUSION
+
+KEYS: tuple[Binding, ...] = (
+    Binding(("v", "Tab"), "switch between norms and fusion", lambda s, f: replace(s, view=next_of(s.view))),
+    Binding(("n", "PgDn"), "next photo", lambda s, f: with_photo(s, f, s.photo + 1)),
+    Binding(("p", "PgUp"), "previous photo", lambda s, f: with_photo(s, f, s.photo - 1)),
+    Binding(("l",), "list of photos", _toggle("files")),
+    Binding(("+", "="), "larger image size", lambda s, f: with_size(s, f, s.size + 1)),
+    Binding(("-",), "smaller image size", lambda s, f: with_size(s, f, s.size - 1)),
+    Binding(("0",), "the model's own image size", lambda s, f: with_size(s, f, f.native)),
+    Binding(("a",), "keep the aspect, or square", _toggle("square")),
+    Binding(("c",), "crop: then drag over the photo", _toggle("cropping")),
+    Binding(("x",), "whole photo again", lambda s, f: replace(s, crop=WHOLE, cropping=False)),
+    Binding(("m",), "next colour map", lambda s, f: step_colours(s, 1)),
+    Binding(("M",), "previous colour map", lambda s, f: step_colours(s, -1)),
+    Binding(("i",), "reverse the colours", _toggle("reverse")),
+    Binding(("s",), "save picture, data and settings", Command.SAVE),
+    Binding(("h", "?", "F1"), "this help", _toggle("help")),
+    Binding(("q", "Esc"), "quit", Command.QUIT),
+    Binding(("k", "Right"), "next block", lambda s, f: with_block(s, f, s.block + 1), _N),
+    Binding(("j", "Left"), "previous block", lambda s, f: with_block(s, f, s.block - 1), _N),
+    Binding(("d", "Down"), "block one row down", Command.ROW_DOWN, _N),
+    Binding(("u", "Up"), "block one row up", Command.ROW_UP, _N),
+    Binding(("o",), "photo, norm or channel", lambda s, f: replace(s, show=next_of(s.show)), _N),
+    Binding(("e",), "scaling: plain, shared, log, robust", lambda s, f: replace(s, scaling=next_of(s.scaling)), _N),
+    Binding(("]",), "next channel", _channel(1), _N),
+    Binding(("[",), "previous channel", _channel(-1), _N),
+    Binding(("}",), "16 channels on", _channel(16), _N),
+    Binding(("{",), "16 channels back", _channel(-16), _N),
+    Binding(("1",), "choose slider 1 (finest)", _scale_chooser(1), _F),
+    Binding(("2",), "choose slider 2", _scale_chooser(2), _F),
+    Binding(("3",), "choose slider 3", _scale_chooser(3), _F),
+    Binding(("4",), "choose slider 4 (coarsest)", _scale_chooser(4), _F),
+    Binding(("d", "Down"), "next slider", lambda s, f: replace(s, chosen=s.chosen % 4 + 1), _F),
+    Binding(("u", "Up"), "previous slider", lambda s, f: replace(s, chosen=(s.chosen - 2) % 4 + 1), _F),
+    Binding((".", "Right"), "chosen slider +0.01", _stepper(1), _F),
+    Binding((",", "Left"), "chosen slider −0.01", _stepper(-1), _F),
+    Binding((">",), "chosen slider +0.25", _stepper(25), _F),
+    Binding(("<",), "chosen slider −0.25", _stepper(-25), _F),
+    Binding(("z",), "chosen slider back to 1", lambda s, f: with_scale(s, s.chosen, 1.0), _F),
+    Binding(("r",), "all sliders back to 1", lambda s, f: replace(s, scales=UNSCALED, scales_on=True), _F),
+    Binding(("b",), "scales off and on, to compare", _toggle("scales_on"), _F),
+    Binding(("e",), "high contrast", _toggle("equalise"), _F),
+    Binding(("w",), "write the scales as a preset", Command.SAVE_PRESET, _F),
+    Binding(("y",), "load the next preset", Command.LOAD_PRESET, _F),
+)
+
+MOUSE_HELP = (
+    ("click a tile, a column of the strip", "choose the block"),
+    ("drag a slider, wheel over it", "move it"),
+    ("right click on a slider", "back to its default"),
+    ("right click on the photo", "whole photo again"),
+)
+
+
+def find(name: str, view: View) -> Binding | None:
+    """The row that a key means in a view."""
+    return next((row for row in KEYS if name in row.keys and row.view in (None, view)), None)
+
+
+def sections() -> Iterator[tuple[str, list[Binding]]]:
+    """The table in three parts, with their headings."""
+    for heading, view in (("Both views", None), ("Norms", _N), ("Fusion", _F)):
+        yield heading, [row for row in KEYS if row.view is view]
+
+
+def help_text() -> str:
+    """The table as plain lines, for ``--help``."""
+    lines = []
+    for heading, rows in sections():
+        lines.append(f"{heading}:")
+        lines += [f"  {'  '.join(row.keys):<11}{row.help}" for row in rows]
+        lines.append("")
+    lines.append("Mouse:")
+    lines += [f"  {what:<37}{does}" for what, does in MOUSE_HELP]
+    return "\n".join(lines)

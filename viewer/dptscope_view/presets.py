@@ -1,0 +1,59 @@
+"""Presets: four fusion scales in a small JSON file.
+
+They lie in ``$XDG_CONFIG_HOME/dptscope/presets`` (``~/.config/…`` where that is not set, ``%APPDATA%`` on Windows), or in
+the folder that ``--presets`` names::
+
+    {"dptscope_preset": 1, "fusion_scales": [1.0, 0.5, 1.0, 1.0]}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from dptscope.errors import DptscopeError
+from dptscope.model import FusionScales
+from dptscope_view.save import encode_json, save_new
+from dptscope_view.state import SCALE_HIGH, SCALE_LOW
+
+VERSION = 1
+
+
+def default_folder() -> Path:
+    """Where presets lie unless the user says otherwise."""
+    home = os.environ.get("XDG_CONFIG_HOME") or os.environ.get("APPDATA")
+    return (Path(home) if home else Path.home() / ".config") / "dptscope" / "presets"
+
+
+def write_preset(folder: Path, scales: FusionScales) -> Path:
+    """Write a new preset, ``preset_001.json`` or the next number that is free."""
+    content = encode_json({"dptscope_preset": VERSION, "fusion_scales": list(scales)})
+    return save_new(folder, "preset", {".json": content})[0]
+
+
+def read_preset(path: Path) -> FusionScales:
+    """Read a preset.
+
+    Raises:
+        DptscopeError: no such file, or no preset.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        version, scales = content["dptscope_preset"], [float(scale) for scale in content["fusion_scales"]]
+        one, two, three, four = scales
+    except OSError as error:
+        raise DptscopeError(f"{path}: cannot read the preset ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DptscopeError(f"{path}: expected a preset with four fusion_scales, got something else") from error
+    if version != VERSION:
+        raise DptscopeError(f"{path}: expected a preset of version {VERSION}, got {version}")
+    outside = [scale for scale in scales if not SCALE_LOW <= scale <= SCALE_HIGH]
+    if outside:
+        raise DptscopeError(f"{path}: expected scales from {SCALE_LOW:g} to {SCALE_HIGH:g}, got {outside[0]:g}")
+    return one, two, three, four
+
+
+def list_presets(folder: Path) -> tuple[Path, ...]:
+    """All presets of a folder by name."""
+    return tuple(sorted(folder.glob("*.json"))) if folder.is_dir() else ()

@@ -1,0 +1,103 @@
+"""Writing what is seen, and the data behind it, under names that are never taken."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dptscope.errors import DptscopeError
+
+
+def encode_png(image: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
+    """uint8 ``[height, width, 3]`` blue first, or uint16 ``[height, width]``."""
+    done, data = cv2.imencode(".png", image)
+    if not done:
+        raise DptscopeError(f"cannot encode {image.dtype} {image.shape} as PNG")
+    return bytes(data.tobytes())
+
+
+def encode_npy(array: NDArray[np.float32]) -> bytes:
+    """numpy's own format."""
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def encode_json(value: object) -> bytes:
+    """JSON for people and programs."""
+    return (json.dumps(value, indent=2) + "\n").encode()
+
+
+def save_new(folder: Path, stem: str, files: Mapping[str, bytes]) -> tuple[Path, ...]:
+    """Write files under one number that no file has yet: ``STEM_001ENDING``, ``STEM_002ENDING``, …
+
+    Args:
+        folder: made if it is not there.
+        stem: start of the names.
+        files: contents by ending, such as ``_depth.npy``.
+
+    Returns:
+        the paths, in the order of ``files``.
+
+    Raises:
+        DptscopeError: the folder cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in range(1, 100000):
+            paths = tuple(folder / f"{stem}_{number:03d}{ending}" for ending in files)
+            if any(path.exists() for path in paths):
+                continue
+            if _write_all(paths, list(files.values())):
+                return paths
+    except OSError as error:
+        raise DptscopeError(f"{folder}: cannot be written to ({error.strerror})") from error
+    raise DptscopeError(f"{folder}: expected a free number for {stem}, got none below 100000")
+
+
+def _write_all(paths: tuple[Path, ...], contents: list[bytes]) -> bool:
+    """Write all or none. False: another program has taken one of the names in the meantime."""
+    staged: list[str] = []
+    written: list[Path] = []
+    try:
+        for path, content in zip(paths, contents, strict=True):
+            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+            staged.append(name)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            Path(name).chmod(0o644)
+        for path, name in zip(paths, staged, strict=True):
+            _claim(name, path)
+            written.append(path)
+    except FileExistsError:
+        for path in written:
+            path.unlink()
+        return False
+    finally:
+        for name in staged:
+            Path(name).unlink()
+    return True
+
+
+def _claim(staged: str, path: Path) -> None:
+    """Give a finished file its name. A hard link is made only where there is no such name, and whole at once; a rename
+    would replace what is there.
+
+    Raises:
+        FileExistsError: the name is taken.
+    """
+    try:
+        os.link(staged, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links, such as a memory card's: still never over another file
+        with path.open("xb") as file:
+            file.write(Path(staged).read_bytes())

@@ -1,0 +1,107 @@
+"""What "save" writes: the picture of the window, the data behind it, and how it came about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dptscope.commands import depth_16_bit
+from dptscope_view.engine import Engine, Frame, Question
+from dptscope_view.norm_view import block_scale, shown_maps
+from dptscope_view.save import encode_json, encode_npy, encode_png, save_new
+from dptscope_view.scaling import unit_range
+from dptscope_view.state import Facts, Show, State, View, channel_index
+
+
+@dataclass(frozen=True)
+class Saving:
+    """One press of the key.
+
+    Attributes:
+        facts: of the model.
+        state: as it was.
+        question: what was on the screen, or on its way there.
+        pixels: the window, uint8 ``[height, width, 3]``.
+        photo: path of the photo.
+        folder: where to write.
+    """
+
+    facts: Facts
+    state: State
+    question: Question
+    pixels: NDArray[np.uint8]
+    photo: Path
+    folder: Path
+
+    def __call__(self, engine: Engine) -> str:
+        """Compute at full size what is missing, write, and say what was written."""
+        frame = engine.full(self.question)
+        files = self._norms(frame) if self.state.view is View.NORMS else self._fusion(frame, engine)
+        paths = save_new(self.folder, f"{self.photo.stem}_{self.state.view.value}", files)
+        return f"saved {paths[0].name} and {len(paths) - 1} more in {self.folder.resolve()}"
+
+    def _about(self, frame: Frame) -> dict[str, Any]:
+        card, subject = self.facts.card, frame.question.subject
+        return {
+            "model": self.facts.model,
+            "model_id": card.model_id,
+            "variant": card.variant,
+            "architecture": card.architecture,
+            "photo": str(self.photo),
+            "photo_size": list(frame.photo_bgr.shape[:2]),
+            "crop": list(subject.crop),
+            "input_size": list(frame.input_size),
+            "size": subject.size,
+            "square": subject.square,
+        }
+
+    def _fusion(self, frame: Frame, engine: Engine) -> dict[str, bytes]:
+        depth_hw = engine.photo_depth(self.question)
+        kind = self.facts.card.depth_kind
+        steps = "metres × 256" if kind == "metric" else "0 is the minimum, 65535 the maximum"
+        about = self._about(frame) | {
+            "fusion_scales": list(self.question.scales),
+            "depth_kind": kind,
+            "depth_min": float(depth_hw.min()),
+            "depth_max": float(depth_hw.max()),
+            "depth16": steps,
+            "colours": self.state.depth_colours,
+            "reverse": self.state.reverse,
+            "high_contrast": self.state.equalise,
+        }
+        return {
+            ".png": encode_png(self.pixels),
+            "_depth16.png": encode_png(depth_16_bit(depth_hw, kind)),
+            "_depth.npy": encode_npy(depth_hw),
+            ".json": encode_json(about),
+        }
+
+    def _norms(self, frame: Frame) -> dict[str, bytes]:
+        state, block = self.state, self.state.block
+        maps = shown_maps(state, frame)
+        signed = state.show is Show.CHANNEL and frame.tokens is not None
+        scale = block_scale(state, maps, block, signed)
+        values_hw = maps[block]
+        channel = channel_index(state.channel, self.facts.channels[block]) if signed else None
+        about = self._about(frame) | {
+            "block": block,
+            "shown": f"channel {channel}" if signed else "L2 norms of the tokens",
+            "channel": channel,
+            "min": float(values_hw.min()),
+            "max": float(values_hw.max()),
+            "map16": "0 is the minimum, 65535 the maximum",
+            "scaling": {"how": state.scaling.value, "low": scale.low, "high": scale.high},
+            "colours": state.norm_colours,
+            "reverse": state.reverse,
+            "blocks": [statistics.to_json() for statistics in frame.statistics],
+        }
+        return {
+            ".png": encode_png(self.pixels),
+            f"_block_{block:02d}_16.png": encode_png(np.rint(unit_range(values_hw) * 65535).astype(np.uint16)),
+            f"_block_{block:02d}.npy": encode_npy(values_hw),
+            ".json": encode_json(about),
+        }

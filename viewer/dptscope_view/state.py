@@ -1,0 +1,197 @@
+"""What the user has chosen: one frozen record, and the changes that keys and widgets make to it."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from dptscope.card import ModelCard
+from dptscope.model import UNSCALED, FusionScales
+from dptscope_view.colours import COLOUR_MAP_NAMES
+from dptscope_view.scaling import Scaling
+
+SCALE_LOW, SCALE_HIGH, SCALE_STEP = -5.0, 5.0, 0.01
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+
+Crop = tuple[float, float, float, float]
+"""Left, top, right, bottom as shares 0 … 1 of the photo's width and height."""
+
+
+class View(enum.Enum):
+    """The two views."""
+
+    NORMS = "norms"
+    FUSION = "fusion"
+
+
+class Show(enum.Enum):
+    """What the norm view shows."""
+
+    PHOTO = "photo"
+    NORM = "norm"
+    CHANNEL = "channel"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What does not change while the program runs.
+
+    Attributes:
+        model: its name, for the header.
+        card: what the model's file says about itself.
+        photos: names of the photos.
+        sizes: image sizes to choose from, in pixels, ascending; one entry where the model takes only one.
+        native: index in ``sizes`` of the model's own size.
+    """
+
+    model: str
+    card: ModelCard
+    photos: tuple[str, ...]
+    sizes: tuple[int, ...]
+    native: int
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Channels of each block."""
+        return tuple(block.channels for block in self.card.blocks)
+
+    @classmethod
+    def of(cls, model: str, card: ModelCard, photos: tuple[str, ...]) -> Facts:
+        """Sizes run from a quarter of the native size to twice it."""
+        native = max(card.native_size)
+        if not card.dynamic:
+            return cls(model, card, photos, (native,), 0)
+        multiple = card.size_multiple
+        # Photos are resized to the preparation's multiple, which may be coarser than the graph's.
+        step = max(multiple, card.preparation.multiple)
+        nearest = max(step, native // step * step)
+        sizes = tuple(range(max(step, native // 4 // step * step), 2 * nearest + 1, step))
+        return cls(model, card, photos, sizes, sizes.index(nearest))
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything the user can change.
+
+    Attributes:
+        view: which of the two.
+        photo: index of the photo.
+        crop: the part of the photo that the model sees.
+        size: index of the image size in ``Facts.sizes``.
+        square: ignore the photo's aspect.
+        block: index of the chosen transformer block.
+        show: photo, norm or channel.
+        channel: position 0 … 1 among the channels; relative, because SwinV2's stages have different counts.
+        scaling: how norms fill the colour map.
+        norm_colours: colour map of the norm view.
+        depth_colours: colour map of the fusion view.
+        reverse: turn the colour maps round.
+        equalise: high contrast in the fusion view.
+        scales: of the fusion blocks 1 … 4.
+        scales_on: off: the unmodified model, to compare.
+        chosen: the slider that keys move, 1 … 4.
+        help: the table of keys is shown.
+        files: the list of photos is shown.
+        cropping: the next drag over the photo sets the crop.
+    """
+
+    view: View = View.NORMS
+    photo: int = 0
+    crop: Crop = WHOLE
+    size: int = 0
+    square: bool = False
+    block: int = 0
+    show: Show = Show.NORM
+    channel: float = 0.0
+    scaling: Scaling = Scaling.ROBUST
+    norm_colours: str = "viridis"
+    depth_colours: str = "inferno"
+    reverse: bool = False
+    equalise: bool = False
+    scales: FusionScales = UNSCALED
+    scales_on: bool = True
+    chosen: int = 1
+    help: bool = False
+    files: bool = False
+    cropping: bool = False
+
+    @property
+    def colours(self) -> str:
+        """Colour map of the view that is shown."""
+        return self.norm_colours if self.view is View.NORMS else self.depth_colours
+
+    @property
+    def effective_scales(self) -> FusionScales:
+        """The scales that the picture shows."""
+        return self.scales if self.scales_on else UNSCALED
+
+
+def toggled(state: State, name: str) -> State:
+    """A field that is on or off, turned round."""
+    changed: dict[str, Any] = {name: not getattr(state, name)}
+    return replace(state, **changed)
+
+
+def with_colours(state: State, name: str) -> State:
+    """Another colour map in the view that is shown."""
+    return replace(state, norm_colours=name) if state.view is View.NORMS else replace(state, depth_colours=name)
+
+
+def step_colours(state: State, step: int) -> State:
+    """The next colour map, round and round."""
+    index = COLOUR_MAP_NAMES.index(state.colours)
+    return with_colours(state, COLOUR_MAP_NAMES[(index + step) % len(COLOUR_MAP_NAMES)])
+
+
+def with_photo(state: State, facts: Facts, index: int) -> State:
+    """Another photo, whole; before the first comes the last."""
+    return replace(state, photo=index % len(facts.photos), crop=WHOLE, cropping=False)
+
+
+def with_size(state: State, facts: Facts, index: int) -> State:
+    """Another image size."""
+    return replace(state, size=max(0, min(index, len(facts.sizes) - 1)))
+
+
+def with_block(state: State, facts: Facts, index: int) -> State:
+    """Another block; the ends hold."""
+    return replace(state, block=max(0, min(index, len(facts.channels) - 1)))
+
+
+def channel_index(position: float, channels: int) -> int:
+    """The channel at a relative position."""
+    return max(0, min(int(position * channels), channels - 1))
+
+
+def with_channel(state: State, facts: Facts, index: int) -> State:
+    """A channel of the chosen block, kept as its relative position."""
+    channels = facts.channels[state.block]
+    return replace(state, channel=(max(0, min(index, channels - 1)) + 0.5) / channels)
+
+
+def step_channel(state: State, facts: Facts, step: int) -> State:
+    """Some channels on; shows the channel."""
+    index = channel_index(state.channel, facts.channels[state.block])
+    return with_channel(replace(state, show=Show.CHANNEL), facts, index + step)
+
+
+def with_scale(state: State, fusion_block: int, value: float) -> State:
+    """Another scale of fusion block 1 … 4, on the slider's grid. Moving one while the scales are off turns them on."""
+    steps = round(max(SCALE_LOW, min(SCALE_HIGH, value)) / SCALE_STEP)
+    a, b, c, d = (steps / round(1 / SCALE_STEP) if k == fusion_block else s for k, s in enumerate(state.scales, 1))
+    return replace(state, scales=(a, b, c, d), chosen=fusion_block, scales_on=True)
+
+
+def step_scale(state: State, steps: int) -> State:
+    """The chosen scale some hundredths on."""
+    return with_scale(state, state.chosen, state.scales[state.chosen - 1] + steps * SCALE_STEP)
+
+
+_Choice = TypeVar("_Choice", bound=enum.Enum)
+
+
+def next_of(choice: _Choice) -> _Choice:
+    """The next member, round and round."""
+    members = list(type(choice))
+    return members[(members.index(choice) + 1) % len(members)]

@@ -1,0 +1,237 @@
+"""The viewer without its window: events in, pictures out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dptscope.errors import DptscopeError
+from dptscope_view import chrome, fusion_view, norm_view
+from dptscope_view.canvas import Canvas
+from dptscope_view.engine import Frame, Question, Subject
+from dptscope_view.events import Mouse, Pointer
+from dptscope_view.keys import Command, find, key_name
+from dptscope_view.place import Answer, Part, PictureCache, Scenery, Stage
+from dptscope_view.presets import list_presets, read_preset, write_preset
+from dptscope_view.saving import Saving
+from dptscope_view.state import Facts, Show, State, View, with_block
+from dptscope_view.worker import Job, Notice
+
+NOTICE_SECONDS = 5.0
+
+
+class Asks(Protocol):
+    """What the viewer needs of the worker."""
+
+    def ask(self, question: Question) -> None: ...
+    def do(self, job: Job) -> None: ...
+
+
+class Viewer:
+    """Holds the state, hands questions to the worker, and draws.
+
+    Attributes:
+        state: the user's choices.
+        frame: the newest answer.
+        closing: the user is done.
+        dirty: what was drawn last is no longer what should be seen.
+    """
+
+    def __init__(
+        self,
+        facts: Facts,
+        state: State,
+        photos: tuple[Path, ...],
+        worker: Asks | None,
+        output: Path,
+        presets: Path,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.facts, self.state, self.frame = facts, state, None
+        self.closing, self.dirty = False, True
+        self._photos, self._worker, self._output, self._presets = photos, worker, output, presets
+        self._clock = clock
+        self._asked: Question | None = None
+        self._scenery = Scenery(())
+        self._parts: tuple[Part, ...] = ()
+        self._pointer: tuple[int, int] | None = None
+        self._drag: tuple[int, int] | None = None
+        self._held: str | None = None
+        self._notice, self._notice_bad, self._notice_until = "", False, 0.0
+        self._preset = -1
+        self._busy = False
+        self._pictures = PictureCache()
+        self._pixels: NDArray[np.uint8] | None = None
+        self._ask()
+
+    frame: Frame | None
+
+    def question(self) -> Question:
+        """What the state asks of the model."""
+        state = self.state
+        subject = Subject(state.photo, self.facts.sizes[state.size], state.crop, state.square)
+        # The norms do not depend on the scales, so that view does not wait for them.
+        tokens = state.view is View.NORMS and state.show is Show.CHANNEL
+        return Question(subject, state.effective_scales, tokens)
+
+    def _ask(self) -> None:
+        question = self.question()
+        if question != self._asked:
+            self._asked = question
+            if self._worker is not None:
+                self._worker.ask(question)
+
+    def take(self, answer: Frame | Notice) -> None:
+        """An answer of the worker."""
+        self.dirty = True
+        if isinstance(answer, Frame):
+            self.frame = answer
+        else:
+            self.tell(answer.text, answer.bad)
+
+    def tell(self, text: str, bad: bool = False) -> None:
+        """Show a line for a while."""
+        self._notice, self._notice_bad = text, bad
+        self._notice_until = self._clock() + NOTICE_SECONDS
+        self.dirty = True
+
+    def tick(self, busy: bool) -> None:
+        """Called between events: whether the worker is at work, and notices that have been read."""
+        if busy != self._busy:
+            self._busy = busy
+            self.dirty = True
+        if self._notice and self._clock() > self._notice_until:
+            self._notice = ""
+            self.dirty = True
+
+    def on_key(self, code: int) -> None:
+        """A code of ``cv2.waitKeyEx``."""
+        name = key_name(code)
+        row = find(name, self.state.view) if name is not None else None
+        if row is None:
+            return
+        if name == "Esc" and (self.state.help or self.state.cropping):
+            self._apply(replace(self.state, help=False, cropping=False))
+            return
+        self._apply(row.action if isinstance(row.action, Command) else row.action(self.state, self.facts))
+
+    def on_mouse(self, event: Mouse) -> None:
+        """A mouse event in pixels of what was drawn last."""
+        part = self._part_for(event)
+        if (event.x, event.y) != self._pointer:
+            self._pointer = (event.x, event.y)
+            self.dirty = True
+        if event.kind is Pointer.PRESS:
+            self._held = part.name if part is not None else None
+            self._drag = (event.x, event.y)
+        if part is not None:
+            held = self._held == part.name
+            # A drag for a crop needs the scene as it is at this event, not as it was drawn.
+            self._apply(self._respond(part, event, held))
+        if event.kind is Pointer.RELEASE:
+            self._held = self._drag = None
+            self.dirty = True
+
+    def _part_for(self, event: Mouse) -> Part | None:
+        """The part that was pressed keeps the mouse until it is released; else the topmost under it."""
+        if self._held is not None and event.kind in (Pointer.MOVE, Pointer.RELEASE):
+            return next((part for part in self._parts if part.name == self._held), None)
+        return next((part for part in reversed(self._parts) if part.rect.contains(event.x, event.y)), None)
+
+    def _respond(self, part: Part, event: Mouse, held: bool) -> Answer:
+        if self._pixels is not None:
+            # Parts remember the state they were made for; a second event before the next drawing needs newer ones.
+            self._compose(Canvas(self._pixels.shape[1], self._pixels.shape[0]) if self._outdated else None)
+            part = next((p for p in self._parts if p.name == part.name), part)
+        return part.respond(event, part.rect, held)
+
+    _outdated = False
+
+    def _apply(self, answer: Answer) -> None:
+        if isinstance(answer, Command):
+            self._run(answer)
+        elif answer is not None and answer != self.state:
+            self.state = answer
+            self.dirty = self._outdated = True
+            self._ask()
+
+    def _run(self, command: Command) -> None:
+        if command is Command.QUIT:
+            self.closing = True
+        elif command is Command.SAVE:
+            self._save()
+        elif command is Command.SAVE_PRESET:
+            self._try(lambda: f"preset written: {write_preset(self._presets, self.state.scales)}")
+        elif command is Command.LOAD_PRESET:
+            self._try(self._load_next_preset)
+        else:
+            columns = self._scenery.columns if command is Command.ROW_DOWN else -self._scenery.columns
+            if 0 <= self.state.block + columns < len(self.facts.channels):
+                self._apply(with_block(self.state, self.facts, self.state.block + columns))
+
+    def _try(self, action: Callable[[], str]) -> None:
+        try:
+            self.tell(action())
+        except DptscopeError as error:
+            self.tell(str(error), bad=True)
+
+    def _load_next_preset(self) -> str:
+        found = list_presets(self._presets)
+        if not found:
+            return f"no presets in {self._presets}; w writes one"
+        self._preset = (self._preset + 1) % len(found)
+        path = found[self._preset]
+        self._apply(replace(self.state, scales=read_preset(path), scales_on=True))
+        return f"preset {self._preset + 1} of {len(found)}: {path.name}"
+
+    def _save(self) -> None:
+        if self._worker is None or self._pixels is None or self.frame is None:
+            return
+        photo = self._photos[self.state.photo]
+        job = Saving(self.facts, self.state, self.question(), self._pixels.copy(), photo, self._output)
+        self.tell("saving …")
+        self._worker.do(job)
+
+    def draw(self, width: int, height: int) -> NDArray[np.uint8]:
+        """The window's picture, uint8 ``[height, width, 3]``; not to be written to."""
+        canvas = Canvas(width, height)
+        self._compose(canvas)
+        for part in self._parts:
+            over = self._pointer is not None and part.rect.contains(*self._pointer) and not self._covered(part)
+            part.draw(canvas, part.rect, self._pointer if over else None)
+        self._pictures.sweep()
+        self.dirty = False
+        self._pixels = canvas.pixels
+        return canvas.pixels
+
+    def _covered(self, part: Part) -> bool:
+        """Held elsewhere, or under the help."""
+        return (self._held is not None and self._held != part.name) or (self.state.help and part.name != "help-overlay")
+
+    def _compose(self, canvas: Canvas | None) -> None:
+        if canvas is None:
+            return
+        m = canvas.measures
+        stage = Stage(self.state, self.facts, self.frame, m, self._pointer, self._drag, self._pictures)
+        top, rest = canvas.area.cut_top(m.row + m.pad)
+        bottom, rest = rest.cut_bottom(round(m.small * 1.9))
+        body = rest.inset(m.pad)
+        parts: list[Part] = chrome.header(stage, top)
+        if self.state.files:
+            names, body = body.cut_left(m.font * 13, m.gap)
+            parts.append(chrome.file_list(stage, names))
+        view = norm_view if self.state.view is View.NORMS else fusion_view
+        self._scenery = view.compose(stage, body)
+        parts += self._scenery.parts
+        notice = self._notice if self._clock() <= self._notice_until else ""
+        parts.append(chrome.footer(stage, bottom, self._scenery.readout, notice, self._notice_bad, self._busy))
+        if self.state.help:
+            parts.append(chrome.help_overlay(stage, canvas.area))
+        self._parts = tuple(parts)
+        self._outdated = False

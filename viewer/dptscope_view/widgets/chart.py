@@ -1,0 +1,230 @@
+"""A histogram, the strip over depth, and a colour bar."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dptscope_view import theme
+from dptscope_view.canvas import Canvas
+from dptscope_view.colours import colour_at, colour_map, colourise
+from dptscope_view.events import Mouse, Pointer
+from dptscope_view.geometry import Rect
+from dptscope_view.scaling import Scale
+from dptscope_view.theme import Measures
+
+
+def number(value: float) -> str:
+    """Three digits that count, without an exponent where it can be helped."""
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if size >= 99999.5 or size < 0.001:
+        return f"{value:.1e}".replace("-", "−")
+    digits = max(0, 2 - math.floor(math.log10(size)))
+    return f"{value:.{min(digits, 4)}f}".replace("-", "−")
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How often which value occurs, each bar in the colour that the picture gives it.
+
+    Attributes:
+        values: float32, any shape.
+        scale: of the picture.
+        colours: name of the colour map.
+        reverse: it is turned round.
+        pointer: value under the mouse, marked.
+    """
+
+    values: NDArray[np.float32]
+    scale: Scale
+    colours: str
+    reverse: bool
+    pointer: float | None = None
+
+    def draw(self, canvas: Canvas, rect: Rect) -> None:
+        """Draw it; counts are logarithmic, so that a single outlier can be seen."""
+        measures = canvas.measures
+        bars_rect, axis = self._parts(rect, measures)
+        low, high = float(self.values.min()), float(self.values.max())
+        bars = max(8, bars_rect.width // max(3, measures.line * 3))
+        counts, edges = np.histogram(self.values, bins=bars, range=(low, high if high > low else low + 1))
+        centres = ((edges[1:] + edges[:-1]) / 2).astype(np.float32)
+        levels, marks = self.scale.levels(centres), self.scale.marks(centres)
+        heights = np.log1p(counts) / max(float(np.log1p(counts.max())), 1e-9)
+        outlier = colour_map(self.colours).outlier
+        slots = bars_rect.columns([1.0] * bars)
+        gap = 1 if slots[0].width > 3 else 0
+        canvas.fill(Rect(bars_rect.x, bars_rect.bottom, bars_rect.width, 1), theme.EDGE)
+        for slot, height, level, marked in zip(slots, heights, levels, marks, strict=True):
+            if height <= 0:
+                continue
+            tall = max(2, round(height * bars_rect.height))
+            colour = outlier if marked else _visible(colour_at(int(level), self.colours, self.reverse))
+            canvas.fill(Rect(slot.x, slot.bottom - tall, slot.width - gap, tall), colour)
+        size = measures.small
+        canvas.text(axis, number(low), size=size, colour=theme.MUTED)
+        canvas.text(axis, number(high), size=size, colour=theme.MUTED, align="right")
+        canvas.text(axis, "log count", size=size, colour=theme.FAINT, align="centre")
+        if self.pointer is not None and high > low:
+            x = bars_rect.x + (self.pointer - low) / (high - low) * (bars_rect.width - 1)
+            canvas.fill(Rect(round(x), bars_rect.y, max(1, measures.line), bars_rect.height), theme.TEXT)
+
+    @staticmethod
+    def _parts(rect: Rect, measures: Measures) -> tuple[Rect, Rect]:
+        axis, bars = rect.cut_bottom(round(measures.small * 1.5), 2)
+        return bars, axis
+
+
+def _visible(colour: theme.Colour) -> theme.Colour:
+    """Lifted off the panel where the colour map is nearly black."""
+    if sum(colour) >= 150:
+        return colour
+    blue, green, red = (max(part, floor) for part, floor in zip(colour, (84, 70, 62), strict=True))
+    return blue, green, red
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Minimum, median, maximum and outliers of every block, over depth.
+
+    Attributes:
+        low, middle, high: one number a block, greater than or equal to 0.
+        outliers: one count a block.
+        chosen: index of the chosen block.
+        colour: of the outliers.
+    """
+
+    low: tuple[float, ...]
+    middle: tuple[float, ...]
+    high: tuple[float, ...]
+    outliers: tuple[int, ...]
+    chosen: int
+    colour: theme.Colour
+
+    def _plot(self, rect: Rect, measures: Measures) -> Rect:
+        _, below_legend = rect.cut_top(round(measures.small * 1.5), 2)
+        _, plot = below_legend.cut_bottom(round(measures.small * 1.45), 1)
+        _, plot = plot.cut_left(round(measures.small * 3.2))
+        return plot
+
+    def column(self, block: int, plot: Rect) -> float:
+        """The middle of a block's column."""
+        return plot.x + (block + 0.5) / len(self.middle) * plot.width
+
+    def answer(self, event: Mouse, rect: Rect, measures: Measures) -> int | None:
+        """The block that a press (or a drag, as the caller says) is on, or that the wheel asks for."""
+        count = len(self.middle)
+        if event.kind in (Pointer.PRESS, Pointer.MOVE):
+            plot = self._plot(rect, measures)
+            return max(0, min(int((event.x - plot.x) / max(plot.width, 1) * count), count - 1))
+        if event.kind is Pointer.WHEEL:
+            return max(0, min(self.chosen - event.steps, count - 1))
+        return None
+
+    def draw(self, canvas: Canvas, rect: Rect) -> None:
+        """Draw it with a logarithmic axis: outliers would press the medians flat on a linear one."""
+        measures, size = canvas.measures, canvas.measures.small
+        plot = self._plot(rect, measures)
+        floor = max(min(self.low), max(self.high) * 1e-4, 1e-12)
+        bottom, top = math.log(floor), math.log(max(max(self.high), floor * 1.01))
+
+        def row(value: float) -> float:
+            share = (math.log(max(value, floor)) - bottom) / (top - bottom)
+            return plot.bottom - 1 - share * (plot.height - 1)
+
+        def line(values: tuple[float, ...]) -> list[tuple[float, float]]:
+            points = [(self.column(i, plot), row(v)) for i, v in enumerate(values)]
+            return points if len(points) > 1 else [(plot.x, points[0][1]), (plot.right, points[0][1])]
+
+        half = plot.width / len(self.middle) / 2
+        x = self.column(self.chosen, plot)
+        canvas.fill(Rect(round(x - half), plot.y, max(round(2 * half), 1), plot.height), theme.RAISED)
+        self._draw_outliers(canvas, plot, half)
+        canvas.area_between(line(self.high), line(self.low), theme.HOVER)
+        canvas.lines(line(self.low), theme.FAINT)
+        canvas.lines(line(self.high), theme.MUTED)
+        canvas.lines(line(self.middle), theme.ACCENT, measures.line * 2)
+        canvas.disc(x, row(self.middle[self.chosen]), measures.line * 3, theme.TEXT)
+        canvas.fill(Rect(plot.x, plot.bottom, plot.width, 1), theme.EDGE)
+        axis = Rect(rect.x, plot.y - size // 2, plot.x - rect.x - measures.gap // 2, size)
+        canvas.text(axis, number(max(self.high)), size=size, colour=theme.MUTED, align="right")
+        axis = Rect(rect.x, plot.bottom - size, plot.x - rect.x - measures.gap // 2, size)
+        canvas.text(axis, number(floor), size=size, colour=theme.MUTED, align="right")
+        self._draw_numbers(canvas, plot)
+        self._draw_legend(canvas, rect)
+
+    def _draw_outliers(self, canvas: Canvas, plot: Rect, half: float) -> None:
+        most = max(self.outliers)
+        for block, count in enumerate(self.outliers):
+            if count:
+                tall = max(3, round(count / most * plot.height * 0.6))
+                wide = max(2, round(half * 0.9))
+                x = round(self.column(block, plot) - wide / 2)
+                # Beside the lines, not over them: the count stands from above.
+                canvas.fill(Rect(x, plot.y, wide, tall), self.colour)
+
+    def _draw_numbers(self, canvas: Canvas, plot: Rect) -> None:
+        size, count = canvas.measures.small, len(self.middle)
+        every = max(1, math.ceil(size * 2.2 / (plot.width / count)))
+        for block in range(count):
+            if block % every and block != self.chosen:
+                continue
+            if block != self.chosen and abs(block - self.chosen) < every and every > 1:
+                continue
+            middle = round(self.column(block, plot))
+            label = Rect(middle - size * 2, plot.bottom + 1, size * 4, round(size * 1.45))
+            ink = theme.ACCENT if block == self.chosen else theme.MUTED
+            canvas.text(label, str(block), size=size, colour=ink, align="centre")
+
+    def _draw_legend(self, canvas: Canvas, rect: Rect) -> None:
+        measures, size = canvas.measures, canvas.measures.small
+        legend, _ = rect.cut_top(round(size * 1.5))
+        total = sum(self.outliers)
+        parts = [
+            ("norms over depth:", theme.TEXT),
+            ("max", theme.MUTED),
+            ("median", theme.ACCENT),
+            ("min", theme.FAINT),
+        ]
+        parts.append((f"outliers {total}" if total else "no outliers", self.colour if total else theme.MUTED))
+        for text, colour in parts:
+            used = canvas.text(legend, text, size=size, colour=colour)
+            _, legend = legend.cut_left(used, measures.gap)
+
+
+@dataclass(frozen=True)
+class ColourBar:
+    """The colour map lying down, with what its ends mean.
+
+    Attributes:
+        left: text at the left end.
+        right: text at the right end.
+        colours: name of the colour map.
+        reverse: it is turned round.
+    """
+
+    left: str
+    right: str
+    colours: str
+    reverse: bool
+
+    def draw(self, canvas: Canvas, rect: Rect) -> None:
+        """Draw it in one row."""
+        measures = canvas.measures
+        size = measures.small
+        used = canvas.text(rect, self.left, size=size, colour=theme.MUTED)
+        _, rest = rect.cut_left(used, measures.gap)
+        used = canvas.text(rest, self.right, size=size, colour=theme.MUTED, align="right")
+        _, rest = rest.cut_right(used, measures.gap)
+        thick = max(4, round(rect.height * 0.34))
+        bar = Rect(rest.x, rest.y + (rest.height - thick) // 2, rest.width, thick)
+        if bar.width > 8:
+            ramp = np.linspace(0, 255, bar.width).astype(np.uint8)[None]
+            picture = colourise(ramp, self.colours, self.reverse)
+            canvas.picture(bar, np.asarray(cv2.resize(picture, (bar.width, bar.height)), dtype=np.uint8))

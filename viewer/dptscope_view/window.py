@@ -1,0 +1,95 @@
+"""The OpenCV window: hands events to the viewer and shows what it draws. Nothing heavy happens in this thread."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import cv2
+
+from dptscope_view.events import Mouse, Pointer
+from dptscope_view.theme import SMALLEST_WINDOW
+from dptscope_view.viewer import Viewer
+from dptscope_view.worker import Worker
+
+TITLE = "dptscope"
+_TICK_MS = 10
+_KEYS_A_TICK = 16
+
+_KINDS = {
+    cv2.EVENT_MOUSEMOVE: Pointer.MOVE,
+    cv2.EVENT_LBUTTONDOWN: Pointer.PRESS,
+    cv2.EVENT_LBUTTONDBLCLK: Pointer.PRESS,  # the second press of a double click comes as this alone
+    cv2.EVENT_LBUTTONUP: Pointer.RELEASE,
+    cv2.EVENT_RBUTTONDOWN: Pointer.MENU,
+    cv2.EVENT_MOUSEWHEEL: Pointer.WHEEL,
+}
+
+
+def to_event(kind: int, x: int, y: int, flags: int) -> Mouse | None:
+    """An event of OpenCV's mouse callback, or None for one that nobody needs."""
+    pointer = _KINDS.get(kind)
+    if pointer is None:
+        return None
+    # The wheel's way stands, signed, in the upper half of the flags: 120 a notch.
+    way = (flags >> 16) if pointer is Pointer.WHEEL else 0
+    return Mouse(pointer, x, y, (way > 0) - (way < 0))
+
+
+def merge_moves(events: deque[Mouse]) -> list[Mouse]:
+    """Take all events; of moves in a row only the last counts."""
+    kept: list[Mouse] = []
+    while events:
+        event = events.popleft()
+        if kept and kept[-1].kind is Pointer.MOVE and event.kind is Pointer.MOVE:
+            kept.pop()
+        kept.append(event)
+    return kept
+
+
+def show(viewer: Viewer, worker: Worker, width: int, height: int) -> None:
+    """Open the window and stay until the user closes it."""
+    events: deque[Mouse] = deque()
+
+    def on_mouse(kind: int, x: int, y: int, flags: int, _: object) -> None:
+        event = to_event(kind, x, y, flags)
+        if event is not None:
+            events.append(event)
+
+    cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL)
+    try:
+        cv2.resizeWindow(TITLE, width, height)
+        cv2.imshow(TITLE, viewer.draw(width, height))
+        cv2.setMouseCallback(TITLE, on_mouse)
+        _loop(viewer, worker, events, (width, height))
+    finally:
+        cv2.destroyAllWindows()
+
+
+def _loop(viewer: Viewer, worker: Worker, events: deque[Mouse], drawn: tuple[int, int]) -> None:
+    while not viewer.closing:
+        key = cv2.waitKeyEx(_TICK_MS)
+        if cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1:
+            return
+        for event in merge_moves(events):
+            viewer.on_mouse(event)
+        # A key that repeats fills the queue faster than pictures are drawn: take several for one picture.
+        for _ in range(_KEYS_A_TICK):
+            if key < 0:
+                break
+            viewer.on_key(key)
+            key = cv2.waitKeyEx(1)
+        while (answer := worker.take()) is not None:
+            viewer.take(answer)
+        viewer.tick(worker.busy)
+        size = _window_size(drawn)
+        if viewer.dirty or size != drawn:
+            drawn = size
+            cv2.imshow(TITLE, viewer.draw(*size))
+
+
+def _window_size(otherwise: tuple[int, int]) -> tuple[int, int]:
+    """Width and height to draw at; below the smallest layout the back end shrinks the picture."""
+    _, _, width, height = cv2.getWindowImageRect(TITLE)
+    if width < 1 or height < 1:
+        return otherwise
+    return max(width, SMALLEST_WINDOW[0]), max(height, SMALLEST_WINDOW[1])

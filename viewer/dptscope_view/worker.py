@@ -1,0 +1,126 @@
+"""One thread that does the heavy work. A newer question replaces an older one; nothing queues up behind a hand."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dptscope.errors import DptscopeError
+from dptscope_view.engine import Engine, Frame, Question
+
+REST_SECONDS = 0.12
+"""No new position for so long: the hand rests, and the full picture is worth its time."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something to tell the user in one line.
+
+    Attributes:
+        text: the line.
+        bad: it went wrong.
+        question: the question that has no answer because of it, if it was one.
+    """
+
+    text: str
+    bad: bool = False
+    question: Question | None = None
+
+
+Job = Callable[[Engine], str]
+"""Runs in the worker's thread with its engine and returns what to tell the user."""
+
+
+class Worker:
+    """The thread and its two mailboxes: one question in, the latest answers out."""
+
+    def __init__(self, engine: Engine, rest_seconds: float = REST_SECONDS) -> None:
+        self._engine = engine
+        self._rest = rest_seconds
+        self._changed = threading.Condition()
+        self._question: Question | None = None  # the slot: not yet begun
+        self._jobs: deque[Job] = deque()
+        self._out: deque[Frame | Notice] = deque()
+        self._busy = False
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="dptscope-worker", daemon=True)
+        self._thread.start()
+
+    def ask(self, question: Question) -> None:
+        """Put a question in the slot, in place of one that has not begun."""
+        with self._changed:
+            self._question = question
+            self._changed.notify()
+
+    def do(self, job: Job) -> None:
+        """Run a job between two questions. Jobs are never replaced."""
+        with self._changed:
+            self._jobs.append(job)
+            self._changed.notify()
+
+    def take(self) -> Frame | Notice | None:
+        """The next answer: every notice, but of the frames only the newest."""
+        with self._changed:
+            while len(self._out) > 1 and isinstance(self._out[0], Frame) and isinstance(self._out[1], Frame):
+                self._out.popleft()
+            return self._out.popleft() if self._out else None
+
+    @property
+    def busy(self) -> bool:
+        """Whether more answers will come without a new question."""
+        with self._changed:
+            return self._busy or self._question is not None or bool(self._jobs)
+
+    def close(self, timeout: float = 10.0) -> None:
+        """Stop after what is running now; what waits is dropped, jobs are not."""
+        with self._changed:
+            self._closing = True
+            self._question = None
+            self._changed.notify()
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._busy = False
+                self._changed.wait_for(lambda: self._closing or self._jobs or self._question is not None)
+                job = self._jobs.popleft() if self._jobs else None
+                question = None
+                if job is None:
+                    if self._closing:
+                        return
+                    question, self._question = self._question, None
+                self._busy = True
+            if job is not None:
+                self._run_job(job)
+            elif question is not None:
+                self._answer(question)
+
+    def _run_job(self, job: Job) -> None:
+        try:
+            self._post(Notice(job(self._engine)))
+        except (DptscopeError, OSError) as error:
+            self._post(Notice(str(error), bad=True))
+
+    def _answer(self, question: Question) -> None:
+        try:
+            if self._engine.wants_coarse(question):
+                moving = self._engine.is_prepared(question)
+                self._post(self._engine.coarse(question))
+                if self._newer_within(self._rest if moving else 0.0):
+                    return
+            self._post(self._engine.full(question))
+        except DptscopeError as error:
+            self._post(Notice(str(error), bad=True, question=question))
+        except Exception as error:  # noqa: BLE001 - onnxruntime raises its own; a dead thread would freeze the window
+            self._post(Notice(f"{type(error).__name__}: {error}".splitlines()[0], bad=True, question=question))
+
+    def _newer_within(self, seconds: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self._closing or self._question is not None, timeout=seconds)
+
+    def _post(self, answer: Frame | Notice) -> None:
+        with self._changed:
+            self._out.append(answer)
