@@ -8,6 +8,7 @@ the inverse gather, and because the index is arithmetic on the size, it traces w
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -137,7 +138,7 @@ def _separated(axis: Axis) -> Tensor:
 
 def smaller(first: int, second: int) -> int:
     """The smaller of two sizes, either of which may be symbolic: ``min`` would decide for the example that is traced."""
-    size: int = torch.sym_min(first, second)  # type: ignore[no-untyped-call]  # torch does not say
+    size: int = torch.sym_min(first, second)
     return size
 
 
@@ -147,9 +148,9 @@ def _as_symbol(size: int, smallest: int) -> int:
     Tracing takes half the time when the sizes that follow are said in terms of that symbol instead of a growing
     expression of minima and quotients.
     """
-    if not isinstance(size, torch.SymInt):
+    if type(size) is int:  # and not one of torch's symbolic sizes
         return size
-    symbol: int = _number(size).item()
+    symbol = cast(int, _number(size).item())
     torch._check(symbol >= smallest)
     return symbol
 
