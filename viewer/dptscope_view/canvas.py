@@ -28,8 +28,8 @@ class Canvas:
 
     def __init__(self, width: int, height: int) -> None:
         self.pixels: UInt8Image = np.empty((height, width, 3), dtype=np.uint8)
-        self.pixels[:] = theme.GROUND
         self.measures = Measures.of_window(width, height)
+        self.fill(self.area, theme.GROUND)
 
     @property
     def area(self) -> Rect:
@@ -38,7 +38,8 @@ class Canvas:
 
     def fill(self, rect: Rect, colour: Colour) -> None:
         """A plain rectangle."""
-        self.pixels[max(rect.y, 0) : max(rect.bottom, 0), max(rect.x, 0) : max(rect.right, 0)] = colour
+        if rect.width > 0 and rect.height > 0:
+            cv2.rectangle(self.pixels, (rect.x, rect.y, rect.width, rect.height), colour, cv2.FILLED)
 
     def panel(self, rect: Rect, colour: Colour = theme.PANEL, radius: int | None = None) -> None:
         """A rectangle with rounded corners."""

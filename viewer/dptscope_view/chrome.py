@@ -80,7 +80,8 @@ def _status(stage: Stage, busy: bool) -> tuple[str, theme.Colour]:
     if not stage.measures.compact or not frame.fusion_ms:
         parts.append(f"encoder {frame.encoder_ms:.0f} ms")
     if frame.coarse:
-        return "coarse · " + " · ".join(parts), theme.WARN
+        more = " · full size runs" if busy and not stage.measures.compact else ""
+        return "coarse · " + " · ".join(parts) + more, theme.WARN
     return ("running · " if busy else "full · ") + " · ".join(parts), theme.WARN if busy else theme.MUTED
 
 
@@ -116,17 +117,20 @@ def _draw_help(canvas: Canvas, rect: Rect) -> None:
     """Three columns of key and meaning; the type is as large as the longest column allows."""
     m = canvas.measures
     canvas.dim(rect, 0.72)
-    box = rect.inset(m.pad * 2, m.pad * 2)
-    canvas.panel(box, theme.PANEL)
-    columns = [(heading, [(" ".join(row.keys), row.help) for row in rows]) for heading, rows in sections()]
+    columns = [(heading, [("  ".join(row.keys), row.help) for row in rows]) for heading, rows in sections()]
     columns[1][1].extend([("", ""), ("Mouse", "")])
     columns[1][1].extend(("•", f"{what}: {does}") for what, does in MOUSE_HELP)
-    inner = box.inset(m.pad * (1 if m.compact else 2), m.pad)
-    most = max(len(rows) for _, rows in columns) + 1.5
-    line = min(inner.height / most, m.font * 1.75)
+    lines = max(len(rows) for _, rows in columns) + 1.5
+    around = m.pad * (1 if m.compact else 2)
+    room = rect.inset(around)
+    line = min((room.height - 2 * around) / lines, m.font * 1.75)
     size = max(9, min(m.font, round(line * 0.66)))
+    height = round(line * lines) + 2 * around
+    box = Rect(room.x, room.y + (room.height - height) // 2, room.width, height)
+    canvas.panel(box, theme.PANEL)
+    inner = box.inset(around)
     places = inner.columns([1.0, 1.12, 1.0], m.gap * 2)
-    keys_width = max(text_width(keys, size, theme.BOLD) for _, rows in columns for keys, _ in rows[:20]) + size
+    keys_width = max(text_width(keys, size, theme.BOLD) for _, rows in columns for keys, what in rows if what) + size
     for place, (heading, rows) in zip(places, columns, strict=True):
         _, box_left = place.cut_top(round(line * 1.5))
         canvas.text(Rect(place.x, place.y, place.width, round(line)), heading, size=size + 1, weight=theme.BOLD)

@@ -61,8 +61,7 @@ def compose(stage: Stage, body: Rect) -> Scenery:
         return Scenery((*parts, Part("waiting", below, _draw_waiting)))
     caption_height = round(m.font * 1.7)
     aspect = photo_aspect(frame)
-    halves = below.columns([1, 1], m.gap)
-    places = [_picture_place(half, caption_height, aspect) for half in halves]
+    places = _picture_places(below, caption_height, aspect, m.gap)
     # Whichever half the mouse is over, the same place is marked in both.
     wheres = [relative_position(stage.pointer, place) for place in places]
     where = next((w for w in wheres if w is not None), None)
@@ -82,9 +81,14 @@ def compose(stage: Stage, body: Rect) -> Scenery:
     return Scenery(tuple(parts), readout=_readout(stage, frame, where) or _hint(state))
 
 
-def _picture_place(half: Rect, caption: int, aspect: float) -> Rect:
-    _, rest = half.cut_top(caption)
-    return rest.fit(aspect)
+def _picture_places(area: Rect, caption: int, aspect: float, gap: int) -> list[Rect]:
+    """Photo and depth side by side, or one above the other where that shows them larger."""
+    upper, lower = area.cut_top((area.height - gap) // 2, gap)
+    beside, stacked = (
+        [half.cut_top(caption)[1].fit(aspect) for half in halves]
+        for halves in (area.columns([1, 1], gap), [upper, lower])
+    )
+    return stacked if stacked[1].width > 1.1 * beside[1].width else beside
 
 
 def _above(place: Rect, height: int) -> Rect:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,8 @@ class Rect:
     def columns(self, weights: Sequence[float], gap: int = 0) -> list[Rect]:
         """Side by side, as wide as the weights say, with gaps between; together exactly as wide as this."""
         free = max(self.width - gap * (len(weights) - 1), 0)
-        edges = [0]
-        for index in range(len(weights)):
-            edges.append(round(free * sum(weights[: index + 1]) / sum(weights)))
+        whole = sum(weights)
+        edges = [0, *(round(free * part / whole) for part in accumulate(weights))]
         return [
             Rect(self.x + edges[i] + gap * i, self.y, edges[i + 1] - edges[i], self.height) for i in range(len(weights))
         ]

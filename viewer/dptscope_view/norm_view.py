@@ -101,7 +101,10 @@ def compose(stage: Stage, body: Rect) -> Scenery:
         return Scenery((*parts, Part("waiting", below, _draw_waiting)))
     maps = _Maps(stage, frame)
     aspect = photo_aspect(frame)
-    left, right = below.columns([0.46, 0.54], m.gap + m.pad)
+    if below.height > 1.15 * below.width:
+        left, right = below.cut_top(below.height // 2, m.gap + m.pad)
+    else:
+        left, right = below.columns([0.46, 0.54], m.gap + m.pad)
     least = round(m.font * 6.2)  # a chart lower than this cannot be read
     title, left = left.cut_top(round(m.font * 1.7))
     place = left.cut_bottom(least + (m.row if stage.state.show is Show.CHANNEL else 0), m.gap)[1].fit(aspect)
@@ -111,9 +114,9 @@ def compose(stage: Stage, body: Rect) -> Scenery:
     if stage.state.show is Show.CHANNEL:
         slider, charts = charts.cut_top(m.row, m.gap // 2)
         parts.append(_channel_slider(stage, slider))
-    grid = _tile_grid(maps, stage.state.block, aspect)
     tiles = right.cut_bottom(least, m.gap)[1]
-    _, strip_rect = right.cut_top(grid.height(tiles, m), m.gap)
+    grid = TileGrid.in_area(_captions(maps), stage.state.block, aspect, tiles, m)
+    tiles, strip_rect = right.cut_top(grid.height(tiles, m), m.gap)
     tallest = round(m.font * 14)
     lower, strip_rect = charts.cut_bottom(tallest)[0], strip_rect.cut_bottom(tallest)[0]
     cell = _cell(stage, maps, place)
@@ -129,7 +132,7 @@ def compose(stage: Stage, body: Rect) -> Scenery:
         _tiles(stage, maps, tiles, grid),
         _strip(stage, maps, strip_rect),
     ]
-    return Scenery(tuple(parts), grid.columns(tiles, m), _readout(stage, maps, cell))
+    return Scenery(tuple(parts), grid.columns, _readout(stage, maps, cell))
 
 
 def _draw_waiting(canvas: Canvas, rect: Rect, hover: Hover) -> None:
@@ -215,12 +218,11 @@ def _histogram(stage: Stage, maps: _Maps, cell: tuple[int, int] | None) -> Histo
     return Histogram(values, maps.scale(state.block), state.norm_colours, state.reverse, pointer)
 
 
-def _tile_grid(maps: _Maps, chosen: int, aspect: float) -> TileGrid:
-    tiles = tuple(
-        Tile(str(i), f"{number(float(values.min()))} – {number(float(values.max()))}")
-        for i, values in enumerate(maps.maps)
+def _captions(maps: _Maps) -> tuple[Tile, ...]:
+    return tuple(
+        Tile(str(block), f"{number(float(values.min()))} – {number(float(values.max()))}")
+        for block, values in enumerate(maps.maps)
     )
-    return TileGrid(tiles, chosen, aspect)
 
 
 def _tiles(stage: Stage, maps: _Maps, rect: Rect, grid: TileGrid) -> Part:

@@ -68,7 +68,7 @@ def show(viewer: Viewer, worker: Worker, width: int, height: int) -> None:
 def _loop(viewer: Viewer, worker: Worker, events: deque[Mouse], drawn: tuple[int, int]) -> None:
     while not viewer.closing:
         key = cv2.waitKeyEx(_TICK_MS)
-        if cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1:
+        if not _is_open():
             return
         for event in merge_moves(events):
             viewer.on_mouse(event)
@@ -85,6 +85,14 @@ def _loop(viewer: Viewer, worker: Worker, events: deque[Mouse], drawn: tuple[int
         if viewer.dirty or size != drawn:
             drawn = size
             cv2.imshow(TITLE, viewer.draw(*size))
+
+
+def _is_open() -> bool:
+    """Whether the window is there; once the last one has been closed, the Qt back end raises instead of answering."""
+    try:
+        return bool(cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) >= 1)
+    except cv2.error:
+        return False
 
 
 def _window_size(otherwise: tuple[int, int]) -> tuple[int, int]:

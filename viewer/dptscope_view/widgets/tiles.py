@@ -22,12 +22,10 @@ class Tile:
     Attributes:
         number: the block's.
         note: its minimum and maximum.
-        outliers: how many, where they are counted.
     """
 
     number: str
     note: str
-    outliers: int = 0
 
 
 @dataclass(frozen=True)
@@ -38,23 +36,28 @@ class TileGrid:
         tiles: one a block.
         chosen: index of the chosen one.
         aspect: width / height of every picture.
+        columns: tiles a row.
     """
 
     tiles: tuple[Tile, ...]
     chosen: int
     aspect: float
+    columns: int
 
-    def _caption(self, measures: Measures) -> int:
+    @classmethod
+    def in_area(cls, tiles: tuple[Tile, ...], chosen: int, aspect: float, area: Rect, measures: Measures) -> TileGrid:
+        """With as many columns as show the tiles largest."""
+        columns = tile_columns(len(tiles), area, aspect, cls._caption(measures), measures.gap)
+        return cls(tiles, chosen, aspect, columns)
+
+    @staticmethod
+    def _caption(measures: Measures) -> int:
         return round(measures.small * 1.55)
-
-    def columns(self, rect: Rect, measures: Measures) -> int:
-        """How many fit best side by side."""
-        return tile_columns(len(self.tiles), rect, self.aspect, self._caption(measures), measures.gap)
 
     def pictures(self, rect: Rect, measures: Measures) -> list[Rect]:
         """Where each picture goes; its caption is right below."""
         count, gap, caption = len(self.tiles), measures.gap, self._caption(measures)
-        columns = self.columns(rect, measures)
+        columns = self.columns
         rows = -(-count // columns)
         cells = rect.columns([1.0] * columns, gap)
         # All as large as the narrowest column, so that every picture is made at one size.

@@ -1,0 +1,84 @@
+"""Photos and viewers for the tests of this room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from viewer.fake import FakeModel, make_card
+
+from dptscope.card import ModelCard
+from dptscope_view.engine import Engine, Question
+from dptscope_view.state import Facts, State
+from dptscope_view.viewer import Viewer
+from dptscope_view.worker import Job
+
+
+class Recorder:
+    """A worker that does nothing but remember."""
+
+    def __init__(self) -> None:
+        self.questions: list[Question] = []
+        self.jobs: list[Job] = []
+
+    def ask(self, question: Question) -> None:
+        self.questions.append(question)
+
+    def do(self, job: Job) -> None:
+        self.jobs.append(job)
+
+
+class Bench:
+    """A viewer on a bench: its model, engine and recorded worker beside it."""
+
+    def __init__(self, photos: tuple[Path, ...], folder: Path, card: ModelCard | None = None, **state: Any) -> None:
+        self.model = FakeModel(card if card is not None else make_card())
+        self.engine = Engine(self.model, photos)
+        self.facts = Facts.of("fake", self.model.card, tuple(photo.name for photo in photos))
+        self.worker = Recorder()
+        start = State(size=self.facts.native, **state)
+        self.viewer = Viewer(self.facts, start, photos, self.worker, folder / "out", folder / "presets")
+
+    def answer(self) -> Viewer:
+        """Give the viewer the full picture that it asks for."""
+        self.viewer.take(self.engine.full(self.viewer.question()))
+        return self.viewer
+
+    def rect(self, name: str) -> Any:
+        """Where a part was drawn."""
+        return next(part.rect for part in self.viewer._parts if part.name == name)
+
+    def press(self, *keys: str) -> None:
+        """Press letters."""
+        for key in keys:
+            self.viewer.on_key(ord(key))
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> tuple[Path, ...]:
+    """Three small photos of different shapes."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    paths = []
+    for name, (height, width) in {"a": (120, 160), "b": (160, 120), "c": (90, 200)}.items():
+        image = cv2.resize(generator.integers(0, 256, (6, 8, 3), dtype=np.uint8), (width, height))
+        paths.append(folder / f"{name}.png")
+        cv2.imwrite(str(paths[-1]), image)
+    return tuple(paths)
+
+
+@pytest.fixture
+def bench(photos: tuple[Path, ...], tmp_path: Path) -> Callable[..., Bench]:
+    """Makes benches; the first drawing is done."""
+
+    def make(width: int = 1280, height: int = 800, card: ModelCard | None = None, **state: Any) -> Bench:
+        made = Bench(photos, tmp_path, card, **state)
+        made.answer().draw(width, height)
+        return made
+
+    return make

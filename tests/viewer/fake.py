@@ -1,0 +1,112 @@
+"""A model without a graph: the surface of ``dptscope.DepthModel`` that the viewer uses, with known numbers behind it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dptscope.card import DepthKind, ModelCard, Preparation
+from dptscope.contract import BlockSpec
+from dptscope.model import UNSCALED, FusionScales
+from dptscope.norms import NormStatistics, norm_statistics
+from dptscope.prepare import input_size
+
+PLAIN_BLOCKS = tuple(BlockSpec(channels=32, stride=14) for _ in range(12))
+SWIN_BLOCKS = (
+    *(BlockSpec(channels=16, stride=4, stage=1) for _ in range(2)),
+    *(BlockSpec(channels=32, stride=8, stage=2) for _ in range(2)),
+    *(BlockSpec(channels=64, stride=16, stage=3) for _ in range(6)),
+    *(BlockSpec(channels=128, stride=32, stage=4) for _ in range(2)),
+)
+
+
+def make_card(
+    blocks: tuple[BlockSpec, ...] = PLAIN_BLOCKS, dynamic: bool = True, kind: DepthKind = "relative", native: int = 280
+) -> ModelCard:
+    """A card of a model that was never exported."""
+    multiple = 14 if dynamic else 32
+    half = (0.5, 0.5, 0.5)
+    return ModelCard(
+        model_id="0" * 8, family="fake", variant="fake-model", architecture="tiny", depth_kind=kind,
+        max_depth=20.0 if kind == "metric" else None, patch_size=14, size_multiple=multiple, native_size=(native, native),
+        dynamic=dynamic, preparation=Preparation(half, half, "lower_bound" if dynamic else "exact", multiple, "bilinear"),
+        blocks=blocks, taps=(2, 5, 8, 11), has_cls=False, fusion_channels=8, source_file="", source_sha256="", evidence="",
+        exporter_version="0", opset=20,
+    )  # fmt: skip
+
+
+class FakeScene:
+    """Norms are the block's number plus a ramp, with one outlier from block 6 on; depth is linear in the scales."""
+
+    def __init__(self, model: FakeModel, image: NDArray[Any], size: tuple[int, int], keep_tokens: bool) -> None:
+        self.model = model
+        self.photo_size = (image.shape[0], image.shape[1])
+        self.input_size = size
+        self.brightness = float(image.mean())
+        self.tokens = tuple(self._tokens(index, block) for index, block in enumerate(model.card.blocks))
+        self.block_norms = tuple(np.sqrt((t**2).sum(-1)).astype(np.float32) for t in self.tokens)
+        self.has_tokens = keep_tokens
+
+    def _tokens(self, index: int, block: BlockSpec) -> NDArray[np.float32]:
+        rows, columns = self.input_size[0] // block.stride, self.input_size[1] // block.stride
+        generator = np.random.default_rng(index)
+        tokens = generator.normal(1 + index, 0.3, (rows, columns, block.channels)).astype(np.float32)
+        if index >= 6:
+            tokens[rows // 2, columns // 3] *= 12
+        return tokens
+
+    @property
+    def block_tokens(self) -> tuple[NDArray[np.float32], ...]:
+        assert self.has_tokens
+        return self.tokens
+
+    def statistics(self) -> tuple[NormStatistics, ...]:
+        blocks = self.model.card.blocks
+        return tuple(
+            norm_statistics(i, n, blocks[i].stride, blocks[i].channels) for i, n in enumerate(self.block_norms)
+        )
+
+    def raw_depth(self, fusion_scales: FusionScales = UNSCALED) -> NDArray[np.float32]:
+        if fusion_scales != UNSCALED:
+            self.model.wait(self.model.fusion_seconds_a_pixel * self.input_size[0] * self.input_size[1])
+        rows, columns = np.mgrid[: self.input_size[0], : self.input_size[1]].astype(np.float32)
+        a, b, c, d = fusion_scales
+        return np.asarray(
+            5 + a * rows / rows.max() + b * columns / columns.max() + c * np.sin(columns / 9) + d, np.float32
+        )
+
+    def depth(self, fusion_scales: FusionScales = UNSCALED) -> NDArray[np.float32]:
+        import cv2
+
+        height, width = self.photo_size
+        return np.asarray(cv2.resize(self.raw_depth(fusion_scales), (width, height)), np.float32)
+
+
+class FakeModel:
+    """Counts what it is asked, and can be slow."""
+
+    def __init__(self, card: ModelCard | None = None, fusion_ms: float = 0.0, encoder_ms: float = 0.0) -> None:
+        self.card = card if card is not None else make_card()
+        pixels = self.card.native_size[0] * self.card.native_size[1]
+        self.fusion_seconds_a_pixel = fusion_ms / 1000 / pixels
+        self.encoder_seconds_a_pixel = encoder_ms / 1000 / pixels
+        self.prepared: list[tuple[tuple[int, int], bool]] = []
+        self.gate: threading.Event | None = None
+
+    def wait(self, seconds: float) -> None:
+        if seconds:
+            time.sleep(seconds)
+        if self.gate is not None:
+            assert self.gate.wait(10)
+
+    def prepare(
+        self, image_bgr: NDArray[Any], *, size: int | None = None, square: bool = False, keep_tokens: bool = False
+    ) -> FakeScene:
+        height, width = input_size(self.card, (image_bgr.shape[0], image_bgr.shape[1]), size, square)
+        self.wait(self.encoder_seconds_a_pixel * height * width)
+        self.prepared.append(((height, width), keep_tokens))
+        return FakeScene(self, image_bgr, (height, width), keep_tokens)

@@ -1,0 +1,163 @@
+"""A virtual screen with a real mouse and keyboard, for tests that start the program as a user would."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+TOOLS = ("Xvfb", "xdotool")
+
+
+def missing_tools() -> list[str]:
+    """What a virtual screen needs and this machine does not have."""
+    return [tool for tool in TOOLS if shutil.which(tool) is None]
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = 30.0, what: str = "it") -> Any:
+    """Wait for a condition and return its value; tests wait for what they expect, never for a fixed time."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, f"waited {seconds} s for {what}"
+        time.sleep(0.02)
+
+
+class Screen:
+    """An X server in memory. Its picture lies in a file that the server maps (XWD format)."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        read_end, write_end = os.pipe()
+        self._server = subprocess.Popen(
+            ["Xvfb", "-displayfd", str(write_end), "-screen", "0", f"{width}x{height}x24", "-fbdir", self._folder.name,
+             "-nolisten", "tcp", "-noreset"],
+            pass_fds=[write_end], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        os.close(write_end)
+        with os.fdopen(read_end) as answer:
+            self.name = f":{answer.readline().strip()}"
+        self._frame_buffer = Path(self._folder.name) / "Xvfb_screen0"
+
+    def close(self) -> None:
+        """Stop the server."""
+        self._server.terminate()
+        self._server.wait(10)
+        self._folder.cleanup()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For programs that shall run on it."""
+        return {**os.environ, "DISPLAY": self.name}
+
+    def picture(self) -> NDArray[np.uint8]:
+        """What is on the screen: uint8 ``[height, width, 3]``, blue first."""
+        data = self._frame_buffer.read_bytes()
+        header = np.frombuffer(data[:100], dtype=">u4")
+        header_size, width, height, line, colours = header[0], header[4], header[5], header[12], header[19]
+        start = int(header_size + colours * 12)
+        rows = np.frombuffer(data, dtype=np.uint8, offset=start)[: int(line * height)].reshape(int(height), int(line))
+        return np.ascontiguousarray(rows[:, : int(width) * 4].reshape(int(height), int(width), 4)[..., :3])
+
+    def xdotool(self, *arguments: object) -> str:
+        """Run the mouse and keyboard tool."""
+        done = subprocess.run(
+            ["xdotool", *map(str, arguments)], env=self.environment, capture_output=True, text=True, check=False
+        )
+        return done.stdout.strip()
+
+
+class Program:
+    """``dptscope view`` on a screen."""
+
+    def __init__(self, screen: Screen, arguments: Sequence[object], home: Path, python: Sequence[str] = ()) -> None:
+        self.screen = screen
+        environment = {**screen.environment, "XDG_CONFIG_HOME": str(home)}
+        command = [sys.executable, *python, "-m", "dptscope", "view", *map(str, arguments)]
+        self.process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self.window = wait_until(self._find_window, what="the window")
+
+    def _find_window(self) -> str:
+        assert self.process.poll() is None, self.process.communicate()[1]
+        # The probe of the display opens a window of the same name for a moment; the program's own can be told by its pid.
+        found = self.screen.xdotool("search", "--pid", self.process.pid, "--name", "^dptscope$")
+        return found.splitlines()[-1] if found else ""
+
+    def move(self, x: float, y: float) -> None:
+        """Move the mouse to pixels of the window."""
+        self.screen.xdotool("mousemove", "--window", self.window, round(x), round(y))
+
+    def click(self, x: float, y: float, button: int = 1) -> None:
+        """Press and release a button (4 and 5: the wheel)."""
+        self.screen.xdotool("mousemove", "--window", self.window, round(x), round(y), "click", button)
+
+    def drag(self, points: Sequence[tuple[float, float]], pause: float = 0.03) -> None:
+        """Press at the first point, go through the others, release at the last."""
+        self.move(*points[0])
+        self.screen.xdotool("mousedown", 1)
+        for point in points[1:]:
+            self.move(*point)
+            time.sleep(pause)
+        self.screen.xdotool("mouseup", 1)
+
+    def key(self, *names: str) -> None:
+        """Press keys, by their X names."""
+        self.screen.xdotool("key", *names)
+
+    def resize(self, width: int, height: int) -> None:
+        """Change the window's size."""
+        self.screen.xdotool("windowsize", self.window, width, height)
+
+    def press_close_button(self) -> None:
+        """What a window manager sends when its close button is pressed."""
+        send_delete_window(self.screen.name, int(self.window))
+
+    def end(self, seconds: float = 20.0) -> tuple[int, str]:
+        """Wait for the end: exit status and standard error."""
+        _, errors = self.process.communicate(timeout=seconds)
+        return self.process.returncode, errors
+
+    def kill(self) -> None:
+        """Stop it if a test has failed."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
+
+
+class _ClientMessage(ctypes.Structure):
+    _fields_ = [
+        ("type", ctypes.c_int), ("serial", ctypes.c_ulong), ("send_event", ctypes.c_int), ("display", ctypes.c_void_p),
+        ("window", ctypes.c_ulong), ("message_type", ctypes.c_ulong), ("format", ctypes.c_int), ("data", ctypes.c_long * 5),
+        ("padding", ctypes.c_long * 16),
+    ]  # fmt: skip
+
+
+def send_delete_window(display_name: str, window: int) -> None:
+    """Send ``WM_DELETE_WINDOW`` (the xdotool of Debian 12 has no command for it)."""
+    x11 = ctypes.CDLL(ctypes.util.find_library("X11") or "libX11.so.6")
+    x11.XOpenDisplay.restype = ctypes.c_void_p
+    x11.XInternAtom.restype = ctypes.c_ulong
+    x11.XInternAtom.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int]
+    x11.XSendEvent.argtypes = [ctypes.c_void_p, ctypes.c_ulong, ctypes.c_int, ctypes.c_long, ctypes.c_void_p]
+    x11.XCloseDisplay.argtypes = [ctypes.c_void_p]
+    display = x11.XOpenDisplay(display_name.encode())
+    event = _ClientMessage(type=33, window=window, format=32)  # 33: ClientMessage
+    event.message_type = x11.XInternAtom(display, b"WM_PROTOCOLS", 0)
+    event.data[0] = x11.XInternAtom(display, b"WM_DELETE_WINDOW", 0)
+    x11.XSendEvent(display, window, 0, 0, ctypes.byref(event))
+    x11.XCloseDisplay(display)

@@ -1,0 +1,90 @@
+"""Questions to answers: what runs again, and when the coarse pass comes first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from viewer.fake import SWIN_BLOCKS, FakeModel, make_card
+
+from dptscope.errors import DptscopeError, ImageError
+from dptscope_view.engine import Engine, Pace, Question, Subject
+from dptscope_view.photos import cropped, find_photos
+
+SCALED = (1.0, 0.5, 1.0, 1.0)
+
+
+def test_the_encoder_runs_only_for_another_subject(photos: tuple[Path, ...]) -> None:
+    model = FakeModel()
+    engine = Engine(model, photos)
+    question = Question(Subject(0, 280))
+    for scales in ((1.0, 1.0, 1.0, 1.0), SCALED, (0.0, 0.0, 0.0, 0.0)):
+        engine.full(replace(question, scales=scales))
+    assert len(model.prepared) == 1
+    for subject in (Subject(1, 280), Subject(1, 140), Subject(1, 140, square=True), Subject(1, 140, (0, 0, 0.5, 1))):
+        engine.full(Question(subject))
+    assert len(model.prepared) == 5
+    assert model.prepared[3][0] == (140, 140)
+
+
+def test_tokens_are_kept_only_when_asked_for(photos: tuple[Path, ...]) -> None:
+    model = FakeModel()
+    engine = Engine(model, photos)
+    assert engine.full(Question(Subject(0, 280))).tokens is None
+    frame = engine.full(Question(Subject(0, 280), tokens=True))
+    assert frame.tokens is not None and len(frame.tokens) == 12
+    engine.full(Question(Subject(0, 280)))
+    assert [kept for _, kept in model.prepared] == [False, True]
+
+
+def test_coarse_first_only_where_the_full_picture_is_slow(photos: tuple[Path, ...]) -> None:
+    slow, fast = (Engine(FakeModel(fusion_ms=ms), photos, Pace(30.0)) for ms in (120.0, 0.0))
+    question = Question(Subject(0, 280), SCALED)
+    for engine in (slow, fast):
+        engine.full(question)
+        engine.full(question)
+    assert slow.wants_coarse(question)
+    assert not fast.wants_coarse(question)
+    assert not slow.wants_coarse(replace(question, scales=(1.0, 1.0, 1.0, 1.0)))  # the encoder's run included that
+    # A coarse pass keeps to the budget once a few have been measured.
+    for _ in range(3):
+        frame = slow.coarse(question)
+    assert frame.coarse and frame.input_size[0] < 280
+    assert frame.fusion_ms < 2 * 30.0
+
+
+def test_a_coarse_scene_is_kept_while_a_slider_moves(photos: tuple[Path, ...]) -> None:
+    model = FakeModel(fusion_ms=120.0)
+    engine = Engine(model, photos, Pace(30.0))
+    engine.full(Question(Subject(0, 280)))
+    for step in range(12):
+        engine.coarse(Question(Subject(0, 280), (1.0, step / 10, 1.0, 1.0)))
+    assert len(model.prepared) <= 4  # the full one, and at most a few sizes until the pace is known
+
+
+def test_a_model_of_one_size_has_no_coarse_pass(photos: tuple[Path, ...]) -> None:
+    card = make_card(SWIN_BLOCKS, dynamic=False, native=256)
+    engine = Engine(FakeModel(card, fusion_ms=200.0), photos, Pace(30.0))
+    question = Question(Subject(0, 256), SCALED)
+    frame = engine.full(question)
+    assert not engine.wants_coarse(question)
+    assert [norms.shape for norms in frame.norms[::3]] == [(64, 64), (32, 32), (16, 16), (16, 16)]
+
+
+def test_files_that_are_no_photos(tmp_path: Path, photos: tuple[Path, ...]) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.png").write_text("no photo")
+    assert find_photos(photos[0].parent) == photos
+    for path in (tmp_path / "nowhere", tmp_path / "empty"):
+        with pytest.raises(ImageError):
+            find_photos(path)
+    with pytest.raises(DptscopeError):
+        Engine(FakeModel(), (tmp_path / "text.png",)).full(Question(Subject(0, 280)))
+
+
+def test_a_crop_leaves_its_part() -> None:
+    image = np.arange(100 * 200 * 3, dtype=np.uint32).astype(np.uint8).reshape(100, 200, 3)
+    assert (cropped(image, (0.25, 0.5, 0.75, 1.0)) == image[50:100, 50:150]).all()
+    assert cropped(image, (0.999, 0.999, 1.0, 1.0)).shape == (16, 16, 3)

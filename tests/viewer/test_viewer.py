@@ -1,0 +1,315 @@
+"""The views without a window: events in, state and pixels out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from viewer.conftest import Bench
+from viewer.fake import SWIN_BLOCKS, make_card
+
+from dptscope_view.colours import colour_map
+from dptscope_view.events import Mouse, Pointer
+from dptscope_view.scaling import Scaling
+from dptscope_view.state import SCALE_LOW, Show, View
+from dptscope_view.worker import Notice
+
+Benches = Callable[..., Bench]
+SIZES = [(640, 480), (1280, 800), (1920, 1080), (3840, 2160), (900, 1400), (2560, 600)]
+SWIN = make_card(SWIN_BLOCKS, dynamic=False, native=256)
+
+
+def centre(rect: object) -> tuple[int, int]:
+    return rect.x + rect.width // 2, rect.y + rect.height // 2  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("state", [{}, {"show": Show.CHANNEL}, {"view": View.FUSION}, {"files": True, "help": True}])
+@pytest.mark.parametrize("photo", [0, 1, 2])
+def test_the_layout_holds(bench: Benches, size: tuple[int, int], state: dict[str, object], photo: int) -> None:
+    made = bench(*size, photo=photo, **state)
+    parts = {part.name: part.rect for part in made.viewer._parts if part.name not in ("header", "help-overlay")}
+    window = np.zeros((size[1], size[0]), dtype=np.uint8)
+    for name, rect in parts.items():
+        assert rect.width > 0 and rect.height > 0, name
+        assert rect.x >= 0 and rect.right <= size[0] and rect.y >= 0 and rect.bottom <= size[1], name
+        window[rect.y : rect.bottom, rect.x : rect.right] += 1
+    assert window.max() == 1, "two parts overlap"
+    main = parts["depth" if made.viewer.state.view is View.FUSION else "map"]
+    assert main.width * main.height > 0.04 * size[0] * size[1]
+
+
+def test_a_click_on_a_tile_and_keys_choose_the_block(bench: Benches) -> None:
+    made = bench()
+    viewer = made.viewer
+    made.press("k", "k", "k")
+    assert viewer.state.block == 3
+    made.press("d")
+    assert viewer.state.block == 7  # four tiles a row
+    made.press("u", "u")
+    assert viewer.state.block == 3
+    tiles = made.rect("tiles")
+    viewer.on_mouse(Mouse(Pointer.PRESS, tiles.x + 5, tiles.y + 5))
+    viewer.on_mouse(Mouse(Pointer.RELEASE, tiles.x + 5, tiles.y + 5))
+    assert viewer.state.block == 0
+    made.press("j")
+    assert viewer.state.block == 0
+    strip = made.rect("strip")
+    viewer.on_mouse(Mouse(Pointer.PRESS, strip.right - 3, strip.y + 60))
+    assert viewer.state.block == 11
+
+
+def test_outliers_are_marked_and_counted(bench: Benches) -> None:
+    made = bench(block=8)
+    colour = np.array(colour_map("viridis").outlier)
+    place = made.rect("map")
+    shown = made.viewer.draw(1280, 800)[place.y : place.bottom, place.x : place.right]
+    cells = made.viewer.frame.norms[8].shape  # type: ignore[union-attr]
+    marked = (shown == colour).all(-1).mean() * cells[0] * cells[1]
+    assert marked == pytest.approx(1, abs=0.2)
+    made.press("e")
+    assert made.viewer.state.scaling is Scaling.PLAIN
+    shown = made.viewer.draw(1280, 800)[place.y : place.bottom, place.x : place.right]
+    assert not (shown == colour).all(-1).any()
+
+
+def test_the_value_under_the_mouse_is_the_cells(bench: Benches) -> None:
+    made = bench(block=5)
+    place = made.rect("map")
+    norms = made.viewer.frame.norms[5]  # type: ignore[union-attr]
+    rows, columns = norms.shape
+    x, y = place.x + (3.5 / columns) * place.width, place.y + (2.5 / rows) * place.height
+    made.viewer.on_mouse(Mouse(Pointer.MOVE, int(x), int(y)))
+    made.viewer.draw(1280, 800)
+    assert made.viewer._scenery.readout.startswith("row 2, column 3 · norm ")
+    assert made.viewer._scenery.readout.endswith(f"{norms[2, 3]:.2f}"[:4])
+
+
+def test_channels_keep_their_relative_place_over_stages(bench: Benches) -> None:
+    made = bench(card=SWIN, block=0)
+    viewer = made.viewer
+    made.press("]")
+    assert viewer.state.show is Show.CHANNEL and viewer.question().tokens
+    made.answer().draw(1280, 800)
+    track = made.rect("channel")
+    viewer.on_mouse(Mouse(Pointer.PRESS, track.x + track.width // 2, track.y + 5))
+    viewer.on_mouse(Mouse(Pointer.RELEASE, track.x + track.width // 2, track.y + 5))
+    first = viewer.state.channel
+    for _ in range(11):
+        made.press("k")
+        viewer.draw(1280, 800)
+    assert viewer.state.block == 11 and viewer.state.channel == first
+    from dptscope_view.state import channel_index
+
+    indices = [channel_index(first, block.channels) / block.channels for block in SWIN_BLOCKS]
+    assert max(indices) - min(indices) < 1 / 16
+
+
+@pytest.mark.parametrize("scaling", list(Scaling))
+@pytest.mark.parametrize("show", list(Show))
+def test_every_scaling_and_show_draws_with_grids_of_four_sizes(bench: Benches, scaling: Scaling, show: Show) -> None:
+    made = bench(card=SWIN, scaling=scaling, show=show, channel=0.4)
+    pixels = made.viewer.draw(1280, 800)
+    place = made.rect("tiles")
+    assert pixels[place.y : place.bottom, place.x : place.right].std() > 20
+
+
+def test_dragging_a_slider_asks_for_its_value(bench: Benches) -> None:
+    made = bench(view=View.FUSION)
+    viewer, worker = made.viewer, made.worker
+    row = made.rect("scale-2")
+    viewer.on_mouse(Mouse(Pointer.PRESS, row.x + row.width // 2, row.y + 5))
+    for x in range(row.x + row.width // 2, row.x, -20):
+        viewer.on_mouse(Mouse(Pointer.MOVE, x, row.y - 200))  # the hand may leave the row
+    assert viewer.state.scales[1] == SCALE_LOW
+    viewer.on_mouse(Mouse(Pointer.RELEASE, row.x, row.y - 200))
+    viewer.on_mouse(Mouse(Pointer.MOVE, row.x + 500, row.y + 5))
+    assert viewer.state.scales == (1.0, SCALE_LOW, 1.0, 1.0)
+    assert worker.questions[-1].scales == viewer.state.scales and len(worker.questions) > 5
+    viewer.on_mouse(Mouse(Pointer.MENU, row.x + 500, row.y + 5))
+    assert viewer.state.scales == (1.0, 1.0, 1.0, 1.0)
+
+
+def test_keys_of_the_sliders(bench: Benches) -> None:
+    made = bench(view=View.FUSION)
+    viewer = made.viewer
+    made.press("3", ".", ".", ".", ",")
+    assert viewer.state.scales == (1.0, 1.0, 1.02, 1.0)
+    made.press(">", ">")
+    assert viewer.state.scales[2] == 1.52
+    made.press("b")
+    assert made.worker.questions[-1].scales == (1.0, 1.0, 1.0, 1.0) and viewer.state.scales[2] == 1.52
+    made.press("b")
+    assert made.worker.questions[-1].scales[2] == 1.52
+    made.press("z")
+    assert viewer.state.scales[2] == 1.0
+    made.press("1", "<", "r")
+    assert viewer.state.scales == (1.0, 1.0, 1.0, 1.0)
+
+
+def test_scales_change_the_depth_and_only_it(bench: Benches) -> None:
+    made = bench(view=View.FUSION)
+    before = made.viewer.draw(1280, 800).copy()
+    made.press("2", "<", "<", "<", "<", "<")
+    made.answer()
+    after = made.viewer.draw(1280, 800)
+    photo, depth = made.rect("photo"), made.rect("depth")
+    changed = (before != after).any(-1)
+    assert changed[depth.y : depth.bottom, depth.x : depth.right].mean() > 0.3
+    assert not changed[photo.y : photo.bottom, photo.x : photo.right].any()
+
+
+def test_metric_depth_is_shown_near_is_bright(bench: Benches) -> None:
+    relative = bench(view=View.FUSION)
+    metric = bench(card=make_card(kind="metric"), view=View.FUSION)
+    place = relative.rect("depth")
+    grey = [
+        cv2.cvtColor(made.viewer.draw(1280, 800)[place.y : place.bottom, place.x : place.right], cv2.COLOR_BGR2GRAY)
+        for made in (relative, metric)
+    ]
+    assert np.corrcoef(grey[0].ravel(), grey[1].ravel())[0, 1] < -0.9
+    metric.viewer.on_mouse(Mouse(Pointer.MOVE, *centre(place)))
+    metric.viewer.draw(1280, 800)
+    assert metric.viewer._scenery.readout.endswith(" m")
+
+
+def test_colours_reverse_and_contrast_change_the_picture_without_asking(bench: Benches) -> None:
+    made = bench(view=View.FUSION)
+    asked, seen = len(made.worker.questions), [made.viewer.draw(1280, 800).tobytes()]
+    for key in "mie":
+        made.press(key)
+        seen.append(made.viewer.draw(1280, 800).tobytes())
+    assert len(set(seen)) == 4 and len(made.worker.questions) == asked
+
+
+def test_photos_go_round_and_undo_the_crop(bench: Benches) -> None:
+    made = bench(view=View.FUSION)
+    made.press("c")
+    place = made.rect("photo")
+    made.viewer.draw(1280, 800)
+    made.viewer.on_mouse(Mouse(Pointer.PRESS, place.x + place.width // 4, place.y + place.height // 4))
+    made.viewer.on_mouse(Mouse(Pointer.MOVE, place.x + place.width // 2, place.y + place.height // 2))
+    made.viewer.draw(1280, 800)
+    made.viewer.on_mouse(Mouse(Pointer.RELEASE, place.x + place.width // 2, place.y + place.height // 2))
+    crop = made.viewer.state.crop
+    assert crop == pytest.approx((0.25, 0.25, 0.5, 0.5), abs=0.01)
+    assert made.worker.questions[-1].subject.crop == crop
+    made.answer().draw(1280, 800)
+    assert made.viewer.frame.photo_bgr.shape[:2] == (30, 40)  # type: ignore[union-attr]
+    made.press("n")
+    assert made.viewer.state.photo == 1 and made.worker.questions[-1].subject.crop == (0, 0, 1, 1)
+    made.press("p", "p")
+    assert made.viewer.state.photo == 2
+    made.press("l")
+    made.viewer.draw(1280, 800)
+    files = made.rect("files")
+    made.viewer.on_mouse(Mouse(Pointer.PRESS, files.x + 20, files.y + 12))
+    assert made.viewer.state.photo == 0
+
+
+def test_size_and_square_ask_the_encoder_again(bench: Benches) -> None:
+    made = bench(view=View.FUSION)
+    made.press("+", "+", "-")
+    assert made.worker.questions[-1].subject.size == 294
+    made.press("a")
+    assert made.worker.questions[-1].subject.square
+    made.press("0")
+    assert made.worker.questions[-1].subject.size == 280
+    fixed = bench(card=SWIN, view=View.FUSION)
+    asked = len(fixed.worker.questions)
+    fixed.press("+")
+    row = fixed.rect("size")
+    fixed.viewer.on_mouse(Mouse(Pointer.PRESS, *centre(row)))
+    assert len(fixed.worker.questions) == asked
+
+
+def test_tabs_help_and_quitting(bench: Benches) -> None:
+    made = bench()
+    viewer = made.viewer
+    tabs = made.rect("tabs")
+    viewer.on_mouse(Mouse(Pointer.PRESS, tabs.right - 10, tabs.y + 5))
+    viewer.on_mouse(Mouse(Pointer.RELEASE, tabs.right - 10, tabs.y + 5))
+    assert viewer.state.view is View.FUSION
+    viewer.on_key(9)
+    assert viewer.state.view is View.NORMS
+    made.press("h")
+    assert viewer.state.help
+    viewer.draw(1280, 800)
+    viewer.on_key(27)
+    assert not viewer.state.help and not viewer.closing
+    viewer.on_key(27)
+    assert viewer.closing
+
+
+def test_saving_writes_all_and_never_over_anything(bench: Benches, tmp_path: Path) -> None:
+    made = bench(view=View.FUSION, scales=(1.0, 0.5, 1.0, 1.0))
+    made.press("s")
+    made.press("s")
+    for job in made.worker.jobs:
+        assert job(made.engine).startswith("saved ")
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == sorted(
+        f"a_fusion_{number}{end}"
+        for number in ("001", "002")
+        for end in (".png", "_depth16.png", "_depth.npy", ".json")
+    )
+    depth = np.load(tmp_path / "out" / "a_fusion_001_depth.npy")
+    assert depth.dtype == np.float32 and depth.shape == (120, 160)
+    assert cv2.imread(str(tmp_path / "out" / "a_fusion_001_depth16.png"), cv2.IMREAD_UNCHANGED).dtype == np.uint16
+    about = json.loads((tmp_path / "out" / "a_fusion_001.json").read_text())
+    assert about["fusion_scales"] == [1.0, 0.5, 1.0, 1.0] and about["input_size"] == [280, 378]
+    assert cv2.imread(str(tmp_path / "out" / "a_fusion_001.png")).shape == (800, 1280, 3)
+
+
+def test_saving_the_norm_view(bench: Benches, tmp_path: Path) -> None:
+    made = bench(block=7)
+    made.press("s")
+    made.worker.jobs[0](made.engine)
+    saved = np.load(tmp_path / "out" / "a_norms_001_block_07.npy")
+    assert (saved == made.viewer.frame.norms[7]).all()  # type: ignore[union-attr]
+    about = json.loads((tmp_path / "out" / "a_norms_001.json").read_text())
+    assert about["blocks"][7]["outliers"]["count"] == 1
+
+
+def test_presets_go_to_a_file_and_back(bench: Benches, tmp_path: Path) -> None:
+    made = bench(view=View.FUSION, scales=(1.0, 0.5, -2.0, 5.0))
+    made.press("w", "r", "3", ">", "w", "y")
+    assert made.viewer.state.scales == (1.0, 0.5, -2.0, 5.0)
+    made.press("y")
+    assert made.viewer.state.scales == (1.0, 1.0, 1.25, 1.0)
+    (tmp_path / "presets" / "preset_000.json").write_text("{}")
+    made.press("y", "y")
+    assert made.viewer._notice_bad or made.viewer.state.scales == (1.0, 0.5, -2.0, 5.0)
+
+
+def test_notices_are_shown_for_a_while(bench: Benches) -> None:
+    made = bench()
+    now = [0.0]
+    made.viewer._clock = lambda: now[0]
+    made.viewer.tell("")
+    plain = made.viewer.draw(1280, 800).tobytes()
+    made.viewer.take(Notice("something went wrong", bad=True))
+    assert made.viewer.dirty and made.viewer.draw(1280, 800).tobytes() != plain
+    made.viewer.tick(False)
+    assert not made.viewer.dirty
+    now[0] = 60.0
+    made.viewer.tick(False)
+    assert made.viewer.dirty and made.viewer.draw(1280, 800).tobytes() == plain
+
+
+def test_nothing_is_drawn_twice_the_same_work(bench: Benches) -> None:
+    made = bench()
+    kept = len(made.viewer._pictures)
+    for step in range(20):
+        made.viewer.on_mouse(Mouse(Pointer.MOVE, 100 + step * 20, 300))
+        made.viewer.draw(1280, 800)
+    assert len(made.viewer._pictures) == kept
+    for step in range(20):
+        made.viewer.take(replace(made.viewer.frame, number=10**9 + step))  # type: ignore[type-var]
+        made.viewer.draw(1280 + step, 800)
+    assert len(made.viewer._pictures) == kept

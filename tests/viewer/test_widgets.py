@@ -1,0 +1,151 @@
+"""Widgets: state in, picture and answers out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dptscope_view.canvas import Canvas
+from dptscope_view.events import Mouse, Pointer
+from dptscope_view.geometry import Rect, tile_columns
+from dptscope_view.scaling import Scale
+from dptscope_view.text import elide, text_width
+from dptscope_view.theme import Measures
+from dptscope_view.widgets import Button, Choice, FileList, Histogram, Slider, Strip, Tile, TileGrid
+from dptscope_view.widgets.chart import number
+
+M = Measures.of_window(1280, 800)
+ROW = Rect(20, 40, 900, 28)
+
+
+def slider(value: float = 1.0, **kwargs: object) -> Slider:
+    return Slider("Fusion 1", -5.0, 5.0, 0.01, value, 1.0, f"{value:.2f}", **kwargs)  # type: ignore[arg-type]
+
+
+def test_slider_reaches_its_ends_and_the_middle() -> None:
+    track = slider().track(ROW, M)
+    for x, value in ((track.x, -5.0), (track.right - 1, 5.0), (track.x - 300, -5.0), (track.right + 300, 5.0)):
+        assert slider().answer(Mouse(Pointer.PRESS, x, 50), ROW, M, False) == value
+    middle = slider().answer(Mouse(Pointer.PRESS, track.x + (track.width - 1) // 2, 50), ROW, M, False)
+    assert middle is not None and abs(middle) <= 0.01
+
+
+def test_slider_values_lie_on_the_grid_and_go_there_and_back() -> None:
+    track = slider().track(ROW, M)
+    for x in range(track.x, track.right, 7):
+        value = slider().value_at(x, track)
+        assert value == round(value, 2)
+        assert abs(slider().column_of(value, track) - x) <= 1
+
+
+def test_slider_answers_drag_wheel_and_right_click() -> None:
+    moving = Mouse(Pointer.MOVE, 600, 50)
+    assert slider().answer(moving, ROW, M, held=False) is None
+    assert slider().answer(moving, ROW, M, held=True) is not None
+    assert slider(2.5).answer(Mouse(Pointer.MENU, 600, 50), ROW, M, False) == 1.0
+    assert slider(2.5, wheel=5).answer(Mouse(Pointer.WHEEL, 600, 50, 1), ROW, M, False) == 2.55
+    assert slider(5.0).answer(Mouse(Pointer.WHEEL, 600, 50, 1), ROW, M, False) == 5.0
+    assert slider(active=False).answer(Mouse(Pointer.PRESS, 600, 50), ROW, M, False) is None
+
+
+def test_slider_knob_is_drawn_where_its_value_is() -> None:
+    for value in (-5.0, 0.0, 3.21):
+        canvas = Canvas(1280, 800)
+        before = canvas.pixels.copy()
+        slider(value).draw(canvas, ROW, hovered=True)
+        changed = (canvas.pixels != before).any(-1)
+        track = slider().track(ROW, canvas.measures)
+        x = round(slider().column_of(value, track))
+        assert changed[ROW.y + ROW.height // 2, x]
+        assert not changed[: ROW.y - 3].any() and not changed[ROW.bottom + 3 :].any()
+
+
+def test_choice_answers_the_option_under_the_mouse() -> None:
+    choice = Choice(("Plain", "Shared", "Log", "Robust"), 0)
+    rect = Rect(10, 10, choice.width(M), 28)
+    for index, cell in enumerate(choice.cells(rect, M)):
+        assert choice.answer(Mouse(Pointer.PRESS, cell.x + cell.width // 2, 20), rect, M) == index
+    assert choice.answer(Mouse(Pointer.WHEEL, 20, 20, -1), rect, M) == 1
+    assert choice.answer(Mouse(Pointer.MOVE, 20, 20), rect, M) is None
+
+
+def test_button_is_as_wide_as_its_text() -> None:
+    button = Button("High contrast", "e")
+    assert button.width(M) > text_width("High contrast", M.font, 600)
+    assert button.answer(Mouse(Pointer.PRESS, 0, 0)) and not button.answer(Mouse(Pointer.RELEASE, 0, 0))
+
+
+@pytest.mark.parametrize("count", [4, 12, 24, 40])
+@pytest.mark.parametrize("size", [(640, 480), (1280, 800), (3840, 2160)])
+@pytest.mark.parametrize("aspect", [0.5, 1.0, 1.6, 3.0])
+def test_tiles_stay_inside_and_apart(count: int, size: tuple[int, int], aspect: float) -> None:
+    measures = Measures.of_window(*size)
+    area = Rect(size[0] // 2, 80, size[0] // 2 - 10, size[1] // 2)
+    grid = TileGrid.in_area(tuple(Tile(str(i), "1 – 2") for i in range(count)), 0, aspect, area, measures)
+    places = grid.pictures(area, measures)
+    covered = np.zeros((size[1], size[0]), dtype=np.uint8)
+    for place in places:
+        assert area.x <= place.x and place.right <= area.right and place.bottom <= area.bottom
+        covered[place.y : place.bottom, place.x : place.right] += 1
+    assert covered.max() == 1
+    for index, place in enumerate(places):
+        event = Mouse(Pointer.PRESS, place.x + place.width // 2, place.y + place.height // 2)
+        assert grid.answer(event, area, measures) == index
+
+
+def test_tile_columns_fill_the_width() -> None:
+    assert tile_columns(12, Rect(0, 0, 660, 540), 1.48, 20, 10) == 4
+    assert tile_columns(1, Rect(0, 0, 100, 100), 1.0, 10, 5) == 1
+
+
+def test_file_list_shows_the_current_photo_and_answers_clicks() -> None:
+    names = FileList(tuple(f"{i:03d}.png" for i in range(100)), 50)
+    rect = Rect(0, 0, 200, M.row * 10)
+    assert names.answer(Mouse(Pointer.PRESS, 10, M.row * 5 + 3), rect, M) == 50
+    assert names.answer(Mouse(Pointer.PRESS, 10, 3), rect, M) == 45
+    assert names.answer(Mouse(Pointer.WHEEL, 10, 3, -1), rect, M) == 51
+
+
+def test_strip_answers_the_block_of_the_column() -> None:
+    strip = Strip((1.0,) * 12, (2.0,) * 12, (30.0,) * 12, (0,) * 11 + (3,), 4, (1, 2, 3))
+    rect = Rect(100, 100, 500, 160)
+    plot = strip._plot(rect, M)
+    for block in range(12):
+        assert strip.answer(Mouse(Pointer.PRESS, round(strip.column(block, plot)), 150), rect, M) == block
+
+
+def test_histogram_shows_outliers_in_their_own_colour() -> None:
+    from dptscope_view.colours import colour_map
+
+    values = np.concatenate([np.linspace(1, 2, 500), [30.0]]).astype(np.float32)
+    histogram = Histogram(values, Scale(1, 2, outliers=(-np.inf, 10.0)), "viridis", False)
+    canvas = Canvas(1280, 800)
+    histogram.draw(canvas, Rect(100, 100, 400, 200))
+    rows, columns = np.nonzero((canvas.pixels == colour_map("viridis").outlier).all(-1))
+    assert rows.size and columns.min() > 480
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (12.345, "12.3"), (0.01234, "0.0123"), (-1.5, "−1.50"), (12345.6, "12346"), (1e-7, "1.0e−07")],
+)
+def test_numbers_have_three_digits(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+def test_long_names_keep_both_ends() -> None:
+    short = elide("a_very_long_file_name_of_a_photo_0001.png", 160, 15, 400)
+    assert short.startswith("a_ver") and short.endswith(".png") and text_width(short, 15, 400) <= 160
+    assert elide("x", 0, 15, 400) == ""
+
+
+def test_text_works_with_the_stroke_font_of_older_opencv(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dptscope_view import text
+
+    monkeypatch.setattr(text, "_HAS_OUTLINE_FONT", False)
+    text.text_width.cache_clear()
+    canvas = Canvas(640, 480)
+    before = canvas.pixels.copy()
+    canvas.text(Rect(10, 10, 300, 30), "Block 7 · 3 × 4 …")
+    assert (canvas.pixels != before).any()
+    text.text_width.cache_clear()

@@ -1,0 +1,120 @@
+"""The thread: the latest question wins, and nothing is lost that must not be."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+from viewer.fake import FakeModel
+from viewer.screen import wait_until
+
+from dptscope.errors import DptscopeError
+from dptscope_view.engine import Engine, Frame, Pace, Question, Subject
+from dptscope_view.worker import Notice, Worker
+
+QUESTION = Question(Subject(0, 280))
+
+
+def scaled(value: float) -> Question:
+    return replace(QUESTION, scales=(1.0, value, 1.0, 1.0))
+
+
+def collect(worker: Worker) -> list[Frame | Notice]:
+    """All answers until the worker is idle."""
+    found: list[Frame | Notice] = []
+
+    def step() -> bool:
+        idle = not worker.busy
+        while (answer := worker.take()) is not None:
+            found.append(answer)
+        return idle
+
+    wait_until(step, 10)
+    return found
+
+
+def test_a_newer_question_replaces_an_older_one(photos: tuple[Path, ...]) -> None:
+    model = FakeModel()
+    model.gate = threading.Event()
+    worker = Worker(Engine(model, photos, Pace(1e9)), rest_seconds=0)
+    try:
+        worker.ask(QUESTION)
+        wait_until(lambda: worker.busy)
+        for step in range(50):
+            worker.ask(scaled(step / 10))
+        model.gate.set()
+        answers = collect(worker)
+    finally:
+        worker.close()
+    asked = [answer.question for answer in answers if isinstance(answer, Frame)]
+    assert asked[-1] == scaled(4.9)
+    assert len(asked) <= 4
+
+
+def test_coarse_comes_first_and_full_follows(photos: tuple[Path, ...]) -> None:
+    worker = Worker(Engine(FakeModel(fusion_ms=80.0), photos, Pace(20.0)), rest_seconds=0.02)
+    try:
+        worker.ask(QUESTION)
+        collect(worker)
+        seen: list[bool] = []
+        worker.ask(scaled(0.3))
+
+        def step() -> bool:
+            answer = worker.take()
+            if isinstance(answer, Frame):
+                seen.append(answer.coarse)
+            return seen[-1:] == [False]
+
+        wait_until(step, 10)
+    finally:
+        worker.close()
+    assert seen == [True, False]
+
+
+def test_while_the_hand_moves_no_full_picture_is_made(photos: tuple[Path, ...]) -> None:
+    worker = Worker(Engine(FakeModel(fusion_ms=80.0), photos, Pace(20.0)), rest_seconds=5.0)
+    try:
+        worker.ask(QUESTION)
+        collect(worker)
+        frames: list[Frame] = []
+        for step in range(20):
+            worker.ask(scaled(1.1 + step / 10))
+            answer = wait_until(worker.take, 10)
+            assert isinstance(answer, Frame)
+            frames.append(answer)
+    finally:
+        worker.close()
+    assert all(frame.coarse for frame in frames)
+    assert frames[-1].question == scaled(1.1 + 1.9)
+
+
+def test_errors_become_notices_and_the_thread_lives_on(photos: tuple[Path, ...], tmp_path: Path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_text("no photo")
+    worker = Worker(Engine(FakeModel(), (broken, photos[0])))
+    try:
+        worker.ask(QUESTION)
+        notice = collect(worker)[-1]
+        assert isinstance(notice, Notice) and notice.bad and "broken.png" in notice.text
+
+        def job(engine: Engine) -> str:
+            raise DptscopeError("cannot write")
+
+        worker.do(job)
+        worker.do(lambda engine: "done")
+        assert [answer.text for answer in collect(worker) if isinstance(answer, Notice)] == ["cannot write", "done"]
+        worker.ask(Question(Subject(1, 280)))
+        assert isinstance(collect(worker)[-1], Frame)
+    finally:
+        worker.close()
+
+
+def test_closing_ends_the_thread_but_finishes_jobs(photos: tuple[Path, ...]) -> None:
+    worker = Worker(Engine(FakeModel(), photos))
+    done: list[int] = []
+    for number in range(3):
+        worker.do(lambda engine, number=number: str(done.append(number)))  # type: ignore[misc]
+    worker.close()
+    assert done == [0, 1, 2]
+    assert not [thread for thread in threading.enumerate() if thread.name == "dptscope-worker"]
