@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from exporter.seeded import seeded_tensors
+from examples.first_look import VITS, seeded_checkpoint
 from runtime.test_commands import run_without_torch
 
 import dptscope
@@ -17,24 +17,13 @@ from dptscope import cli
 from dptscope.prepare import prepare_image
 from dptscope_export.checkpoint import read_checkpoint
 from dptscope_export.families import Wishes, recognise
-from dptscope_export.models.depth_anything import DepthAnythingConfig
-from dptscope_export.models.dinov2 import DinoV2Config
 from dptscope_export.pipeline import build
-
-VITS = DepthAnythingConfig(
-    encoder=DinoV2Config(width=384, blocks=12, mlp_width=1536),
-    taps=(2, 5, 8, 11),
-    stage_channels=(48, 96, 192, 384),
-    fusion_channels=64,
-    middle_channels=32,
-    head_channels=32,
-)
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("vits") / "depth_anything_v2_vits.pth"
-    torch.save(seeded_tensors(VITS, seed=11), path)
+    torch.save(seeded_checkpoint(VITS, seed=11), path)
     return path
 
 

@@ -1,6 +1,6 @@
 """The small exported model that the runtime's tests use is what an export writes today.
 
-To write it again: ``python -m exporter.test_tiny_file`` in ``tests/``.
+To write it again, in ``tests/``: ``PYTHONPATH=.. python -m exporter.test_tiny_file``.
 """
 
 from __future__ import annotations

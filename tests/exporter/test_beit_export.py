@@ -1,0 +1,92 @@
+"""MiDaS BEiT from an original checkpoint to onnxruntime, against transformers, and as a user meets it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from exporter import midas_oracle
+from exporter.oracle import save_hugging_face
+from safetensors.torch import load_file
+
+import dptscope
+from dptscope import cli, contract
+from dptscope_export.pipeline import Exported, export
+
+DEPTH_LIMIT = 2e-4  # of the depth's standard deviation
+NORM_LIMIT = 4e-6  # of the map's mean
+
+
+@dataclass(frozen=True)
+class Case:
+    exported: Exported
+    oracle: torch.nn.Module
+
+
+@pytest.fixture(scope="module")
+def beit(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    folder = tmp_path_factory.mktemp("beit")
+    hub = midas_oracle.beit(seed=12)
+    save_hugging_face(hub, folder / "hub")
+    torch.save(midas_oracle.to_original(load_file(folder / "hub" / "model.safetensors"), hub.config), folder / "a.pt")
+    midas_oracle.fuse_as_the_original(hub)
+    return Case(export(folder / "a.pt", folder / "beit.onnx"), hub)
+
+
+@pytest.mark.parametrize("size", [(96, 96), (48, 176), (208, 32), (80, 112)])
+def test_in_onnxruntime(beit: Case, size: tuple[int, int]) -> None:
+    """Native, wide, tall, odd: sizes the tracer never saw, as a batch of two."""
+    image = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(sum(size)))
+    wanted_depth, wanted_tokens = midas_oracle.run(beit.oracle, image)
+    names = [contract.block_tokens_name(index) for index in range(len(wanted_tokens))]
+    got = dptscope.load(beit.exported.model).run(image.numpy(), [contract.DEPTH, contract.BLOCK_CLS_TOKENS, *names])
+
+    depth = wanted_depth.numpy()
+    assert depth.std() > 0.05, "a dull depth proves nothing"
+    assert got[contract.DEPTH].shape == depth.shape
+    assert np.abs(got[contract.DEPTH] - depth).max() <= DEPTH_LIMIT * depth.std()
+    for index, (name, wanted) in enumerate(zip(names, wanted_tokens, strict=True)):
+        assert got[name].shape == (2, size[0] // 16, size[1] // 16, 64)
+        norms = np.linalg.norm(got[name], axis=-1).reshape(2, -1)
+        wanted_norms = wanted[:, 1:].norm(dim=-1).numpy()
+        assert np.abs(norms - wanted_norms).max() <= NORM_LIMIT * wanted_norms.mean(), f"block {index}"
+        np.testing.assert_allclose(got[contract.BLOCK_CLS_TOKENS][:, index], wanted[:, 0].numpy(), rtol=0, atol=1e-4)
+
+
+def test_companion_and_scales(beit: Case) -> None:
+    image = np.random.default_rng(3).standard_normal((1, 3, 80, 112)).astype(np.float32)
+    model = dptscope.load(beit.exported.model)
+    fusion_names = [contract.fusion_input_name(k) for k in contract.FUSION_BLOCKS]
+    scales = (0.5, -1.5, 0.25, 2.0)
+    whole = model.run(image, [contract.DEPTH], scales)[contract.DEPTH]
+    through = model.fuse(model.run(image, fusion_names), scales)
+    assert np.abs(whole - model.run(image, [contract.DEPTH])[contract.DEPTH]).max() > 0.1 * whole.std()
+    assert np.abs(through - whole).max() <= DEPTH_LIMIT * whole.std()
+
+
+def test_a_photo_is_prepared_as_midas_does(beit: Case, photo_bgr: Any) -> None:
+    """500 × 741 towards 96: the height's factor is nearer one, and both sides are rounded to multiples of 32."""
+    prediction = dptscope.load(beit.exported.model).predict(photo_bgr)
+    assert prediction.raw.shape == (96, 128)
+    assert prediction.depth.shape == photo_bgr.shape[:2]
+
+
+@pytest.mark.parametrize("size", ["383", "8"])
+def test_a_size_that_is_no_multiple(
+    beit: Case, photo_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], size: str
+) -> None:
+    arguments = ["depth", str(beit.exported.model), str(photo_path), "-o", str(tmp_path / "out"), "--size", size]
+    assert cli.run(arguments) == 2
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert len(errors) == 1
+    assert f"multiple of 16 (such as {max(int(size) // 16, 1) * 16}" in errors[0]
+    assert f"got {size}" in errors[0]
+
+
+def test_an_input_of_383_pixels(beit: Case) -> None:
+    with pytest.raises(dptscope.SizeError, match="multiples of 16 pixels, got 383 × 384"):
+        dptscope.load(beit.exported.model).run(np.zeros((1, 3, 383, 384), np.float32), [contract.DEPTH])
