@@ -6,7 +6,10 @@ other programs run on them too: threads meet at every operation, and each time t
 
 from __future__ import annotations
 
+import os
 import tempfile
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +44,15 @@ class Team:
             gradient.copy_(part_n.view_as(gradient))
 
 
+def _leave_with(parent: int) -> None:
+    """End this process once its parent is gone, so that stopping a run stops all of it."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
 def _member(rank: int, size: int, meeting_point: str, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
     dist.init_process_group("gloo", init_method=f"file://{meeting_point}", rank=rank, world_size=size)
     try:
         work(Team(rank, size), *arguments)

@@ -103,7 +103,7 @@ def test_published_layout_round_trip(tmp_path):
     published.save(path, model.state_dict(), {"steps": "0"})
     assert path.stat().st_size <= 12_000_000
     tensors = published.load(path)
-    assert tensors["pretrained.pos_embed"].shape == (1, 1370, 128)
+    assert tensors["pretrained.pos_embed"].shape == (1, 257, 128)
     assert all(tensor.dtype == torch.float16 for tensor in tensors.values())
     again = published.from_published(tensors, list(model.state_dict()))
     for name, tensor in model.state_dict().items():
@@ -130,12 +130,11 @@ def test_published_names_are_those_the_exporter_reads(tmp_path):
 
 
 def test_positions_are_waves_that_every_grid_sees():
-    table = wave_positions(37, 128)
-    assert table.shape == (1, 1370, 128)
-    assert table[0, 0].abs().max() == 0
-    grid = table[0, 1:].view(37, 37, 128)
-    assert (grid[1:] - grid[:-1]).abs().max() < 0.6  # far below the waves' height from peak to trough, 1
-    assert (grid[0, 0] - grid[36, 36]).abs().max() > 0.3
+    fine, coarse = (wave_positions(grid, 128)[0] for grid in (24, 8))
+    assert fine.shape == (577, 128) and fine[0].abs().max() == 0
+    assert fine[1:].unique(dim=0).shape == fine[1:].shape  # no two places look the same
+    # A coarse patch's middle is the middle of nine fine ones, and has the same wave.
+    torch.testing.assert_close(coarse[1:].view(8, 8, 128), fine[1:].view(24, 24, 128)[1::3, 1::3])
 
 
 def test_learning_rate_warms_up_stays_and_comes_down():
@@ -177,3 +176,18 @@ def test_point_pairs_are_honest():
     assert min(len(photo["pairs"]) for photo in photos) >= 12
     assert ((pairs >= 0) & (pairs < 1)).all()
     assert 0.35 < (pairs[:, 1] > pairs[:, 3]).mean() < 0.65
+
+
+def test_curve_draws_both_panels(tmp_path):
+    from training.curve import panel, read_log
+
+    lines = [
+        {"step": 50, "aligned": 1.0},
+        {"step": 100, "aligned": 0.5},
+        {"event": "held-out", "step": 100, "delta1": 0.6},
+    ]
+    log = tmp_path / "log.jsonl"
+    log.write_text("\n".join(json.dumps(line) for line in lines))
+    losses, figures = read_log(log)
+    assert losses.tolist() == [[50, 1.0], [100, 0.5]] and figures.tolist() == [[100, 0.6]]
+    assert (panel(losses, "loss", (0, 0, 255)) == (0, 0, 255)).all(-1).any()

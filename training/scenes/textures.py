@@ -201,7 +201,7 @@ def _pebbles(rng: np.random.Generator) -> Array:
     pad = SIZE // 2
     for dx in (-SIZE, 0, SIZE):
         for dy in (-SIZE, 0, SIZE):
-            spot = (points + (dx + pad, dy + pad)).astype(int)
+            spot = (points + np.array([dx + pad, dy + pad])).astype(int)
             inside = ((spot >= 0) & (spot < SIZE * 2)).all(1)
             seeds[spot[inside, 1], spot[inside, 0]] = 0
     distance, labels = cv2.distanceTransformWithLabels(seeds, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
