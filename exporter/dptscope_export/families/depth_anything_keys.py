@@ -1,0 +1,144 @@
+"""The names of Depth Anything's tensors in its two checkpoint layouts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dptscope_export.checkpoint import Checkpoint
+from dptscope_export.key_map import KeyMap, Source
+from dptscope_export.models.reassemble import STAGES
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one layout names what the sizes are read from: parameters, modules, and where the numbered blocks begin."""
+
+    name: str
+    cls_token: str
+    position: str
+    patch: str
+    blocks: str
+    project: tuple[str, ...]
+    to_fusion: tuple[str, ...]
+    head: tuple[str, str, str]
+
+    def block_part(self, block: int, part: str) -> str:
+        return f"{self.blocks}{block}.{part}"
+
+
+ORIGINAL = Layout(
+    name="original",
+    cls_token="pretrained.cls_token",
+    position="pretrained.pos_embed",
+    patch="pretrained.patch_embed.proj",
+    blocks="pretrained.blocks.",
+    project=tuple(f"depth_head.projects.{index}" for index in range(4)),
+    to_fusion=tuple(f"depth_head.scratch.layer{stage}_rn" for stage in STAGES),
+    head=(
+        "depth_head.scratch.output_conv1",
+        "depth_head.scratch.output_conv2.0",
+        "depth_head.scratch.output_conv2.2",
+    ),
+)
+HUGGING_FACE = Layout(
+    name="Hugging Face",
+    cls_token="backbone.embeddings.cls_token",
+    position="backbone.embeddings.position_embeddings",
+    patch="backbone.embeddings.patch_embeddings.projection",
+    blocks="backbone.encoder.layer.",
+    project=tuple(f"neck.reassemble_stage.layers.{index}.projection" for index in range(4)),
+    to_fusion=tuple(f"neck.convs.{index}" for index in range(4)),
+    head=("head.conv1", "head.conv2", "head.conv3"),
+)
+
+
+def find_layout(checkpoint: Checkpoint) -> Layout | None:
+    """The layout in which a checkpoint names Depth Anything's tensors, or None for any other architecture."""
+    if "pretrained.blocks.0.ls1.gamma" in checkpoint.tensors:
+        return ORIGINAL
+    if "backbone.encoder.layer.0.layer_scale1.lambda1" in checkpoint.tensors:
+        return HUGGING_FACE
+    return None
+
+
+def original_keys(blocks: int, swiglu: bool) -> KeyMap:
+    """The layout of the published ``.pth`` files."""
+    head, scratch = "depth_head", "depth_head.scratch"
+    modules: dict[str, str | tuple[str, ...]] = {
+        "encoder.patch_embed": ORIGINAL.patch,
+        "reassemble.norm": "pretrained.norm",
+    }
+    tensors = {
+        "encoder.cls_token": Source((ORIGINAL.cls_token,)),
+        "encoder.position.table": Source((ORIGINAL.position,)),
+    }
+    for block in range(blocks):
+        ours, theirs = f"encoder.block_{block:02d}", ORIGINAL.block_part(block, "")[:-1]
+        modules |= {
+            f"{ours}.norm1": f"{theirs}.norm1",
+            f"{ours}.attention.qkv": f"{theirs}.attn.qkv",
+            f"{ours}.attention.proj": f"{theirs}.attn.proj",
+            f"{ours}.scale1": f"{theirs}.ls1",
+            f"{ours}.norm2": f"{theirs}.norm2",
+            f"{ours}.scale2": f"{theirs}.ls2",
+        }
+        modules |= {f"{ours}.mlp.{layer}": f"{theirs}.mlp.{layer}" for layer in _mlp_layers(swiglu)}
+    for stage in STAGES:
+        modules |= {
+            f"reassemble.stage_{stage}.project": ORIGINAL.project[stage - 1],
+            f"reassemble.stage_{stage}.resize": f"{head}.resize_layers.{stage - 1}",
+            f"reassemble.stage_{stage}.to_fusion": ORIGINAL.to_fusion[stage - 1],
+            f"fusion.block_{stage}.out_conv": f"{scratch}.refinenet{stage}.out_conv",
+        }
+        for conv in ("conv1", "conv2"):
+            modules[f"fusion.skip_{stage}.{conv}"] = f"{scratch}.refinenet{stage}.resConfUnit1.{conv}"
+            modules[f"fusion.block_{stage}.residual_unit.{conv}"] = f"{scratch}.refinenet{stage}.resConfUnit2.{conv}"
+    modules |= {f"head.conv{index + 1}": name for index, name in enumerate(ORIGINAL.head)}
+    unused = (r"pretrained\.mask_token", r"depth_head\.scratch\.refinenet4\.resConfUnit1\..*")
+    return KeyMap(modules, tensors, unused)
+
+
+def hugging_face_keys(blocks: int, swiglu: bool) -> KeyMap:
+    """The layout of the Hugging Face folders: queries, keys and values apart, fusion blocks from coarse to fine."""
+    modules: dict[str, str | tuple[str, ...]] = {
+        "encoder.patch_embed": HUGGING_FACE.patch,
+        "reassemble.norm": "backbone.layernorm",
+    }
+    tensors = {
+        "encoder.cls_token": Source((HUGGING_FACE.cls_token,)),
+        "encoder.position.table": Source((HUGGING_FACE.position,)),
+    }
+    mlp_names = {"w12": "weights_in", "w3": "weights_out"}
+    for block in range(blocks):
+        ours, theirs = f"encoder.block_{block:02d}", HUGGING_FACE.block_part(block, "")[:-1]
+        modules |= {
+            f"{ours}.norm1": f"{theirs}.norm1",
+            f"{ours}.attention.qkv": tuple(
+                f"{theirs}.attention.attention.{part}" for part in ("query", "key", "value")
+            ),
+            f"{ours}.attention.proj": f"{theirs}.attention.output.dense",
+            f"{ours}.norm2": f"{theirs}.norm2",
+        }
+        modules |= {
+            f"{ours}.mlp.{layer}": f"{theirs}.mlp.{mlp_names.get(layer, layer)}" for layer in _mlp_layers(swiglu)
+        }
+        for scale in (1, 2):
+            tensors[f"{ours}.scale{scale}.gamma"] = Source((f"{theirs}.layer_scale{scale}.lambda1",))
+    for stage in STAGES:
+        fusion = f"neck.fusion_stage.layers.{len(STAGES) - stage}"
+        modules |= {
+            f"reassemble.stage_{stage}.project": HUGGING_FACE.project[stage - 1],
+            f"reassemble.stage_{stage}.resize": f"neck.reassemble_stage.layers.{stage - 1}.resize",
+            f"reassemble.stage_{stage}.to_fusion": HUGGING_FACE.to_fusion[stage - 1],
+            f"fusion.block_{stage}.out_conv": f"{fusion}.projection",
+        }
+        for index in (1, 2):
+            modules[f"fusion.skip_{stage}.conv{index}"] = f"{fusion}.residual_layer1.convolution{index}"
+            modules[f"fusion.block_{stage}.residual_unit.conv{index}"] = f"{fusion}.residual_layer2.convolution{index}"
+    modules |= {f"head.conv{index + 1}": name for index, name in enumerate(HUGGING_FACE.head)}
+    unused = (r"backbone\.embeddings\.mask_token", r"neck\.fusion_stage\.layers\.0\.residual_layer1\..*")
+    return KeyMap(modules, tensors, unused)
+
+
+def _mlp_layers(swiglu: bool) -> tuple[str, str]:
+    return ("w12", "w3") if swiglu else ("fc1", "fc2")
