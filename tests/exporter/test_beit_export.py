@@ -63,7 +63,7 @@ def test_companion_and_scales(beit: Case) -> None:
     fusion_names = [contract.fusion_input_name(k) for k in contract.FUSION_BLOCKS]
     scales = (0.5, -1.5, 0.25, 2.0)
     whole = model.run(image, [contract.DEPTH], scales)[contract.DEPTH]
-    through = model.fuse(model.run(image, fusion_names), scales)
+    through = model.fuse(tuple(model.run(image, fusion_names).values()), scales)
     assert np.abs(whole - model.run(image, [contract.DEPTH])[contract.DEPTH]).max() > 0.1 * whole.std()
     assert np.abs(through - whole).max() <= DEPTH_LIMIT * whole.std()
 
