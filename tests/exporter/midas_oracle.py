@@ -6,8 +6,10 @@ grids, and Swin V2's one window and one shift for both axes.
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +17,8 @@ import torch.nn.functional as F
 from exporter.oracle import enliven
 from torch import Tensor
 from transformers import BeitConfig, DPTConfig, DPTForDepthEstimation, Swinv2Config
+
+from dptscope_export.checkpoint import Checkpoint
 
 MASKED = -100.0
 
@@ -217,6 +221,14 @@ def _bias_table(attention: Any, window_h: int, window_w: int) -> Tensor:
 def _pairs(bias: Tensor, rows: int, columns: int) -> Tensor:
     """``[heads, row, other row, column, other column]`` to ``[heads, place, other place]``."""
     return bias.permute(0, 1, 3, 2, 4).reshape(-1, rows * columns, rows * columns)
+
+
+def published(name: str, config: dict[str, object] | None = None) -> Checkpoint:
+    """A checkpoint with the names and shapes of a published one, and no values."""
+    with (Path(__file__).parents[1] / "data" / "published" / f"{name}.tsv").open() as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    tensors = {row["name"]: torch.empty([int(side) for side in row["shape"].split("x")], device="meta") for row in rows}
+    return Checkpoint(name, tensors, "", config)
 
 
 def to_original(hub_tensors: dict[str, Tensor], config: DPTConfig) -> dict[str, Tensor]:

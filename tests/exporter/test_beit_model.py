@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from dptscope_export.checkpoint import Checkpoint, read_checkpoint
 from dptscope_export.errors import CheckpointError, VariantError
 from dptscope_export.families import Wishes, recognise
+from dptscope_export.key_map import load_strictly
 from dptscope_export.models.dpt import DPT
 from dptscope_export.pipeline import build
 
@@ -98,6 +99,19 @@ def test_published_shapes(name: str) -> None:
     native = int(name[-3:])
     assert (plan.architecture, plan.taps, plan.sizes.native) == (architecture, taps, (native, native))
     assert len(plan.blocks) == blocks
+
+
+def test_every_published_tensor_has_its_place() -> None:
+    """Strictly: none is missing, none is left over but those that nobody uses."""
+    backbone = {"model_type": "beit", "out_indices": [3, 6, 9, 12]}
+    for checkpoint in (
+        midas_oracle.published("dpt_beit_base_384"),
+        midas_oracle.published("dpt-beit-base-384", {"model_type": "dpt", "backbone_config": backbone}),
+    ):
+        plan = recognise(checkpoint, Wishes())
+        assert (plan.architecture, plan.taps) == ("beit_base_384", (2, 5, 8, 11))
+        with torch.device("meta"):
+            load_strictly(plan.build(), checkpoint, plan.key_map)
 
 
 def test_what_the_user_must_not_say(checkpoints: dict[str, Checkpoint], tmp_path: Path) -> None:

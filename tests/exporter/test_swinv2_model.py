@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from dptscope_export.checkpoint import Checkpoint, read_checkpoint
 from dptscope_export.errors import CheckpointError
 from dptscope_export.families import Wishes, recognise
+from dptscope_export.key_map import load_strictly
 from dptscope_export.models.dpt import DPT
 from dptscope_export.models.windows import Axis
 from dptscope_export.pipeline import build
@@ -181,6 +182,19 @@ def test_published_shapes() -> None:
     with torch.device("meta"):
         stages = plan.build().config.encoder.stages
     assert [(stage.window, stage.pretrained_window) for stage in stages] == [(24, 12), (24, 12), (24, 12), (24, 6)]
+
+
+def test_every_published_tensor_has_its_place() -> None:
+    """Strictly: none is missing, none is left over but those that nobody uses."""
+    backbone = {"model_type": "swinv2", "window_size": 16, "image_size": 256, "pretrained_window_sizes": [0, 0, 0, 0]}
+    for checkpoint in (
+        midas_oracle.published("dpt_swin2_tiny_256"),
+        midas_oracle.published("dpt-swinv2-tiny-256", {"model_type": "dpt", "backbone_config": backbone}),
+    ):
+        plan = recognise(checkpoint, Wishes())
+        assert (plan.architecture, plan.taps, plan.sizes.native) == ("swin2_tiny_256", (1, 3, 9, 11), (256, 256))
+        with torch.device("meta"):
+            load_strictly(plan.build(), checkpoint, plan.key_map)
 
 
 def test_without_a_config_or_a_mask(original: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> None:
