@@ -91,12 +91,26 @@ class Program:
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         self.window = wait_until(self._find_window, what="the window")
+        wait_until(self._is_painted, what="the window's first picture")
+        # Without a window manager the keys go to the window under the mouse.
+        self.move(5, 5)
 
     def _find_window(self) -> str:
         assert self.process.poll() is None, self.process.communicate()[1]
         # The probe of the display opens a window of the same name for a moment; the program's own can be told by its pid.
         found = self.screen.xdotool("search", "--pid", self.process.pid, "--name", "^dptscope$")
         return found.splitlines()[-1] if found else ""
+
+    def _is_painted(self) -> bool:
+        """On a screen without a window manager, Qt misses the expose event of about one new window in five, whatever the
+        program does (a bare namedWindow, imshow, waitKey does it too), and paints nothing until the window is mapped again.
+        """
+        for _ in range(20):
+            if self.screen.picture()[:30].any():
+                return True
+            time.sleep(0.1)
+        self.screen.xdotool("windowunmap", "--sync", self.window, "windowmap", "--sync", self.window)
+        return False
 
     def move(self, x: float, y: float) -> None:
         """Move the mouse to pixels of the window."""
@@ -116,8 +130,8 @@ class Program:
         self.screen.xdotool("mouseup", 1)
 
     def key(self, *names: str) -> None:
-        """Press keys, by their X names."""
-        self.screen.xdotool("key", *names)
+        """Press keys, by their X names, as fast as a hand. (OpenCV keeps only the last key of one turn of its event loop.)"""
+        self.screen.xdotool("key", "--delay", 120, *names)
 
     def resize(self, width: int, height: int) -> None:
         """Change the window's size."""

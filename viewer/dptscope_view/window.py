@@ -30,9 +30,14 @@ def to_event(kind: int, x: int, y: int, flags: int) -> Mouse | None:
     pointer = _KINDS.get(kind)
     if pointer is None:
         return None
-    # The wheel's way stands, signed, in the upper half of the flags: 120 a notch.
-    way = (flags >> 16) if pointer is Pointer.WHEEL else 0
-    return Mouse(pointer, x, y, (way > 0) - (way < 0))
+    return Mouse(pointer, x, y, _notches(flags >> 16) if pointer is Pointer.WHEEL else 0)
+
+
+def _notches(way: int) -> int:
+    """Notches of the wheel: its way stands, signed, in the upper half of the flags, 120 a notch; several can come as one
+    event, and touch pads send parts, which count as one.
+    """
+    return round(way / 120) or (way > 0) - (way < 0)
 
 
 def merge_moves(events: deque[Mouse]) -> list[Mouse]:

@@ -1,0 +1,127 @@
+"""The subcommand, as far as it needs no screen."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from dptscope.cli import run
+from dptscope_view.start import window_size
+
+
+def test_render_draws_each_view_without_a_screen(tiny_model: Path, photo_path: Path, tmp_path: Path) -> None:
+    pictures = {}
+    for name, options in {
+        "norms": [],
+        "block": ["--block", "0", "--scaling", "plain"],
+        "channel": ["--channel", "5", "--colours", "turbo"],
+        "photo": ["--show", "photo"],
+        "fusion": ["--view", "fusion"],
+        "scaled": ["--view", "fusion", "--scales", "1", "0.2", "-1", "1", "--high-contrast", "--reverse"],
+        "larger": ["--view", "fusion", "--size", "140", "--square"],
+    }.items():
+        out = tmp_path / f"{name}.png"
+        assert (
+            run(["view", str(tiny_model), str(photo_path), "--window", "900x600", "--render", str(out), *options]) == 0
+        )
+        pictures[name] = cv2.imread(str(out))
+        assert pictures[name].shape == (600, 900, 3)
+    assert len({picture.tobytes() for picture in pictures.values()}) == len(pictures)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--window", "big"], "1280x800"),
+        (["--window", "100x100"], "640x480"),
+        (["--block", "99"], "0 to 3"),
+        (["--channel", "64"], "0 to 63"),
+        (["--colours", "rainbow"], "inferno"),
+        (["--scaling", "cubic"], "plain, shared, log, robust"),
+        (["--view", "both"], "norms, fusion"),
+        (["--show", "depth"], "photo, norm, channel"),
+        (["--size", "100"], "multiple of 14"),
+        (["--scales", "1", "1", "1", "9"], "-5 to 5"),
+        (["--preset", "nowhere.json"], "nowhere.json"),
+        (["--preset", "nowhere.json", "--scales", "1", "1", "1", "1"], "both"),
+        (["--render", "out.jpg"], ".png"),
+    ],
+)
+def test_mistakes_are_one_line(
+    tiny_model: Path,
+    photo_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    render = [] if "--render" in options else ["--render", "out.png"]
+    assert run(["view", str(tiny_model), str(photo_path), *render, *options]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and words in lines[0]
+    assert not list(tmp_path.glob("out.*"))
+
+
+def test_presets_begin_with_their_scales(tiny_model: Path, photo_path: Path, tmp_path: Path) -> None:
+    preset = tmp_path / "soft.json"
+    preset.write_text('{"dptscope_preset": 1, "fusion_scales": [1.0, 0.2, -1.0, 1.0]}')
+    base = ["view", str(tiny_model), str(photo_path), "--view", "fusion", "--render"]
+    assert run([*base, str(tmp_path / "a.png"), "--preset", str(preset)]) == 0
+    assert run([*base, str(tmp_path / "b.png"), "--scales", "1", "0.2", "-1", "1"]) == 0
+    first, second = (cv2.imread(str(tmp_path / name)) for name in ("a.png", "b.png"))
+    body = np.s_[:560]  # below are the milliseconds
+    assert (first[body] == second[body]).all()
+    for text in (
+        "",
+        "[]",
+        '{"dptscope_preset": 2, "fusion_scales": [1, 1, 1, 1]}',
+        '{"dptscope_preset": 1, "fusion_scales": [9]}',
+    ):
+        preset.write_text(text)
+        assert run([*base, str(tmp_path / "c.png"), "--preset", str(preset)]) == 2
+
+
+def test_help_shows_the_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["view", "--help"]) == 0
+    shown = capsys.readouterr().out
+    for words in ("switch between norms and fusion", "[          previous channel", "Mouse:"):
+        assert words in shown
+
+
+@pytest.mark.parametrize("display", [None, ":4242"])
+def test_no_screen_is_one_line_and_no_abort(tiny_model: Path, photo_path: Path, display: str | None) -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    if display is not None:
+        environment["DISPLAY"] = display
+    command = [sys.executable, "-m", "dptscope", "view", str(tiny_model), str(photo_path)]
+    start = time.monotonic()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2, done.stderr
+    assert len(done.stderr.splitlines()) == 1 and "--render" in done.stderr
+    assert time.monotonic() - start < 30
+
+
+def test_nothing_of_torch_or_onnx_is_imported(tiny_model: Path, photo_path: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'onnx', 'onnxsim', 'dptscope_export.export'): sys.modules[name] = None\n"
+        "from dptscope.cli import run\n"
+        "sys.exit(run(sys.argv[1:]))\n"
+    )
+    arguments = ["view", str(tiny_model), str(photo_path), "--render", str(tmp_path / "out.png")]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_window_sizes() -> None:
+    assert window_size("1920x1080") == (1920, 1080)
+    assert window_size("3840×2160") == (3840, 2160)

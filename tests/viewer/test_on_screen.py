@@ -1,0 +1,241 @@
+"""The real thing: the program on a virtual screen, with a real mouse and real keys.
+
+What is seen is compared with what the views draw for the state that the user should have reached, pixel by pixel.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import skimage
+from numpy.typing import NDArray
+from viewer.screen import Program, Screen, missing_tools, wait_until
+
+import dptscope
+from dptscope_view.engine import Engine
+from dptscope_view.state import Facts, State, View
+from dptscope_view.viewer import Viewer
+
+WIDTH, HEIGHT = 1280, 800
+NAMES = ("coffee.png", "motorcycle_left.png", "rocket.jpg")
+
+pytestmark = pytest.mark.skipif(
+    bool(missing_tools()) and os.environ.get("DPTSCOPE_REQUIRE_X") != "1", reason="Xvfb and xdotool are not installed"
+)
+
+
+@pytest.fixture(scope="module")
+def screen() -> Iterator[Screen]:
+    assert not missing_tools(), f"DPTSCOPE_REQUIRE_X=1, and {', '.join(missing_tools())} not installed"
+    made = Screen(1680, 1100)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three real photos."""
+    made = tmp_path_factory.mktemp("three")
+    for name in NAMES:
+        (made / name).write_bytes((Path(skimage.__file__).parent / "data" / name).read_bytes())
+    return made
+
+
+class Double:
+    """The same views in this process, to know where things are and what they should look like."""
+
+    def __init__(self, model_path: Path, folder: Path) -> None:
+        self._photos = tuple(folder / name for name in NAMES)
+        model = dptscope.load(model_path)
+        self._engine = Engine(model, self._photos)
+        self.facts = Facts.of(model_path.stem, model.card, NAMES)
+
+    def viewer(self, width: int, height: int, **state: Any) -> Viewer:
+        """A viewer in a state, drawn at a size."""
+        start = State(**{"size": self.facts.native, "block": len(self.facts.channels) - 1, **state})
+        made = Viewer(self.facts, start, self._photos, None, Path(), Path())
+        made.take(self._engine.full(made.question()))
+        made.draw(width, height)
+        return made
+
+    def rect(self, name: str, width: int = WIDTH, height: int = HEIGHT, **state: Any) -> Any:
+        """Where a part is in that state."""
+        return next(part.rect for part in self.viewer(width, height, **state)._parts if part.name == name)
+
+
+@pytest.fixture(scope="module")
+def double(tiny_model: Path, folder: Path) -> Double:
+    return Double(tiny_model, folder)
+
+
+@pytest.fixture
+def start(screen: Screen, tiny_model: Path, folder: Path, tmp_path: Path) -> Iterator[Callable[..., Program]]:
+    """Starts the program; whatever still runs at the end is stopped."""
+    running: list[Program] = []
+
+    def run(*options: str) -> Program:
+        program = Program(screen, [tiny_model, folder, "--output", tmp_path / "saved", *options], tmp_path / "home")
+        running.append(program)
+        return program
+
+    yield run
+    for program in running:
+        program.kill()
+
+
+def difference(screen: Screen, wanted: Viewer, width: int, height: int) -> float:
+    """Share of the window's pixels that are clearly not as wanted; the footer with its milliseconds does not count."""
+    body = np.s_[: height - 30, :width]
+    seen: NDArray[np.int16] = screen.picture()[body].astype(np.int16)
+    return float((np.abs(seen - wanted.draw(width, height)[body]).max(-1) > 40).mean())
+
+
+def wait_for(screen: Screen, wanted: Viewer, width: int = WIDTH, height: int = HEIGHT) -> None:
+    """Wait until the window shows that; the mouse and what it highlights may differ (under 1 % of the pixels)."""
+    try:
+        wait_until(lambda: difference(screen, wanted, width, height) < 0.01, 30)
+    except AssertionError:
+        share = difference(screen, wanted, width, height)
+        pytest.fail(f"{share:.1%} of the pixels are not what {wanted.state} should look like")
+
+
+def test_norms_tiles_and_keys(screen: Screen, double: Double, start: Callable[..., Program]) -> None:
+    program = start()
+    wait_for(screen, double.viewer(WIDTH, HEIGHT))
+    tiles = double.rect("tiles")
+    program.click(tiles.x + 30, tiles.y + 30)
+    wait_for(screen, double.viewer(WIDTH, HEIGHT, block=0))
+    program.key("k")
+    wait_for(screen, double.viewer(WIDTH, HEIGHT, block=1))
+    program.key("o")  # a channel of each block
+    from dptscope_view.state import Show
+
+    wait_for(screen, double.viewer(WIDTH, HEIGHT, block=1, show=Show.CHANNEL))
+    program.key("n")
+    wait_for(screen, double.viewer(WIDTH, HEIGHT, block=1, show=Show.CHANNEL, photo=1))
+    program.key("q")
+    assert program.end() == (0, "")
+
+
+def test_dragging_sliders_and_comparing(
+    screen: Screen, double: Double, start: Callable[..., Program], tmp_path: Path
+) -> None:
+    program = start()
+    wait_for(screen, double.viewer(WIDTH, HEIGHT))
+    tabs = double.rect("tabs")
+    program.click(tabs.right - 15, tabs.y + 10)
+    wait_for(screen, double.viewer(WIDTH, HEIGHT, view=View.FUSION))
+
+    row = double.rect("scale-4", view=View.FUSION)
+    y = row.y + row.height // 2
+    program.drag([(row.x + row.width * share, y) for share in np.linspace(0.6, 0.25, 25)])
+    program.key("s")
+    about = json.loads(wait_until(lambda: read(tmp_path / "saved" / "coffee_fusion_001.json"), what="the saved file"))
+    scales = tuple(about["fusion_scales"])
+    assert scales[:3] == (1.0, 1.0, 1.0) and -4.0 < scales[3] < -1.5
+    wanted = double.viewer(WIDTH, HEIGHT, view=View.FUSION, scales=scales, chosen=4)
+    wait_for(screen, wanted)
+    depth = double.rect("depth", view=View.FUSION)
+    plain = double.viewer(WIDTH, HEIGHT, view=View.FUSION).draw(WIDTH, HEIGHT)
+    place = np.s_[depth.y : depth.bottom, depth.x : depth.right]
+    assert (plain[place] != wanted.draw(WIDTH, HEIGHT)[place]).any(-1).mean() > 0.2, "the picture must have followed"
+
+    program.key("b")  # the unmodified model, and back
+    wait_for(screen, double.viewer(WIDTH, HEIGHT, view=View.FUSION, scales=scales, chosen=4, scales_on=False))
+    program.key("b")
+    wait_for(screen, wanted)
+    program.key("period", "period")  # fine steps after clicks
+    finer = (*scales[:3], round(scales[3] + 0.02, 2))
+    wait_for(screen, double.viewer(WIDTH, HEIGHT, view=View.FUSION, scales=finer, chosen=4))
+    program.click(row.x + row.width / 2, y, button=3)
+    wait_for(screen, double.viewer(WIDTH, HEIGHT, view=View.FUSION, chosen=4))
+    program.key("Escape")
+    assert program.end() == (0, "")
+    saved = {path.name: path.stat().st_size for path in (tmp_path / "saved").iterdir()}
+    assert len(saved) == 4 and min(saved.values()) > 100
+    assert (cv2.imread(str(tmp_path / "saved" / "coffee_fusion_001.png")).shape) == (HEIGHT, WIDTH, 3)
+
+
+def read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def test_wheel_presets_crop_and_size(screen: Screen, double: Double, start: Callable[..., Program]) -> None:
+    program = start("--view", "fusion")
+    wait_for(screen, double.viewer(WIDTH, HEIGHT, view=View.FUSION))
+    row = double.rect("scale-2", view=View.FUSION)
+    for _ in range(10):
+        program.click(row.x + row.width / 2, row.y + 10, button=5)
+    scales = (1.0, 0.5, 1.0, 1.0)
+    wait_for(screen, double.viewer(WIDTH, HEIGHT, view=View.FUSION, scales=scales, chosen=2))
+    program.key("w")
+    program.key("r")
+    wait_for(screen, double.viewer(WIDTH, HEIGHT, view=View.FUSION, chosen=2))
+    program.key("y")
+    wait_for(screen, double.viewer(WIDTH, HEIGHT, view=View.FUSION, scales=scales, chosen=2))
+    program.key("plus")
+    larger = {"view": View.FUSION, "scales": scales, "chosen": 2, "size": double.facts.native + 1}
+    wait_for(screen, double.viewer(WIDTH, HEIGHT, **larger))
+    program.key("c")
+    photo = double.rect("photo", **larger)
+    program.drag([(photo.x + photo.width * share, photo.y + photo.height * share) for share in (0.25, 0.4, 0.6, 0.75)])
+    seen = wait_until(lambda: changed_photo(screen, photo), what="the cropped photo")
+    assert seen
+    program.click(photo.x + photo.width // 2, photo.y + photo.height // 2, button=3)
+    wait_for(screen, double.viewer(WIDTH, HEIGHT, **larger))
+    program.key("q")
+    assert program.end() == (0, "")
+
+
+def changed_photo(screen: Screen, place: Any) -> bool:
+    """Whether the middle half of the coffee photo fills the photo's place."""
+    whole = cv2.imread(str(Path(skimage.__file__).parent / "data" / "coffee.png"))
+    height, width = whole.shape[:2]
+    part = cv2.resize(
+        whole[height // 4 : height * 3 // 4, width // 4 : width * 3 // 4], (40, 30), interpolation=cv2.INTER_AREA
+    )
+    shown = screen.picture()[place.y : place.bottom, place.x : place.right]
+    small = cv2.resize(shown, (40, 30), interpolation=cv2.INTER_AREA)
+    return float(np.abs(part.astype(int) - small).mean()) < 8
+
+
+def test_the_window_can_be_resized_and_the_mouse_still_hits(
+    screen: Screen, double: Double, start: Callable[..., Program]
+) -> None:
+    program = start()
+    wait_for(screen, double.viewer(WIDTH, HEIGHT))
+    for width, height in ((640, 480), (1600, 1000), (900, 1000)):
+        program.resize(width, height)
+        wait_for(screen, double.viewer(width, height, block=3), width, height)
+        tiles = double.rect("tiles", width, height)
+        program.click(tiles.x + 20, tiles.y + 20)
+        wait_for(screen, double.viewer(width, height, block=0), width, height)
+        program.key("d", "d", "d", "k", "k", "k")
+        wait_for(screen, double.viewer(width, height, block=3), width, height)
+    program.press_close_button()
+    assert program.end() == (0, "")
+
+
+def test_help_is_drawn_and_closed(screen: Screen, double: Double, start: Callable[..., Program]) -> None:
+    program = start()
+    wait_for(screen, double.viewer(WIDTH, HEIGHT))
+    program.key("F1")
+    wait_for(screen, double.viewer(WIDTH, HEIGHT, help=True))
+    program.click(700, 400)
+    wait_for(screen, double.viewer(WIDTH, HEIGHT))
+    program.key("Escape")
+    assert program.end() == (0, "")
+
+
+def test_closing_while_the_encoder_runs(screen: Screen, start: Callable[..., Program]) -> None:
+    program = start("--size", "700")
+    program.press_close_button()
+    status, errors = program.end()
+    assert (status, errors) == (0, "")

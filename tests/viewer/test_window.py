@@ -1,0 +1,31 @@
+"""What the window's loop does with events, without a window."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import cv2
+import pytest
+
+from dptscope_view.events import Mouse, Pointer
+from dptscope_view.window import merge_moves, to_event
+
+
+@pytest.mark.parametrize(("way", "steps"), [(120, 1), (-120, -1), (360, 3), (-240, -2), (15, 1), (-8, -1)])
+def test_the_wheel_counts_notches(way: int, steps: int) -> None:
+    assert to_event(cv2.EVENT_MOUSEWHEEL, 3, 4, way << 16) == Mouse(Pointer.WHEEL, 3, 4, steps)
+
+
+def test_events_that_nobody_needs_are_left_out() -> None:
+    assert to_event(cv2.EVENT_MBUTTONDOWN, 0, 0, 0) is None
+    assert to_event(cv2.EVENT_LBUTTONDBLCLK, 1, 2, 0) == Mouse(Pointer.PRESS, 1, 2)
+
+
+def test_of_moves_in_a_row_only_the_last_counts() -> None:
+    def move(x: int) -> Mouse:
+        return Mouse(Pointer.MOVE, x, 0)
+
+    press, release = Mouse(Pointer.PRESS, 5, 0), Mouse(Pointer.RELEASE, 9, 0)
+    events = deque([move(1), move(2), press, move(6), move(7), move(9), release, move(10)])
+    assert merge_moves(events) == [move(2), press, move(9), release, move(10)]
+    assert not events
