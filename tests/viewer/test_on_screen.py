@@ -167,12 +167,10 @@ def read(path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
-def test_wheel_presets_crop_and_size(screen: Screen, double: Double, start: Callable[..., Program]) -> None:
+def test_presets_crop_and_size(screen: Screen, double: Double, start: Callable[..., Program]) -> None:
     program = start("--view", "fusion")
     wait_for(screen, double.viewer(WIDTH, HEIGHT, view=View.FUSION))
-    row = double.rect("scale-2", view=View.FUSION)
-    for _ in range(10):
-        program.click(row.x + row.width / 2, row.y + 10, button=5)
+    program.key("2", "less", "less")
     scales = (1.0, 0.5, 1.0, 1.0)
     wait_for(screen, double.viewer(WIDTH, HEIGHT, view=View.FUSION, scales=scales, chosen=2))
     program.key("w")
@@ -220,6 +218,22 @@ def test_the_window_can_be_resized_and_the_mouse_still_hits(
         program.key("d", "d", "d", "k", "k", "k")
         wait_for(screen, double.viewer(width, height, block=3), width, height)
     program.press_close_button()
+    assert program.end() == (0, "")
+
+
+def test_the_wheel_magnifies_and_back(screen: Screen, double: Double, start: Callable[..., Program]) -> None:
+    program = start("--view", "fusion")
+    wanted = double.viewer(WIDTH, HEIGHT, view=View.FUSION)
+    wait_for(screen, wanted)
+    row = double.rect("scale-2", view=View.FUSION)
+    for _ in range(3):
+        program.click(row.x + row.width / 2, row.y + 10, button=4)
+    wait_until(lambda: difference(screen, wanted, WIDTH, HEIGHT) > 0.2, what="a magnified picture")
+    program.click(row.x + row.width / 2, row.y + 10)  # belongs to the magnifier, moves no slider
+    for _ in range(5):
+        program.click(row.x + row.width / 2, row.y + 10, button=5)
+    wait_for(screen, wanted)
+    program.key("q")
     assert program.end() == (0, "")
 
 

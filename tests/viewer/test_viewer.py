@@ -194,7 +194,6 @@ def test_photos_go_round_and_undo_the_crop(bench: Benches) -> None:
     made.viewer.draw(1280, 800)
     made.viewer.on_mouse(Mouse(Pointer.PRESS, place.x + place.width // 4, place.y + place.height // 4))
     made.viewer.on_mouse(Mouse(Pointer.MOVE, place.x + place.width // 2, place.y + place.height // 2))
-    made.viewer.draw(1280, 800)
     made.viewer.on_mouse(Mouse(Pointer.RELEASE, place.x + place.width // 2, place.y + place.height // 2))
     crop = made.viewer.state.crop
     assert crop == pytest.approx((0.25, 0.25, 0.5, 0.5), abs=0.01)

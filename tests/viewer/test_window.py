@@ -8,7 +8,7 @@ import cv2
 import pytest
 
 from dptscope_view.events import Mouse, Pointer
-from dptscope_view.window import merge_moves, to_event
+from dptscope_view.window import Magnifier, merge_moves, to_event
 
 
 @pytest.mark.parametrize(("way", "steps"), [(120, 1), (-120, -1), (360, 3), (-240, -2), (15, 1), (-8, -1)])
@@ -19,6 +19,21 @@ def test_the_wheel_counts_notches(way: int, steps: int) -> None:
 def test_events_that_nobody_needs_are_left_out() -> None:
     assert to_event(cv2.EVENT_MBUTTONDOWN, 0, 0, 0) is None
     assert to_event(cv2.EVENT_LBUTTONDBLCLK, 1, 2, 0) == Mouse(Pointer.PRESS, 1, 2)
+
+
+def test_while_qt_magnifies_presses_are_its_own() -> None:
+    def wheel(steps: int) -> Mouse:
+        return Mouse(Pointer.WHEEL, 0, 0, steps)
+
+    press, move = Mouse(Pointer.PRESS, 0, 0), Mouse(Pointer.MOVE, 0, 0)
+    magnifier = Magnifier(active=True)
+    assert magnifier.passes(press) and not magnifier.passes(wheel(-1)) and magnifier.passes(press)
+    assert not magnifier.passes(wheel(2))
+    assert magnifier.factor == pytest.approx(1.2)
+    assert not magnifier.passes(press) and magnifier.passes(move)
+    assert not magnifier.passes(wheel(-3))
+    assert magnifier.factor == 1.0 and magnifier.passes(press)
+    assert Magnifier(active=False).passes(wheel(1))
 
 
 def test_of_moves_in_a_row_only_the_last_counts() -> None:

@@ -151,9 +151,10 @@ KEYS: tuple[Binding, ...] = (
 
 MOUSE_HELP = (
     ("click a tile, a column of the strip", "choose the block"),
-    ("drag a slider, wheel over it", "move it"),
+    ("drag a slider", "move it"),
     ("right click on a slider", "back to its default"),
     ("right click on the photo", "whole photo again"),
+    ("wheel", "magnify, or move the slider (not with Qt)"),
 )
 
 

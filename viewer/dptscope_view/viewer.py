@@ -16,11 +16,13 @@ from dptscope_view import chrome, fusion_view, norm_view
 from dptscope_view.canvas import Canvas
 from dptscope_view.engine import Frame, Question, Subject
 from dptscope_view.events import Mouse, Pointer
+from dptscope_view.geometry import Rect
 from dptscope_view.keys import Command, find, key_name
 from dptscope_view.place import Answer, Part, PictureCache, Scenery, Stage
 from dptscope_view.presets import list_presets, read_preset, write_preset
 from dptscope_view.saving import Saving
 from dptscope_view.state import Facts, Show, State, View, with_block
+from dptscope_view.theme import Measures
 from dptscope_view.worker import Job, Notice
 
 NOTICE_SECONDS = 5.0
@@ -55,6 +57,7 @@ class Viewer:
     ) -> None:
         self.facts, self.state, self.frame = facts, state, None
         self.closing, self.dirty = False, True
+        self._outdated = True  # the parts are of an older state, pointer or frame
         self._photos, self._worker, self._output, self._presets = photos, worker, output, presets
         self._clock = clock
         self._asked: Question | None = None
@@ -92,6 +95,7 @@ class Viewer:
         self.dirty = True
         if isinstance(answer, Frame):
             self.frame = answer
+            self._outdated = True
         else:
             self.tell(answer.text, answer.bad)
 
@@ -126,14 +130,12 @@ class Viewer:
         part = self._part_for(event)
         if (event.x, event.y) != self._pointer:
             self._pointer = (event.x, event.y)
-            self.dirty = True
+            self.dirty = self._outdated = True
         if event.kind is Pointer.PRESS:
             self._held = part.name if part is not None else None
             self._drag = (event.x, event.y)
         if part is not None:
-            held = self._held == part.name
-            # A drag for a crop needs the scene as it is at this event, not as it was drawn.
-            self._apply(self._respond(part, event, held))
+            self._apply(self._respond(part, event, held=self._held == part.name))
         if event.kind is Pointer.RELEASE:
             self._held = self._drag = None
             self.dirty = True
@@ -145,13 +147,15 @@ class Viewer:
         return next((part for part in reversed(self._parts) if part.rect.contains(event.x, event.y)), None)
 
     def _respond(self, part: Part, event: Mouse, held: bool) -> Answer:
-        if self._pixels is not None:
-            # Parts remember the state they were made for; a second event before the next drawing needs newer ones.
-            self._compose(Canvas(self._pixels.shape[1], self._pixels.shape[0]) if self._outdated else None)
+        if self._pixels is not None and self._outdated and (held or event.kind is not Pointer.MOVE):
+            # Parts remember what they were made from; several events before the next drawing each need new ones.
+            self._compose(self._area(), Measures.of_window(self._pixels.shape[1], self._pixels.shape[0]))
             part = next((p for p in self._parts if p.name == part.name), part)
         return part.respond(event, part.rect, held)
 
-    _outdated = False
+    def _area(self) -> Rect:
+        assert self._pixels is not None
+        return Rect(0, 0, self._pixels.shape[1], self._pixels.shape[0])
 
     def _apply(self, answer: Answer) -> None:
         if isinstance(answer, Command):
@@ -201,7 +205,7 @@ class Viewer:
     def draw(self, width: int, height: int) -> NDArray[np.uint8]:
         """The window's picture, uint8 ``[height, width, 3]``; not to be written to."""
         canvas = Canvas(width, height)
-        self._compose(canvas)
+        self._compose(canvas.area, canvas.measures)
         for part in self._parts:
             over = self._pointer is not None and part.rect.contains(*self._pointer) and not self._covered(part)
             part.draw(canvas, part.rect, self._pointer if over else None)
@@ -214,12 +218,9 @@ class Viewer:
         """Held elsewhere, or under the help."""
         return (self._held is not None and self._held != part.name) or (self.state.help and part.name != "help-overlay")
 
-    def _compose(self, canvas: Canvas | None) -> None:
-        if canvas is None:
-            return
-        m = canvas.measures
+    def _compose(self, area: Rect, m: Measures) -> None:
         stage = Stage(self.state, self.facts, self.frame, m, self._pointer, self._drag, self._pictures)
-        top, rest = canvas.area.cut_top(m.row + m.pad)
+        top, rest = area.cut_top(m.row + m.pad)
         bottom, rest = rest.cut_bottom(round(m.small * 1.9))
         body = rest.inset(m.pad)
         parts: list[Part] = chrome.header(stage, top)
@@ -232,6 +233,6 @@ class Viewer:
         notice = self._notice if self._clock() <= self._notice_until else ""
         parts.append(chrome.footer(stage, bottom, self._scenery.readout, notice, self._notice_bad, self._busy))
         if self.state.help:
-            parts.append(chrome.help_overlay(stage, canvas.area))
+            parts.append(chrome.help_overlay(stage, area))
         self._parts = tuple(parts)
         self._outdated = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 
 import cv2
@@ -40,6 +41,36 @@ def _notches(way: int) -> int:
     return round(way / 120) or (way > 0) - (way < 0)
 
 
+class Magnifier:
+    """Keeps account of how far OpenCV's Qt window has magnified itself.
+
+    That back end zooms its picture by the wheel and moves it by a drag, and nothing turns that off (OpenCV 5.0). So there
+    the wheel is a magnifier and not for the sliders, and while the picture is magnified a press belongs to the back end.
+
+    Attributes:
+        factor: 1: the whole picture is seen.
+    """
+
+    def __init__(self, active: bool) -> None:
+        self._active = active
+        self.factor = 1.0
+
+    def passes(self, event: Mouse) -> bool:
+        """Take note of an event; whether it is for the viewer."""
+        if not self._active:
+            return True
+        if event.kind is Pointer.WHEEL:
+            # A tenth a notch, as window_QT.cpp has it, and never below the whole picture.
+            self.factor = max(1.0, self.factor * (1 + event.steps / 10))
+            return False
+        return self.factor == 1.0 or event.kind in (Pointer.MOVE, Pointer.RELEASE)
+
+
+def _is_qt() -> bool:
+    framework = getattr(cv2, "currentUIFramework", None)  # OpenCV 4.7 and newer
+    return sys.platform.startswith("linux") if framework is None else framework().startswith("QT")
+
+
 def merge_moves(events: deque[Mouse]) -> list[Mouse]:
     """Take all events; of moves in a row only the last counts."""
     kept: list[Mouse] = []
@@ -71,12 +102,21 @@ def show(viewer: Viewer, worker: Worker, width: int, height: int) -> None:
 
 
 def _loop(viewer: Viewer, worker: Worker, events: deque[Mouse], drawn: tuple[int, int]) -> None:
+    magnifier = Magnifier(_is_qt())
     while not viewer.closing:
         key = cv2.waitKeyEx(_TICK_MS)
         if not _is_open():
             return
+        before = magnifier.factor
         for event in merge_moves(events):
-            viewer.on_mouse(event)
+            if magnifier.passes(event):
+                viewer.on_mouse(event)
+        if magnifier.factor != before:
+            viewer.tell(
+                f"magnified × {magnifier.factor:.1f}: drag to move, turn the wheel back to leave"
+                if magnifier.factor > 1
+                else ""
+            )
         # A key that repeats fills the queue faster than pictures are drawn: take several for one picture.
         for _ in range(_KEYS_A_TICK):
             if key < 0:
