@@ -15,14 +15,15 @@ from dptscope_export.pipeline import STAGES, Exported, Report
 
 @contextmanager
 def show_progress() -> Iterator[Report]:
-    """A progress bar over the stages on standard error."""
+    """A progress bar over the stages on standard error, where that is a terminal."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.completed}/{task.total}"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True, highlight=False), transient=True) as progress:
+    console = Console(stderr=True, highlight=False)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("start", total=len(STAGES))
 
         def report(stage: str, detail: str) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -57,7 +59,13 @@ def build_app() -> typer.Typer:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the command: exits 0 on success, 2 with one line on standard error for what the user can put right."""
+    signal.signal(signal.SIGTERM, _end)
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """End as an exception would, so that whatever is half-written is cleaned up."""
+    sys.exit(128 + number)
 
 
 def run(arguments: Sequence[str]) -> int:
