@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dptscope_view.theme import ACCENT
+
 TOOLS = ("Xvfb", "xdotool")
 
 
@@ -98,7 +100,7 @@ class Program:
     def _find_window(self) -> str:
         assert self.process.poll() is None, self.process.communicate()[1]
         # The probe of the display opens a window of the same name for a moment; the program's own can be told by its pid.
-        found = self.screen.xdotool("search", "--pid", self.process.pid, "--name", "^dptscope$")
+        found = self.screen.xdotool("search", "--all", "--pid", self.process.pid, "--name", "^dptscope$")
         return found.splitlines()[-1] if found else ""
 
     def _is_painted(self) -> bool:
@@ -106,7 +108,7 @@ class Program:
         program does (a bare namedWindow, imshow, waitKey does it too), and paints nothing until the window is mapped again.
         """
         for _ in range(20):
-            if self.screen.picture()[:30].any():
+            if (self.screen.picture()[:60, :300] == ACCENT).all(-1).sum() > 100:  # the chosen tab
                 return True
             time.sleep(0.1)
         self.screen.xdotool("windowunmap", "--sync", self.window, "windowmap", "--sync", self.window)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,9 @@ def wait_for(screen: Screen, wanted: Viewer, width: int = WIDTH, height: int = H
         wait_until(lambda: difference(screen, wanted, width, height) < 0.01, 30)
     except AssertionError:
         share = difference(screen, wanted, width, height)
-        pytest.fail(f"{share:.1%} of the pixels are not what {wanted.state} should look like")
+        seen = Path(tempfile.mkdtemp()) / "seen.png"
+        cv2.imwrite(str(seen), screen.picture())
+        pytest.fail(f"{share:.1%} of the pixels are not what {wanted.state} should look like; seen: {seen}")
 
 
 def test_norms_tiles_and_keys(screen: Screen, double: Double, start: Callable[..., Program]) -> None:
