@@ -29,7 +29,7 @@ SHAPES: tuple[tuple[tuple[int, int], int, float], ...] = (
 )
 
 
-SKIP_UPSIDE_DOWN = 0.75
+SKIP_UPSIDE_DOWN = 0.3
 """Share of the crops that get nearer towards the top which is left out. The renderer makes them at one in four, far above
 what photographs hold, and with planes at any slant they are the hardest to read."""
 
