@@ -42,19 +42,22 @@ class Prediction:
     kind: DepthKind
 
 
-def load(path: str | PathLike[str], providers: Sequence[str] | None = None, threads: int | None = None) -> DepthModel:
+def load(
+    path: str | PathLike[str], providers: Sequence[str] | None = None, threads: int | None = None, spin: bool = True
+) -> DepthModel:
     """Open an exported model and, where it lies beside it, its fusion companion.
 
     Args:
         path: ``NAME.onnx``; the companion is ``NAME.fusion.onnx``.
         providers: onnxruntime execution providers; the CPU if None.
         threads: threads of a run; as many as this process may use if None.
+        spin: whether idle threads wait by spinning; False where the process has other work to do, such as a window.
 
     Raises:
         ModelFileError: no such file, no dptscope model, or a companion of another model.
         ProviderError: a provider that is not there.
     """
-    return DepthModel(Path(path), providers, threads)
+    return DepthModel(Path(path), providers, threads, spin)
 
 
 def companion_path(model_path: Path) -> Path:
@@ -70,15 +73,17 @@ class DepthModel:
         card: what the file says about itself.
     """
 
-    def __init__(self, path: Path, providers: Sequence[str] | None = None, threads: int | None = None) -> None:
+    def __init__(
+        self, path: Path, providers: Sequence[str] | None = None, threads: int | None = None, spin: bool = True
+    ) -> None:
         if path.name.endswith(contract.COMPANION_SUFFIX):
             raise ModelFileError(f"{path}: expected a model, got a fusion companion; name the model beside it")
         self.path = path
-        self._session = open_session(path, providers, threads)
+        self._session = open_session(path, providers, threads, spin)
         self.card = ModelCard.from_metadata(self._session.get_modelmeta().custom_metadata_map, str(path))
         self._outputs = {output.name for output in self._session.get_outputs()}
         self._check_outputs()
-        self._companion = self._open_companion(providers, threads)
+        self._companion = self._open_companion(providers, threads, spin)
 
     @property
     def has_companion(self) -> bool:
@@ -103,11 +108,13 @@ class DepthModel:
         if missing:
             raise ModelFileError(f"{self.path}: expected the output {missing[0]}, which is not there; export it again")
 
-    def _open_companion(self, providers: Sequence[str] | None, threads: int | None) -> ort.InferenceSession | None:
+    def _open_companion(
+        self, providers: Sequence[str] | None, threads: int | None, spin: bool
+    ) -> ort.InferenceSession | None:
         path = companion_path(self.path)
         if not path.is_file():
             return None
-        session = open_session(path, providers, threads)
+        session = open_session(path, providers, threads, spin)
         card = ModelCard.from_metadata(session.get_modelmeta().custom_metadata_map, str(path))
         if card.model_id != self.card.model_id:
             raise ModelFileError(
