@@ -93,7 +93,7 @@ def test_presets_begin_with_their_scales(tiny_model: Path, photo_path: Path, tmp
 def test_help_shows_the_keys(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["view", "--help"]) == 0
     shown = capsys.readouterr().out
-    for words in ("switch between norms and fusion", "[          previous channel", "Mouse:"):
+    for words in ("norms or fusion", "[          previous channel", "Mouse:"):
         assert words in shown
 
 

@@ -122,7 +122,7 @@ def test_histogram_shows_outliers_in_their_own_colour() -> None:
     canvas = Canvas(1280, 800)
     histogram.draw(canvas, Rect(100, 100, 400, 200))
     rows, columns = np.nonzero((canvas.pixels == colour_map("viridis").outlier).all(-1))
-    assert rows.size and columns.min() > 480
+    assert rows.size and columns.min() > 420
 
 
 @pytest.mark.parametrize(

@@ -129,8 +129,10 @@ def _draw_help(canvas: Canvas, rect: Rect) -> None:
     box = Rect(room.x, room.y + (room.height - height) // 2, room.width, height)
     canvas.panel(box, theme.PANEL)
     inner = box.inset(around)
-    places = inner.columns([1.0, 1.12, 1.0], m.gap * 2)
-    keys_width = max(text_width(keys, size, theme.BOLD) for _, rows in columns for keys, what in rows if what) + size
+    places = inner.columns([1.0, 1.12, 1.0], m.gap * (1 if m.compact else 2))
+    while size > 8 and not _help_fits(columns, places, size):
+        size -= 1
+    keys_width = _keys_width(columns, size)
     for place, (heading, rows) in zip(places, columns, strict=True):
         _, box_left = place.cut_top(round(line * 1.5))
         canvas.text(Rect(place.x, place.y, place.width, round(line)), heading, size=size + 1, weight=theme.BOLD)
@@ -144,3 +146,20 @@ def _draw_help(canvas: Canvas, rect: Rect) -> None:
             canvas.text(row, keys, size=size, colour=theme.ACCENT, weight=theme.BOLD)
             _, rest = row.cut_left(size if keys == "•" else keys_width)
             canvas.text(rest, what, size=size, colour=theme.TEXT if keys != "•" else theme.MUTED)
+
+
+_Columns = list[tuple[str, list[tuple[str, str]]]]
+
+
+def _keys_width(columns: _Columns, size: int) -> int:
+    return max(text_width(keys, size, theme.BOLD) for _, rows in columns for keys, what in rows if what) + size * 2 // 3
+
+
+def _help_fits(columns: _Columns, places: list[Rect], size: int) -> bool:
+    """Whether every line is as short as its column at that size of type."""
+    taken = {True: size, False: _keys_width(columns, size)}
+    return all(
+        taken[keys == "•"] + text_width(what, size, theme.REGULAR) <= place.width
+        for place, (_, rows) in zip(places, columns, strict=True)
+        for keys, what in rows
+    )

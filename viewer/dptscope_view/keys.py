@@ -105,7 +105,7 @@ def _toggle(name: str) -> Change:
 _N, _F = View.NORMS, View.FUSION
 
 KEYS: tuple[Binding, ...] = (
-    Binding(("v", "Tab"), "switch between norms and fusion", lambda s, f: replace(s, view=next_of(s.view))),
+    Binding(("v", "Tab"), "norms or fusion", lambda s, f: replace(s, view=next_of(s.view))),
     Binding(("n", "PgDn"), "next photo", lambda s, f: with_photo(s, f, s.photo + 1)),
     Binding(("p", "PgUp"), "previous photo", lambda s, f: with_photo(s, f, s.photo - 1)),
     Binding(("l",), "list of photos", _toggle("files")),
@@ -113,12 +113,12 @@ KEYS: tuple[Binding, ...] = (
     Binding(("-",), "smaller image size", lambda s, f: with_size(s, f, s.size - 1)),
     Binding(("0",), "the model's own image size", lambda s, f: with_size(s, f, f.native)),
     Binding(("a",), "keep the aspect, or square", _toggle("square")),
-    Binding(("c",), "crop: then drag over the photo", _toggle("cropping")),
+    Binding(("c",), "crop by a drag on the photo", _toggle("cropping")),
     Binding(("x",), "whole photo again", lambda s, f: replace(s, crop=WHOLE, cropping=False)),
     Binding(("m",), "next colour map", lambda s, f: step_colours(s, 1)),
     Binding(("M",), "previous colour map", lambda s, f: step_colours(s, -1)),
     Binding(("i",), "reverse the colours", _toggle("reverse")),
-    Binding(("s",), "save picture, data and settings", Command.SAVE),
+    Binding(("s",), "save picture and data", Command.SAVE),
     Binding(("h", "?", "F1"), "this help", _toggle("help")),
     Binding(("q", "Esc"), "quit", Command.QUIT),
     Binding(("k", "Right"), "next block", lambda s, f: with_block(s, f, s.block + 1), _N),
@@ -126,7 +126,7 @@ KEYS: tuple[Binding, ...] = (
     Binding(("d", "Down"), "block one row down", Command.ROW_DOWN, _N),
     Binding(("u", "Up"), "block one row up", Command.ROW_UP, _N),
     Binding(("o",), "photo, norm or channel", lambda s, f: replace(s, show=next_of(s.show)), _N),
-    Binding(("e",), "scaling: plain, shared, log, robust", lambda s, f: replace(s, scaling=next_of(s.scaling)), _N),
+    Binding(("e",), "scaling: plain, shared, log …", lambda s, f: replace(s, scaling=next_of(s.scaling)), _N),
     Binding(("]",), "next channel", _channel(1), _N),
     Binding(("[",), "previous channel", _channel(-1), _N),
     Binding(("}",), "16 channels on", _channel(16), _N),
@@ -143,18 +143,18 @@ KEYS: tuple[Binding, ...] = (
     Binding(("<",), "chosen slider −0.25", _stepper(-25), _F),
     Binding(("z",), "chosen slider back to 1", lambda s, f: with_scale(s, s.chosen, 1.0), _F),
     Binding(("r",), "all sliders back to 1", lambda s, f: replace(s, scales=UNSCALED, scales_on=True), _F),
-    Binding(("b",), "scales off and on, to compare", _toggle("scales_on"), _F),
+    Binding(("b",), "scales off, to compare", _toggle("scales_on"), _F),
     Binding(("e",), "high contrast", _toggle("equalise"), _F),
-    Binding(("w",), "write the scales as a preset", Command.SAVE_PRESET, _F),
+    Binding(("w",), "write a preset", Command.SAVE_PRESET, _F),
     Binding(("y",), "load the next preset", Command.LOAD_PRESET, _F),
 )
 
 MOUSE_HELP = (
-    ("click a tile, a column of the strip", "choose the block"),
+    ("click a tile or the strip", "choose a block"),
     ("drag a slider", "move it"),
-    ("right click on a slider", "back to its default"),
-    ("right click on the photo", "whole photo again"),
-    ("wheel", "magnify, or move the slider (not with Qt)"),
+    ("right click on a slider", "its default"),
+    ("right click on the photo", "no crop"),
+    ("wheel", "magnify (Qt), or step the slider"),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from dptscope_view.colours import colour_at, colour_map, colourise
 from dptscope_view.events import Mouse, Pointer
 from dptscope_view.geometry import Rect
 from dptscope_view.scaling import Scale
+from dptscope_view.text import text_width
 from dptscope_view.theme import Measures
 
 
@@ -49,31 +51,58 @@ class Histogram:
 
     def draw(self, canvas: Canvas, rect: Rect) -> None:
         """Draw it; counts are logarithmic, so that a single outlier can be seen."""
-        measures = canvas.measures
-        bars_rect, axis = self._parts(rect, measures)
-        low, high = float(self.values.min()), float(self.values.max())
-        bars = max(8, bars_rect.width // max(3, measures.line * 3))
-        counts, edges = np.histogram(self.values, bins=bars, range=(low, high if high > low else low + 1))
-        centres = ((edges[1:] + edges[:-1]) / 2).astype(np.float32)
-        levels, marks = self.scale.levels(centres), self.scale.marks(centres)
+        measures, size = canvas.measures, canvas.measures.small
+        plot, axis = self._parts(rect, measures)
+        marked = self.scale.marks(self.values)
+        rest = self.values[~marked] if not marked.all() else self.values.ravel()
+        outliers = int(marked.sum())
+        if outliers:
+            # Apart at the right end: on one axis with the rest they would press it into a single bar.
+            note = f"{outliers} outlier{'s' if outliers > 1 else ''}"
+            beyond, plot = plot.cut_right(text_width(note, size, theme.REGULAR), measures.gap)
+            self._draw_outliers(canvas, beyond, axis, note)
+            _, axis = axis.cut_right(axis.right - plot.right)
+        low, high = float(rest.min()), float(rest.max())
+        bars = max(8, plot.width // max(3, measures.line * 3))
+        counts, edges = np.histogram(self._bent(rest), bars, self._ends(low, high))
+        centres = self._straight(((edges[1:] + edges[:-1]) / 2).astype(np.float32))
+        levels = self.scale.levels(centres)
         heights = np.log1p(counts) / max(float(np.log1p(counts.max())), 1e-9)
-        outlier = colour_map(self.colours).outlier
-        slots = bars_rect.columns([1.0] * bars)
+        slots = plot.columns([1.0] * bars)
         gap = 1 if slots[0].width > 3 else 0
-        canvas.fill(Rect(bars_rect.x, bars_rect.bottom, bars_rect.width, 1), theme.EDGE)
-        for slot, height, level, marked in zip(slots, heights, levels, marks, strict=True):
-            if height <= 0:
-                continue
-            tall = max(2, round(height * bars_rect.height))
-            colour = outlier if marked else _visible(colour_at(int(level), self.colours, self.reverse))
-            canvas.fill(Rect(slot.x, slot.bottom - tall, slot.width - gap, tall), colour)
-        size = measures.small
+        canvas.fill(Rect(plot.x, plot.bottom, plot.width, 1), theme.EDGE)
+        for slot, height, level in zip(slots, heights, levels, strict=True):
+            if height > 0:
+                tall = max(2, round(height * plot.height))
+                colour = _visible(colour_at(int(level), self.colours, self.reverse))
+                canvas.fill(Rect(slot.x, slot.bottom - tall, slot.width - gap, tall), colour)
         canvas.text(axis, number(low), size=size, colour=theme.MUTED)
         canvas.text(axis, number(high), size=size, colour=theme.MUTED, align="right")
         canvas.text(axis, "log count", size=size, colour=theme.FAINT, align="centre")
-        if self.pointer is not None and high > low:
-            x = bars_rect.x + (self.pointer - low) / (high - low) * (bars_rect.width - 1)
-            canvas.fill(Rect(round(x), bars_rect.y, max(1, measures.line), bars_rect.height), theme.TEXT)
+        if self.pointer is not None and high > low and low <= self.pointer <= high:
+            start, end = self._ends(low, high)
+            share = (float(self._bent(np.float32(self.pointer))) - start) / (end - start)
+            x = plot.x + share * (plot.width - 1)
+            canvas.fill(Rect(round(x), plot.y, max(1, measures.line), plot.height), theme.TEXT)
+
+    def _draw_outliers(self, canvas: Canvas, beyond: Rect, axis: Rect, note: str) -> None:
+        colour, size = colour_map(self.colours).outlier, canvas.measures.small
+        wide = max(3, canvas.measures.line * 4)
+        x = beyond.x + (beyond.width - wide) // 2
+        canvas.fill(Rect(x, beyond.y + beyond.height // 3, wide, beyond.height - beyond.height // 3), colour)
+        canvas.fill(Rect(beyond.x, beyond.bottom, beyond.width, 1), theme.EDGE)
+        canvas.text(Rect(beyond.x, axis.y, beyond.width, axis.height), note, size=size, colour=colour, align="centre")
+
+    def _bent(self, values: Any) -> Any:
+        """On the axis of the shades: as they are, or logarithmic like the picture."""
+        return values if self.scale.bend is None else np.arcsinh(values / np.float32(self.scale.bend))
+
+    def _straight(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        return values if self.scale.bend is None else np.asarray(np.sinh(values) * self.scale.bend, dtype=np.float32)
+
+    def _ends(self, low: float, high: float) -> tuple[float, float]:
+        start, end = float(self._bent(np.float32(low))), float(self._bent(np.float32(high)))
+        return start, end if end > start else start + 1
 
     @staticmethod
     def _parts(rect: Rect, measures: Measures) -> tuple[Rect, Rect]:
@@ -145,8 +174,8 @@ class Strip:
         half = plot.width / len(self.middle) / 2
         x = self.column(self.chosen, plot)
         canvas.fill(Rect(round(x - half), plot.y, max(round(2 * half), 1), plot.height), theme.RAISED)
-        self._draw_outliers(canvas, plot, half)
         canvas.area_between(line(self.high), line(self.low), theme.HOVER)
+        self._draw_outliers(canvas, plot, half)
         canvas.lines(line(self.low), theme.FAINT)
         canvas.lines(line(self.high), theme.MUTED)
         canvas.lines(line(self.middle), theme.ACCENT, measures.line * 2)
@@ -164,9 +193,9 @@ class Strip:
         for block, count in enumerate(self.outliers):
             if count:
                 tall = max(3, round(count / most * plot.height * 0.6))
-                wide = max(2, round(half * 0.9))
+                wide = max(2, round(half * 0.4))
                 x = round(self.column(block, plot) - wide / 2)
-                # Beside the lines, not over them: the count stands from above.
+                # From above, where the maximum is: that is where the outliers are.
                 canvas.fill(Rect(x, plot.y, wide, tall), self.colour)
 
     def _draw_numbers(self, canvas: Canvas, plot: Rect) -> None:

@@ -41,7 +41,7 @@ class Slider:
 
     def track(self, rect: Rect, measures: Measures) -> Rect:
         """The part that the knob runs in; its ends are the values' ends."""
-        caption = measures.font * (6 if measures.compact else 9)
+        caption = round(measures.font * (6 if measures.compact else 9.6))
         value = round(measures.font * (3.6 if measures.compact else 5))
         _, rest = rect.cut_left(caption, measures.gap)
         _, rest = rest.cut_right(value, measures.gap)

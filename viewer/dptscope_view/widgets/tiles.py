@@ -12,6 +12,7 @@ from dptscope_view import theme
 from dptscope_view.canvas import Canvas
 from dptscope_view.events import Mouse, Pointer
 from dptscope_view.geometry import Rect, tile_columns
+from dptscope_view.text import text_width
 from dptscope_view.theme import Measures
 
 
@@ -106,8 +107,8 @@ class TileGrid:
             ink = theme.ACCENT if chosen else theme.TEXT
             used = canvas.text(below, tile.number, size=measures.small, colour=ink, weight=theme.BOLD)
             _, rest = below.cut_left(used, measures.gap // 2)
-            room = rest.width >= measures.small * 2.4
-            if room:
+            # A shortened number would be another number, so all of the note is shown or nothing.
+            if text_width(tile.note, measures.small, theme.REGULAR) <= rest.width:
                 canvas.text(rest, tile.note, size=measures.small, colour=theme.MUTED, align="right")
 
 
