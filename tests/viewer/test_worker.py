@@ -102,8 +102,13 @@ def test_errors_become_notices_and_the_thread_lives_on(photos: tuple[Path, ...],
             raise DptscopeError("cannot write")
 
         worker.do(job)
+        worker.do(lambda engine: str(1 // 0))
         worker.do(lambda engine: "done")
-        assert [answer.text for answer in collect(worker) if isinstance(answer, Notice)] == ["cannot write", "done"]
+        assert [answer.text for answer in collect(worker) if isinstance(answer, Notice)] == [
+            "cannot write",
+            "ZeroDivisionError: integer division or modulo by zero",
+            "done",
+        ]
         worker.ask(Question(Subject(1, 280)))
         assert isinstance(collect(worker)[-1], Frame)
     finally:

@@ -26,6 +26,7 @@ from dptscope_view.theme import Measures
 from dptscope_view.worker import Job, Notice
 
 NOTICE_SECONDS = 5.0
+BAD_NOTICE_SECONDS = 30.0
 
 
 class Asks(Protocol):
@@ -102,7 +103,7 @@ class Viewer:
     def tell(self, text: str, bad: bool = False) -> None:
         """Show a line for a while."""
         self._notice, self._notice_bad = text, bad
-        self._notice_until = self._clock() + NOTICE_SECONDS
+        self._notice_until = self._clock() + (BAD_NOTICE_SECONDS if bad else NOTICE_SECONDS)
         self.dirty = True
 
     def tick(self, busy: bool) -> None:

@@ -103,6 +103,8 @@ class Worker:
             self._post(Notice(job(self._engine)))
         except (DptscopeError, OSError) as error:
             self._post(Notice(str(error), bad=True))
+        except Exception as error:  # noqa: BLE001 - as below
+            self._post(Notice(_in_one_line(error), bad=True))
 
     def _answer(self, question: Question) -> None:
         try:
@@ -115,7 +117,7 @@ class Worker:
         except DptscopeError as error:
             self._post(Notice(str(error), bad=True, question=question))
         except Exception as error:  # noqa: BLE001 - onnxruntime raises its own; a dead thread would freeze the window
-            self._post(Notice(f"{type(error).__name__}: {error}".splitlines()[0], bad=True, question=question))
+            self._post(Notice(_in_one_line(error), bad=True, question=question))
 
     def _newer_within(self, seconds: float) -> bool:
         with self._changed:
@@ -124,3 +126,7 @@ class Worker:
     def _post(self, answer: Frame | Notice) -> None:
         with self._changed:
             self._out.append(answer)
+
+
+def _in_one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
