@@ -133,7 +133,11 @@ def train(
     held_out = HeldOut(count=96) if team.is_first else None
 
     def save_state() -> None:
-        saved = {"model": model.state_dict(), "average": average.state, "optimizer": optimizer.state_dict()}
+        saved: dict[str, Any] = {
+            "model": model.state_dict(),
+            "average": average.state,
+            "optimizer": optimizer.state_dict(),
+        }
         saved |= {"step": step, "best": best, "seconds": seconds}
         write_atomically(state_path, lambda path: torch.save(saved, path))
 
@@ -180,7 +184,7 @@ def in_full_precision(layer: nn.Conv2d) -> None:
         with torch.autocast("cpu", enabled=False):
             return nn.functional.conv2d(x_bchw.float(), layer.weight, layer.bias)
 
-    layer.forward = forward  # type: ignore[method-assign]
+    layer.forward = forward  # type: ignore[method-assign, assignment]
 
 
 def train_step(
