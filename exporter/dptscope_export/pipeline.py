@@ -12,7 +12,7 @@ import onnx_ir as ir
 import torch
 
 import dptscope
-from dptscope import ModelCard, Parity, contract
+from dptscope import ModelCard, contract
 from dptscope.contract import TensorSpec
 from dptscope.errors import DptscopeError
 from dptscope.model import companion_path
@@ -178,6 +178,3 @@ def _card(checkpoint: Checkpoint, plan: Recognition, opset: int) -> ModelCard:
         exporter_version=dptscope.__version__,
         opset=opset,
     )
-
-
-__all__ = ["Exported", "Parity", "build", "export"]

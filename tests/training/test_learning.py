@@ -5,16 +5,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch")
-
-from training import published  # noqa: E402
-from training.augment import augment  # noqa: E402
-from training.losses import aligned_loss, anchored_loss, depth_losses, in_cells  # noqa: E402
-from training.metrics import ramp, scores  # noqa: E402
-from training.model import build, normalise, wave_positions  # noqa: E402
-from training.team import Team  # noqa: E402
-from training.train import Plan, learning_rate, make_optimizer, train_step  # noqa: E402
+import torch
+from training import published
+from training.augment import augment
+from training.losses import aligned_loss, anchored_loss, depth_losses, in_cells
+from training.metrics import ramp, scores
+from training.model import build, normalise, wave_positions
+from training.team import Team
+from training.train import Plan, learning_rate, make_optimizer, train_step
 
 
 @pytest.fixture
@@ -121,7 +119,7 @@ def test_published_layout_round_trip(tmp_path):
 
 def test_published_names_are_those_the_exporter_reads(tmp_path):
     """The exporter, which knows the published layout from elsewhere, takes the file as it is and computes the same."""
-    families = pytest.importorskip("dptscope_export.families")
+    from dptscope_export import families
     from dptscope_export.checkpoint import read_checkpoint
     from dptscope_export.families.base import Wishes
     from dptscope_export.key_map import load_strictly

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 import onnxsim
+from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from dptscope_export.errors import ExportError
 
@@ -83,7 +84,7 @@ def say_reshapes(model: ir.Model) -> bool:
         node.attributes.pop("allowzero", None)  # the exporter sets it, and 0 would mean an empty axis then
         changed = True
     if changed:
-        _drop_unused(model.graph)
+        RemoveUnusedNodesPass()(model)
     return changed
 
 
@@ -99,13 +100,3 @@ def _target(source: ir.Value | None, result: ir.Value) -> list[int] | None:
         else:
             target.append(-1)
     return target if target.count(-1) <= 1 and 0 not in result.shape else None
-
-
-def _drop_unused(graph: ir.Graph) -> None:
-    outputs = set(graph.outputs)
-    for node in reversed(list(graph)):
-        if not any(value.uses() or value in outputs for value in node.outputs):
-            graph.remove(node, safe=True)
-    for name, value in list(graph.initializers.items()):
-        if not value.uses():
-            del graph.initializers[name]
