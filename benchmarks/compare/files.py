@@ -1,0 +1,117 @@
+"""The files of one subject, made once and kept: a Hugging Face folder, our pair, and torch's plain export."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.compare.subjects import Subject
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+
+from exporter.oracle import enliven
+
+SEED = 3
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where a subject's files are.
+
+    Attributes:
+        hub: ``config.json`` and ``model.safetensors``.
+        ours: ``NAME.onnx``; its companion lies beside it.
+        plain: the ONNX file that torch's exporter makes of the model of transformers.
+    """
+
+    hub: Path
+    ours: Path
+    plain: Path
+
+
+def files_of(subject: Subject, folder: Path, again: bool = False) -> Files:
+    """Make what is not there yet.
+
+    Args:
+        subject: the model.
+        folder: where the files are kept.
+        again: export ours once more; after a change of the exporter.
+    """
+    files = Files(
+        hub=folder / subject.name / "hub",
+        ours=folder / subject.name / f"{subject.name}.onnx",
+        plain=folder / subject.name / "plain" / "model.onnx",
+    )
+    if not (files.hub / "model.safetensors").is_file():
+        lively_model(subject).save_pretrained(files.hub)
+    if again or not files.ours.is_file():
+        export_ours(subject, files)
+    if not files.plain.is_file():
+        export_plain(subject, files)
+    return files
+
+
+def load_torch(files: Files) -> Any:
+    """The model of transformers with the subject's weights."""
+    from transformers import AutoModelForDepthEstimation
+
+    return AutoModelForDepthEstimation.from_pretrained(files.hub).eval().requires_grad_(False)
+
+
+def lively_model(subject: Subject) -> Any:
+    """Random weights that keep signals alive, and a last bias under which the final ReLU cuts little."""
+    torch.manual_seed(SEED)
+    model = subject.build().eval().requires_grad_(False)
+    enliven(model, SEED)
+    for name, parameter in model.named_parameters():
+        if name.endswith("logit_scale"):
+            parameter.fill_(2.3)
+    last = [module for module in model.head.modules() if isinstance(module, torch.nn.Conv2d)][-1]
+    before: list[torch.Tensor] = []
+    hook = last.register_forward_hook(lambda _module, _inputs, output: before.append(output))
+    model(torch.randn(1, 3, subject.size, subject.size))
+    hook.remove()
+    last.bias -= before[0].flatten()[:: max(1, before[0].numel() // 10_000)].quantile(0.05)
+    return model
+
+
+def export_ours(subject: Subject, files: Files) -> None:
+    from dptscope.cli import run
+
+    status = run(["export", str(files.hub), "-o", str(files.ours), *subject.options])
+    if status:
+        raise SystemExit(status)
+
+
+def export_plain(subject: Subject, files: Files) -> None:
+    """torch's current exporter with its defaults, any batch and size where the model traces so."""
+    files.plain.parent.mkdir(parents=True, exist_ok=True)
+    axes: dict[int, Any] = {0: torch.export.Dim.DYNAMIC}
+    if subject.any_size:
+        axes |= {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            _OnlyDepth(load_torch(files)),
+            (torch.randn(2, 3, subject.size, subject.size),),
+            files.plain,
+            input_names=["image"],
+            output_names=["depth"],
+            dynamic_shapes=(axes,),
+            dynamo=True,
+            verbose=False,
+        )
+
+
+class _OnlyDepth(torch.nn.Module):
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.model(image).predicted_depth

@@ -1,0 +1,49 @@
+"""Interleaved timing: everything once a round, so that a slow moment of the machine falls on all alike."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+WARM_UP = 2
+SETTLE_SECONDS = 0.02  # between two contenders: worker threads of the one before stop waiting for work
+
+
+@dataclass(frozen=True)
+class Times:
+    """Milliseconds of one contender, one a round."""
+
+    rounds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.rounds)
+
+    def ratio_to(self, other: Times) -> float:
+        """How many times as long this one takes as ``other``: median over the rounds of the ratio within a round."""
+        return statistics.median(mine / theirs for mine, theirs in zip(self.rounds, other.rounds, strict=True))
+
+
+def interleave(contenders: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, Times]:
+    """Run all contenders in turn, ``rounds`` times after a warm-up.
+
+    Args:
+        contenders: what to call, by name.
+        rounds: how often.
+
+    Returns:
+        wall times, by name.
+    """
+    for _ in range(WARM_UP):
+        for run in contenders.values():
+            run()
+    taken: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, run in contenders.items():
+            time.sleep(SETTLE_SECONDS)
+            start = time.perf_counter()
+            run()
+            taken[name].append((time.perf_counter() - start) * 1000)
+    return {name: Times(tuple(values)) for name, values in taken.items()}
