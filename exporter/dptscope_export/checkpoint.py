@@ -15,11 +15,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from dptscope_export.errors import CheckpointError
-
-TORCH_SUFFIXES = (".pth", ".pt", ".bin")
-SAFETENSORS_SUFFIX = ".safetensors"
-CONFIG_NAME = "config.json"
-WEIGHT_NAMES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
+from dptscope_export.file_names import CONFIG_NAME, SAFETENSORS_SUFFIX, TORCH_SUFFIXES, WEIGHT_NAMES
 
 _WRAPPERS = ("model", "state_dict", "model_state_dict")  # keys under which training scripts keep the weights
 _PREFIXES = ("module.", "_orig_mod.", "model.")  # of DataParallel, torch.compile, and modules that hold the model
@@ -66,27 +62,28 @@ class Checkpoint:
         return len(numbers)
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def read_checkpoint(path: Path, name: str | None = None) -> Checkpoint:
     """Read a checkpoint.
 
     Args:
         path: a ``.pth``, ``.pt``, ``.bin`` or ``.safetensors`` file, or a folder with ``config.json`` and weights. A
             weights file of a Hugging Face folder stands for the folder.
+        name: what to call it; the file's or folder's name if None.
 
     Raises:
         CheckpointError: none of these, or damaged.
     """
     if path.is_dir():
-        return _read_folder(path)
+        return _read_folder(path, name or path.resolve().name)
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file or folder")
     if path.name in WEIGHT_NAMES and (path.parent / CONFIG_NAME).is_file():
-        return _read_folder(path.resolve().parent)
+        return _read_folder(path.parent, name or path.parent.resolve().name)
     tensors, metadata = _read_weights(path)
-    return Checkpoint(path.name, tensors, _sha256([path]), metadata=metadata)
+    return Checkpoint(name or path.name, tensors, _sha256([path]), metadata=metadata)
 
 
-def _read_folder(folder: Path) -> Checkpoint:
+def _read_folder(folder: Path, name: str) -> Checkpoint:
     config_path = folder / CONFIG_NAME
     weights = next((folder / name for name in WEIGHT_NAMES if (folder / name).is_file()), None)
     if not config_path.is_file() or weights is None:
@@ -103,7 +100,7 @@ def _read_folder(folder: Path) -> Checkpoint:
         if not file.is_file():
             raise CheckpointError(f"{file}: no such file, though {weights.name} names it")
         tensors |= _read_weights(file)[0]
-    return Checkpoint(folder.resolve().name, tensors, _sha256(files), config=config)
+    return Checkpoint(name, tensors, _sha256(files), config=config)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

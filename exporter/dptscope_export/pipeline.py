@@ -63,6 +63,7 @@ def export(
     wishes: Wishes | None = None,
     opset: int = DEFAULT_OPSET,
     report: Report = lambda _stage, _detail: None,
+    name: str | None = None,
 ) -> Exported:
     """Export a checkpoint to ``NAME.onnx`` and ``NAME.fusion.onnx``.
 
@@ -72,6 +73,7 @@ def export(
         wishes: what the checkpoint cannot tell, and which sizes the export is for.
         opset: ONNX operator set, 18 to 23.
         report: called as ``report(stage, detail)`` when a stage of :data:`STAGES` begins or has something to say.
+        name: what messages and metadata call the checkpoint; its file's or folder's name if None.
 
     Raises:
         DptscopeError: with one line that says what was expected and what was got; nothing has been written then.
@@ -80,8 +82,8 @@ def export(
         raise DptscopeError(f"expected an opset from {OLDEST_OPSET} to {NEWEST_OPSET}, got {opset}")
     target = _target(checkpoint_path, output)
     with staging_folder(target) as staged:
-        report("read", checkpoint_path.name)
-        checkpoint = read_checkpoint(checkpoint_path)
+        report("read", name or checkpoint_path.name)
+        checkpoint = read_checkpoint(checkpoint_path, name)
         report("recognise", "")
         plan = recognise(checkpoint, wishes or Wishes())
         report("load", f"{plan.variant} {plan.architecture} ({plan.evidence})")

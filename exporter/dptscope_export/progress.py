@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -32,8 +32,8 @@ def show_progress() -> Iterator[Report]:
         yield report
 
 
-def show_result(exported: Exported) -> None:
-    """Say what was written, what told the variant, and how close it is to PyTorch."""
+def show_result(exported: Exported, notes: Sequence[str] = ()) -> None:
+    """Say what was written, what told the variant, how close it is to PyTorch, and the notes."""
     console = Console(highlight=False, soft_wrap=True)
     card, parity = exported.card, exported.card.parity
     assert parity is not None
@@ -42,7 +42,7 @@ def show_result(exported: Exported) -> None:
     height, width = card.native_size
     any_size = f"any multiple of {card.size_multiple}, native {height} × {width}"
     console.print(f"sizes: {any_size if card.dynamic else f'{height} × {width} only'}")
-    for note in exported.notes:
+    for note in (*exported.notes, *notes):
         console.print(f"note: {note}")
     console.print(
         f"verified at {len(parity.sizes)} sizes: depth within {parity.depth_range:.1e} of its range "

@@ -1,0 +1,88 @@
+"""Where checkpoints come from: a path, a name of :mod:`dptscope_export.sources.published`, or a Hugging Face repository."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from dptscope.errors import DptscopeError
+from dptscope_export.sources.published import BY_HUB, BY_NAME, HubFile, Published
+
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_FILE_ENDINGS = (".pth", ".pt", ".bin", ".safetensors", ".onnx", ".json")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A checkpoint on this machine.
+
+    Attributes:
+        path: the file or folder.
+        name: what messages and metadata call it; None: as the path does.
+        stem: name of the exported model without its ending; None: as the path says.
+        notes: lines that the user should read.
+    """
+
+    path: Path
+    name: str | None = None
+    stem: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def find_source(text: str, revision: str | None = None) -> Source:
+    """What ``dptscope export TEXT`` means; downloads it if it is not on this machine.
+
+    Args:
+        text: a path, which always wins if it exists; a published name; or ``OWNER/REPOSITORY``.
+        revision: branch, tag or commit of the repository.
+
+    Raises:
+        DptscopeError: neither, or it cannot be had; nothing half-written is left under a final name.
+    """
+    path = Path(text)
+    published = BY_NAME.get(text) or BY_HUB.get(text)
+    named = text in BY_NAME or (_REPOSITORY.fullmatch(text) is not None and not text.endswith(_FILE_ENDINGS))
+    if path.exists() or not named:
+        if revision is not None:
+            raise DptscopeError(f"--revision is for repositories of the Hugging Face hub, got {text}")
+        if not path.exists():
+            raise DptscopeError(f"{text}: no such file or folder{_hint(path)}")
+        return Source(path)
+    notes = () if published is None else (licence_note(published),)
+    if text in BY_NAME:
+        return _published_file(BY_NAME[text], revision, notes)
+    from dptscope_export.sources.hub import fetch_repository
+
+    return Source(fetch_repository(text, revision), text, text.split("/")[1], notes)
+
+
+def licence_note(published: Published) -> str:
+    """One line about the licence of a published model's weights."""
+    if published.commercial == "not stated":
+        return "the publisher states no licence for these weights; ask before any use beyond looking"
+    allowed = "commercial use allowed" if published.commercial == "yes" else "no commercial use"
+    return f"the weights' licence is {published.licence}: {allowed}"
+
+
+def _published_file(published: Published, revision: str | None, notes: tuple[str, ...]) -> Source:
+    place = published.place
+    if isinstance(place, HubFile):
+        from dptscope_export.sources.hub import fetch_file
+
+        path = fetch_file(place, revision, published.hash)
+    else:
+        from dptscope_export.sources.release import fetch_release
+
+        if revision is not None:
+            raise DptscopeError(f"--revision is for repositories of the Hugging Face hub, got {published.name}")
+        path = fetch_release(published, place)
+        if published.hash is None:
+            notes = (*notes, f"no hash of {place.file} is known, so only its size was checked")
+    return Source(path, Path(place.file).name, published.name, notes)
+
+
+def _hint(path: Path) -> str:
+    if path.stem in BY_NAME and path.suffix in _FILE_ENDINGS:
+        return f"; the published file is called {path.stem} here: dptscope export {path.stem}"
+    return ", and no name that 'dptscope models' lists"

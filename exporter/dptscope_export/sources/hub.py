@@ -1,0 +1,180 @@
+"""Checkpoints from the Hugging Face hub, through its own client: its cache, its endpoint and its offline switch hold."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RemoteEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.errors import HTTPError as TransportError  # type: ignore[attr-defined]  # of the library it uses
+
+from dptscope_export.errors import CheckpointError
+from dptscope_export.file_names import CONFIG_NAME, SAFETENSORS_SUFFIX, TORCH_SUFFIXES, WEIGHT_NAMES
+from dptscope_export.sources.published import HubFile
+
+_LFS_BLOB = re.compile(r"[0-9a-f]{64}")  # large files are kept under their SHA-256
+_SHARD = re.compile(r"(model|pytorch_model)-\d+-of-\d+\.(safetensors|bin)")
+
+_Result = TypeVar("_Result")
+
+
+def fetch_repository(repository: str, revision: str | None = None) -> Path:
+    """The part of a repository that is a checkpoint: a folder with config and weights, or its only weights file.
+
+    Args:
+        repository: ``OWNER/NAME``.
+        revision: branch, tag or commit; the main branch if None.
+
+    Returns:
+        the folder or file in the hub's cache.
+
+    Raises:
+        CheckpointError: it is not there, not reachable, damaged, or holds no checkpoint.
+    """
+    try:
+        names = HfApi().list_repo_files(repository, revision=revision)
+    except RepositoryNotFoundError as error:
+        raise _missing(repository, revision, error) from error
+    except RevisionNotFoundError as error:
+        raise _missing(repository, revision, error) from error
+    except HFValidationError as error:
+        raise CheckpointError(f"{repository}: no such path, and no name of a repository ({_line(error)})") from error
+    except (TransportError, OfflineModeIsEnabled) as error:
+        return _cached_repository(repository, revision, error)
+    wanted = choose_files(names, repository)
+    folder = Path(_calling_hub(repository, revision, lambda: _snapshot(repository, revision, wanted)))
+    return _checkpoint_in(folder, wanted)
+
+
+def fetch_file(place: HubFile, revision: str | None, known_hash: str | None) -> Path:
+    """One file of a repository.
+
+    Args:
+        place: which.
+        revision: branch, tag or commit; the main branch if None.
+        known_hash: ``sha256:digest`` that a file of the main branch must have, or None.
+
+    Raises:
+        CheckpointError: it is not there, not reachable, or damaged.
+    """
+    path = Path(
+        _calling_hub(
+            str(place),
+            revision,
+            lambda: hf_hub_download(place.repository, place.file, repo_type=place.kind, revision=revision),
+        )
+    )
+    _check(path, known_hash.removeprefix("sha256:") if known_hash is not None and revision is None else None)
+    return path
+
+
+def choose_files(names: Sequence[str], repository: str) -> list[str]:
+    """Which files of a repository make its checkpoint.
+
+    Raises:
+        CheckpointError: none, or several that nobody can choose between.
+    """
+    there = set(names)
+    weights = next((name for name in WEIGHT_NAMES if name in there), None)
+    if CONFIG_NAME in there and weights is not None:
+        shards = [name for name in names if _SHARD.fullmatch(name)] if weights.endswith(".json") else []
+        return [CONFIG_NAME, weights, *shards]
+    files = [name for name in names if name.endswith((*TORCH_SUFFIXES, SAFETENSORS_SUFFIX))]
+    if len(files) == 1:
+        return files
+    found = f"{len(files)} weights files without a {CONFIG_NAME}" if files else f"{len(names)} files without weights"
+    raise CheckpointError(
+        f"{repository}: expected a repository with {CONFIG_NAME} and {WEIGHT_NAMES[0]}, or with one weights file, "
+        f"got {found}"
+    )
+
+
+def _snapshot(repository: str, revision: str | None, wanted: list[str]) -> str:
+    return snapshot_download(repository, revision=revision, allow_patterns=wanted)
+
+
+def _cached_repository(repository: str, revision: str | None, reason: Exception) -> Path:
+    """What the cache holds, where the hub cannot be asked."""
+    try:
+        folder = Path(
+            snapshot_download(repository, revision=revision, allow_patterns=[CONFIG_NAME], local_files_only=True)
+        )
+    except LocalEntryNotFoundError as error:
+        raise CheckpointError(_unreachable(repository, reason)) from error
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    return _checkpoint_in(folder, choose_files(names, f"{repository} (its cached copy)"))
+
+
+def _checkpoint_in(folder: Path, names: Sequence[str]) -> Path:
+    for name in names:
+        _check(folder / name)
+    return folder if CONFIG_NAME in names else folder / names[0]
+
+
+def _check(path: Path, known: str | None = None) -> None:
+    """Hold a file against its hash, and take it out of the cache if it differs.
+
+    Raises:
+        CheckpointError: it differs.
+    """
+    blob = path.resolve()
+    expected = known or (blob.name if _LFS_BLOB.fullmatch(blob.name) else None)
+    if expected is None:
+        return
+    with blob.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != expected:
+        path.unlink()
+        blob.unlink(missing_ok=True)
+        raise CheckpointError(
+            f"{path.name}: expected SHA-256 {expected}, got {found}; it was taken out of the cache, so try again"
+        )
+
+
+def _calling_hub(what: str, revision: str | None, call: Callable[[], _Result]) -> _Result:
+    try:
+        return call()
+    except LocalEntryNotFoundError as error:
+        raise CheckpointError(_unreachable(what, error.__cause__ or error)) from error
+    except (RepositoryNotFoundError, RevisionNotFoundError, RemoteEntryNotFoundError) as error:
+        raise _missing(what, revision, error) from error
+    except (TransportError, OSError) as error:
+        raise CheckpointError(
+            f"{what}: the download did not end well ({_line(error)}); what is there is kept, so the same command goes on"
+        ) from error
+
+
+def _missing(what: str, revision: str | None, error: Exception) -> CheckpointError:
+    if isinstance(error, GatedRepoError):
+        return CheckpointError(
+            f"{what}: its owner grants access one by one; ask there, then log in with 'hf auth login'"
+        )
+    if isinstance(error, RevisionNotFoundError):
+        return CheckpointError(f"{what}: no such revision as {revision}")
+    if isinstance(error, RemoteEntryNotFoundError):
+        return CheckpointError(f"{what}: no such file on the Hugging Face hub")
+    return CheckpointError(
+        f"{what}: no such path here, and no such repository on the Hugging Face hub, or a private one (then: 'hf auth login')"
+    )
+
+
+def _unreachable(what: str, error: BaseException) -> str:
+    if isinstance(error, OfflineModeIsEnabled):
+        return f"{what}: not in the Hugging Face cache, and HF_HUB_OFFLINE forbids to fetch it"
+    return f"{what}: not in the Hugging Face cache, and the hub cannot be reached ({_line(error)})"
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:160] or type(error).__name__

@@ -1,0 +1,45 @@
+"""What ``dptscope models`` prints."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from dptscope_export.sources.published import PUBLISHED, HubFile, Published
+
+NOTE = (
+    "Parameters, size of the file, licence of the weights as the publisher states it (and of what is exported from them).\n"
+    "Where none is stated, ask. Both names of a model do: dptscope export NAME, dptscope export OWNER/REPOSITORY."
+)
+
+
+def describe(published: Published) -> dict[str, Any]:
+    """One row as plain values, for programs."""
+    place = published.place
+    return {
+        **{name: value for name, value in dataclasses.asdict(published).items() if name != "place"},
+        "from": str(place),
+        "host": "Hugging Face" if isinstance(place, HubFile) else "release",
+    }
+
+
+def show() -> None:
+    """Print the list on standard output, two lines a model."""
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    family = ""
+    for published in PUBLISHED:
+        if published.family != family:
+            family = published.family
+            console.print(f"[bold]{family}[/bold]")
+        size = (published.bytes or published.tensor_bytes) / 1e6
+        console.print(
+            f"  {published.name:38} {published.model:13} {published.parameters / 1e6:5.1f} M {size:5.0f} MB  "
+            f"{published.licence}{_COMMERCIAL[published.commercial]}"
+        )
+        console.print(f"    [dim]or {published.hub}[/dim]")
+    console.print(f"\n{NOTE}")
+
+
+_COMMERCIAL = {"yes": "", "no": ": no commercial use", "not stated": ""}
