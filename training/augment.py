@@ -18,11 +18,11 @@ Rng = np.random.Generator
 def crop_resize(rgb: Array, inverse: Array, size_hw: tuple[int, int], rng: Rng) -> tuple[Array, Array]:
     """A random part of the picture at ``size_hw``, mirrored half the time.
 
-    The part has 0.5 to 1 of the area, and up to 15 % of stretch. Depth is picked, not mixed, so edges stay clean.
+    The part has 0.6 to 1 of the area, and up to 15 % of stretch. Depth is picked, not mixed, so edges stay clean.
     """
     height, width = rgb.shape[:2]
     aspect = size_hw[1] / size_hw[0] * np.exp(rng.uniform(-0.15, 0.15))
-    area = rng.uniform(0.5, 1.0) * height * width
+    area = rng.uniform(0.6, 1.0) * height * width
     crop_h = min(np.sqrt(area / aspect), height, width / aspect)
     crop_w = min(crop_h * aspect, width)
     top, left = rng.uniform(0, height - crop_h), rng.uniform(0, width - crop_w)
@@ -50,7 +50,7 @@ def colour(rgb: Array, rng: Rng) -> Array:
     draw = rng.random()
     saturation = 0.0 if draw < 0.1 else rng.uniform(0.2, 1.6)
     picture = grey + (picture - grey) * np.float32(saturation)
-    if draw > 0.93:
+    if draw > 0.97:
         picture = picture[..., rng.permutation(3)]
     middle = np.float32(grey.mean())
     picture = middle + (picture - middle) * np.float32(np.exp(rng.normal(0, 0.2)))

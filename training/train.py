@@ -118,6 +118,7 @@ def train(
     state_path, record = state_folder / "state.pt", Record(state_folder / "log.jsonl")
     model = build(seed)
     in_full_precision(model.head.conv3)
+    model.to(memory_format=torch.channels_last)  # a tenth less time a step
     if init is not None and not state_path.exists():
         model.load_state_dict(published.from_published(published.load(init), list(model.state_dict())))
     average, optimizer, step, best, seconds = Average(model), make_optimizer(model, plan), 0, -1.0, 0.0

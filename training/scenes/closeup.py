@@ -39,10 +39,10 @@ def table_top(rng: np.random.Generator, size_hw: Size) -> Scene:
     light, air = _any_light(rng)
     look = make_material(rng, colours=("wood", "white", "stone", "grey", "cloth", "dark"), period=(0.4, 2.5))
     solids = [plane(vector(0, 0, 0), vector(0, 0, 1), turn(rng.uniform(0, 6.3)) @ vector(1, 0, 0), look)]
-    pitch, distance = float(rng.uniform(-1.45, -0.15)), float(rng.uniform(0.6, 1.8))
+    pitch, distance = float(rng.uniform(-1.1, -0.15)), float(rng.uniform(0.6, 1.8))
     eye = vector(0, -distance * np.cos(pitch), -distance * np.sin(pitch) + 0.1)
     focal = float(np.exp(rng.uniform(np.log(1.0), np.log(2.8))))
-    camera = Camera(eye, float(rng.normal() * 0.1), pitch, float(rng.normal() * 0.12), focal, size_hw)
+    camera = Camera(eye, float(rng.normal() * 0.1), pitch, float(rng.normal() * 0.06), focal, size_hw)
     spread = 0.6 * distance / focal
     for _ in range(int(rng.integers(1, 10))):
         made = objects.SMALL[int(rng.integers(len(objects.SMALL)))](rng)
@@ -92,7 +92,7 @@ def portrait(rng: np.random.Generator, size_hw: Size) -> Scene:
         aim, distance = float(rng.uniform(0.2, 0.7)), focal * float(rng.uniform(0.35, 1.1))
     eye_height = max(aim + float(rng.normal() * 0.3) * distance, 0.15)
     pitch = float(np.arctan2(aim - eye_height, distance))
-    camera = Camera(vector(0, 0, eye_height), 0.0, pitch, float(rng.normal() * 0.08), focal, size_hw)
+    camera = Camera(vector(0, 0, eye_height), 0.0, pitch, float(rng.normal() * 0.05), focal, size_hw)
     yaw = float(rng.normal() * 0.6) if index < 4 else rng.uniform(0, 6.3)
     solids = place(subject, vector(rng.normal() * 0.2 * distance / focal, distance, 0), yaw)
     solids += _behind(rng, distance, eye_height)

@@ -49,7 +49,7 @@ def eye_level(rng: np.random.Generator, size_hw: Size, *, height: float | None =
     """Mostly 0.4 to 3 m above ground, looking roughly ahead."""
     up = float(np.exp(rng.normal(np.log(1.4), 0.5))) if height is None else height
     pitch = float(rng.normal(-0.06, 0.14)) - (0.25 * rng.random() if up > 2.2 else 0.0)
-    roll = float(rng.normal() * 0.04) if rng.random() < 0.8 else float(rng.normal() * 0.25)
+    roll = float(rng.normal() * 0.04) if rng.random() < 0.9 else float(rng.normal() * 0.15)
     focal = float(np.exp(rng.uniform(np.log(0.9), np.log(3.5))))
     return Camera(vector(0, 0, up), float(rng.normal() * 0.15), pitch, roll, focal, size_hw)
 

@@ -1,0 +1,104 @@
+"""The ``demo`` subcommand: the main job from beginning to end on the model that ships with the package."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dptscope.errors import DptscopeError
+from dptscope_view.display import DisplayError, DisplayProbe
+
+DISTRIBUTION = "dptscope"
+EXTRA = "export"
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``demo`` to the command."""
+    app.command("demo")(demo)
+
+
+def demo(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to; made if it is not there.")
+    ] = Path("dptscope-demo"),
+    shipped: Annotated[
+        bool, typer.Option("--shipped", help="Take the exported file that ships, even where one could be made.")
+    ] = False,
+    view: Annotated[bool, typer.Option("--view/--no-view", help="Open the viewer at the end, on a screen.")] = True,
+) -> None:
+    """Look into the small model that ships with dptscope: depth, norms and fusion scalings of two pictures."""
+    from dptscope import demo as pictures
+    from dptscope.model import load
+
+    probe = DisplayProbe() if view else None
+    try:
+        photos = output / "photos"
+        try:
+            photos.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DptscopeError(f"{photos}: cannot be made ({error.strerror})") from error
+        if can_export() and not shipped:
+            model_path = export_checkpoint(pictures.CHECKPOINT, output / pictures.MODEL.name)
+        else:
+            model_path = pictures.copy_model(output)
+            typer.echo(f"{model_path}  (as it ships; with 'dptscope[{EXTRA}]' the demo exports it here)")
+        model = load(model_path)
+        for photo in pictures.copy_photos(photos):
+            typer.echo(photo)
+            for path in pictures.write_pictures(model, photo, output):
+                typer.echo(path)
+        typer.echo(f"the same in a window: dptscope view {model_path} {photos}")
+        if probe is not None:
+            probe.check()
+    except DisplayError:
+        typer.echo("no screen here, so no window was opened")
+        return
+    finally:
+        if probe is not None:
+            probe.close()
+    if view:
+        from dptscope_view.start import Options, run
+
+        run(Options(model=model_path, photos=photos, output=output))
+
+
+def can_export() -> bool:
+    """Whether everything that the export extra names is installed."""
+    return all(_is_installed(name) for name in extra_packages(distribution(DISTRIBUTION).requires or []))
+
+
+def extra_packages(requirements: list[str]) -> list[str]:
+    """Names of the packages that the export extra adds, from lines such as ``onnx>=1.19; extra == 'export'``."""
+    wanted = (line.partition(";") for line in requirements)
+    return [
+        re.split(r"[^\w.-]", need.strip(), maxsplit=1)[0]
+        for need, _, marker in wanted
+        if re.search(rf"extra\s*==\s*['\"]{EXTRA}['\"]", marker)
+    ]
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        distribution(name)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def export_checkpoint(checkpoint: Path, model_path: Path) -> Path:
+    """Export in a process of its own, so that this one, which looks at the file, never sees PyTorch.
+
+    Raises:
+        DptscopeError: the export failed; it has said why.
+    """
+    command = [sys.executable, "-m", "dptscope", "export", str(checkpoint), "--output", str(model_path)]
+    status = subprocess.run(command, check=False).returncode
+    if status:
+        raise DptscopeError(f"the export of {checkpoint.name} ended with status {status}")
+    return model_path
