@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -55,23 +56,26 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
     Args:
         folder: the cache.
         seed: of all draws.
-        newest: use only the shards whose file names start with this (a data version such as ``v2-``), or all.
+        prefixes: use only the shards whose file names start with one of these: layouts (``corridor-``) or a data version
+            (``v2-``). A prefix that is named twice counts twice.
     """
 
-    def __init__(self, folder: Path, seed: int, newest: str = "") -> None:
-        self.folder, self.seed, self.prefix = folder, seed, newest
+    def __init__(self, folder: Path, seed: int, prefixes: Sequence[str] = ("",)) -> None:
+        self.folder, self.seed, self.prefixes = folder, seed, tuple(prefixes)
         self._shards: list[Path] = []
         self._looked_at = -1
 
     def shards(self, step: int) -> list[Path]:
         """Depth files of the shards in use; looked up again every 200 steps."""
         if step // 200 != self._looked_at or not self._shards:
-            self._shards = sorted(self.folder.glob(f"{self.prefix}*.inverse.npy"))
+            found = [sorted(self.folder.glob(f"{prefix}*.inverse.npy")) for prefix in self.prefixes]
+            for prefix, shards in zip(self.prefixes, found, strict=True):
+                if not shards:
+                    raise FileNotFoundError(
+                        f"{self.folder}: no shards {prefix}*.inverse.npy; render some with training.cache"
+                    )
+            self._shards = [shard for shards in found for shard in shards]
             self._looked_at = step // 200
-        if not self._shards:
-            raise FileNotFoundError(
-                f"{self.folder}: no shards {self.prefix}*.inverse.npy; render some with training.cache"
-            )
         return self._shards
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:

@@ -54,9 +54,14 @@ def render_shard(folder: Path, shard: int) -> bool:
     scenes = [render_scene(seed, shard_size(shard)) for seed in shard_seeds(shard)]
     rgb_nhwc = np.stack([rgb for rgb, _ in scenes])
     inverse_nhw = np.stack([inverse for _, inverse in scenes]).astype(np.float16)
+    save_shard(rgb_path, inverse_path, rgb_nhwc, inverse_nhw)
+    return True
+
+
+def save_shard(rgb_path: Path, inverse_path: Path, rgb_nhwc: Array, inverse_nhw: Array) -> None:
+    """Write both files of a shard, the depths last."""
     for path, array in ((rgb_path, rgb_nhwc), (inverse_path, inverse_nhw)):
         write_atomically(path, lambda temporary, array=array: _save(temporary, array))
-    return True
 
 
 def _save(path: Path, array: Array) -> None:

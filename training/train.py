@@ -107,7 +107,7 @@ def train(
     plan: Plan,
     state_folder: Path,
     cache: Path,
-    prefix: str,
+    prefixes: list[str],
     init: Path | None,
     seed: int,
     every: dict[str, int],
@@ -129,7 +129,7 @@ def train(
         average.state = saved["average"]
         step, best, seconds = saved["step"], saved["best"], saved["seconds"]
     if team.is_first:
-        told = {"init": init.name if init else None, "data": prefix, "seed": seed, "processes": team.size}
+        told = {"init": init.name if init else None, "data": prefixes, "seed": seed, "processes": team.size}
         record.write(event="start", step=step, plan=plan.__dict__, **told)
     held_out = HeldOut(count=96) if team.is_first else None
 
@@ -147,7 +147,7 @@ def train(
         task = progress.add_task("training", total=plan.steps, completed=step)
         sums, begun, last = torch.zeros(4), time.monotonic(), time.monotonic()
         numbers = range(step * team.size + team.rank, plan.steps * team.size, team.size)
-        for rgb_bhwc, target_bhw in loader(Batches(cache, seed, prefix), numbers):
+        for rgb_bhwc, target_bhw in loader(Batches(cache, seed, prefixes), numbers):
             rate = learning_rate(plan, step)
             sums += torch.tensor(train_step(model, optimizer, rgb_bhwc, target_bhw, rate, plan, step, team))
             step += 1
@@ -234,7 +234,9 @@ def main(
     anchor_weight: float = 1.0,
     lead_in: Annotated[int, typer.Option(help="Steps until the scale-and-shift-invariant terms count in full.")] = 3000,
     init: Annotated[Path | None, typer.Option(help="Safetensors to start from when the state folder is empty.")] = None,
-    data: Annotated[str, typer.Option(help="Use only shards whose names start so, e.g. v2-.")] = "",
+    data: Annotated[
+        list[str] | None, typer.Option(help="Use only shards whose names start so, e.g. corridor-; repeatable.")
+    ] = None,
     seed: int = 0,
     processes: Annotated[int, typer.Option(help="Processes of one thread each that share a step's work.")] = 1,
     log_every: int = 100,
@@ -242,7 +244,9 @@ def main(
 ) -> None:
     """Train, or go on training."""
     plan = Plan(steps, cooldown, warm_up, rate, decay, average, cells_weight, gradient_weight, anchor_weight, lead_in)
-    run_team(train, processes, plan, state, cache, data, init, seed, {"log": log_every, "evaluate": evaluate_every})
+    run_team(
+        train, processes, plan, state, cache, data or [""], init, seed, {"log": log_every, "evaluate": evaluate_every}
+    )
 
 
 if __name__ == "__main__":

@@ -45,14 +45,22 @@ def render_scene(seed: int, size_hw: tuple[int, int]) -> tuple[Array, Array]:
         ``rgb`` (H, W, 3) uint8 sRGB, and ``inverse`` (H, W) float32: 1 / z-depth in 1/m, 0 for the sky.
     """
     rng = np.random.default_rng((DATA_VERSION, seed))
-    odds = np.array([weight for _, weight in LAYOUTS])
     # A scene can come out empty or with a lens inside a wall; the next draw of the same generator replaces it.
     for _ in range(20):
-        layout = LAYOUTS[int(rng.choice(len(LAYOUTS), p=odds / odds.sum()))][0]
-        linear, inverse = render(layout(rng, size_hw), rng)
+        linear, inverse = render(_pick_layout(rng)(rng, size_hw), rng)
         if _is_worthwhile(inverse):
             break
     return develop(linear, rng), inverse
+
+
+def layout_name(seed: int) -> str:
+    """Name of the layout that a seed asks for first; a scene that was drawn again may have another."""
+    return _pick_layout(np.random.default_rng((DATA_VERSION, seed))).__name__
+
+
+def _pick_layout(rng: np.random.Generator) -> Layout:
+    odds = np.array([weight for _, weight in LAYOUTS])
+    return LAYOUTS[int(rng.choice(len(LAYOUTS), p=odds / odds.sum()))][0]
 
 
 def _is_worthwhile(inverse: Array) -> bool:
