@@ -47,6 +47,10 @@ def export(
         bool, typer.Option("--dynamic", help="Export for any size, where that is not the default.")
     ] = False,
     opset: Annotated[int, typer.Option(metavar="N", help="ONNX operator set.")] = 20,
+    readable: Annotated[
+        bool,
+        typer.Option("--readable", help="One node per transformer block, reassembly and fusion block, for netron."),
+    ] = False,
     revision: Annotated[
         str | None, typer.Option(metavar="NAME", help="Branch, tag or commit of the Hugging Face repository.")
     ] = None,
@@ -63,7 +67,7 @@ def export(
     if output is None and source.stem is not None:
         output = Path(source.stem + MODEL_SUFFIX)
     with show_progress() as report:
-        exported = export_checkpoint(source.path, output, wishes, opset, report, source.name)
+        exported = export_checkpoint(source.path, output, wishes, opset, report, source.name, readable)
     show_result(exported, source.notes)
 
 

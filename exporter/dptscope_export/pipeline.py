@@ -21,6 +21,7 @@ from dptscope_export.families import Recognition, Wishes, recognise
 from dptscope_export.graph.finish import make_scales_optional, stamp
 from dptscope_export.graph.fold import fold
 from dptscope_export.graph.naming import name_axes, name_nodes, name_values
+from dptscope_export.graph.readable import make_readable
 from dptscope_export.graph.simplify import say_reshapes, simplify
 from dptscope_export.graph.trace import trace_fusion, trace_whole
 from dptscope_export.key_map import load_strictly
@@ -64,6 +65,7 @@ def export(
     opset: int = DEFAULT_OPSET,
     report: Report = lambda _stage, _detail: None,
     name: str | None = None,
+    readable: bool = False,
 ) -> Exported:
     """Export a checkpoint to ``NAME.onnx`` and ``NAME.fusion.onnx``.
 
@@ -74,6 +76,7 @@ def export(
         opset: ONNX operator set, 18 to 23.
         report: called as ``report(stage, detail)`` when a stage of :data:`STAGES` begins or has something to say.
         name: what messages and metadata call the checkpoint; its file's or folder's name if None.
+        readable: one node per block, as model-local functions; see :mod:`dptscope_export.graph.readable`.
 
     Raises:
         DptscopeError: with one line that says what was expected and what was got; nothing has been written then.
@@ -101,8 +104,8 @@ def export(
         fusion_specs = (*contract.fusion_inputs(plan.fusion_channels), *contract.fusion_scale_inputs())
         fusion = _finish(fusion, card, fusion_specs, (contract.depth_output(),), companion_path(target).stem)
         report("write", "")
-        save(whole, staged_model)
-        save(fusion, staged_companion)
+        _save(whole, staged_model, readable)
+        _save(fusion, staged_companion, readable)
         del whole, fusion
         gc.collect()  # the traced programs hold cycles, and large models need the room
 
@@ -125,6 +128,12 @@ def build(checkpoint: Checkpoint, plan: Recognition) -> DPT:
         model = plan.build()
     load_strictly(model, checkpoint, plan.key_map)
     return model.eval().requires_grad_(False)
+
+
+def _save(graph: ir.Model, path: Path, readable: bool) -> None:
+    if readable:
+        make_readable(graph)
+    save(graph, path)
 
 
 def _target(checkpoint_path: Path, output: Path | None) -> Path:

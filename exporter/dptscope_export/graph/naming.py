@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from itertools import chain, count
+from posixpath import commonpath
 
 import onnx
 import onnx_ir as ir
@@ -33,14 +34,14 @@ def name_values(model: ir.Model) -> None:
     """Name values after the node that makes them, and weights after the module that owns or uses them.
 
     Inputs and outputs of the graph keep their names. Nodes without a name, which simplification may have made, get the
-    path of the node that feeds them.
+    path that the nodes which feed them have in common.
     """
     graph = model.graph
     fixed = {value.name for value in (*graph.inputs, *graph.outputs)}
     taken: set[str] = set()
     for node in graph:
         if not node.name or "/" not in node.name:
-            node.name = _join(_path_of_producer(node), node.op_type)
+            node.name = _join(_path_of_producers(node), node.op_type)
         node.name = _unique(_NUMBER.sub("", node.name), taken)
 
     taken = {name for name in fixed if name}
@@ -118,12 +119,10 @@ def _module_path(node: ir.Node) -> str:
     return _MODEL_PREFIX.sub("", path).replace(".", "/")
 
 
-def _path_of_producer(node: ir.Node) -> str:
-    for value in node.inputs:
-        producer = value.producer() if value is not None else None
-        if producer is not None and producer.name and "/" in producer.name:
-            return producer.name.rpartition("/")[0]
-    return ""
+def _path_of_producers(node: ir.Node) -> str:
+    producers = (value.producer() for value in node.inputs if value is not None)
+    paths = [p.name.rpartition("/")[0] for p in producers if p is not None and p.name and "/" in p.name]
+    return (commonpath(paths) or paths[0]) if paths else ""
 
 
 def _initializer_name(value: ir.Value) -> str:
