@@ -17,16 +17,17 @@ from training.augment import augment
 Array = np.ndarray
 PATCH = 14
 
-# Grid (patches high, wide), pictures in a batch, and how often. Batches hold about the same number of patches.
-SHAPES: tuple[tuple[tuple[int, int], int, float], ...] = (
-    ((8, 8), 10, 6.0),
-    ((8, 10), 8, 1.0),
-    ((10, 8), 8, 1.0),
-    ((10, 10), 6, 2.0),
-    ((9, 12), 6, 1.0),
-    ((12, 9), 6, 1.0),
-    ((12, 12), 4, 1.5),
-    ((16, 16), 3, 0.5),
+# Grid (patches high, wide), pictures in a batch, how often, and how often late in a run, when the model gets used to the
+# size at which it will be looked through. Batches hold about the same number of patches.
+SHAPES: tuple[tuple[tuple[int, int], int, float, float], ...] = (
+    ((8, 8), 10, 6.0, 2.0),
+    ((8, 10), 8, 1.0, 1.0),
+    ((10, 8), 8, 1.0, 1.0),
+    ((10, 10), 6, 2.0, 2.0),
+    ((9, 12), 6, 1.0, 1.5),
+    ((12, 9), 6, 1.0, 1.5),
+    ((12, 12), 4, 1.5, 3.0),
+    ((16, 16), 3, 0.5, 3.0),
 )
 
 
@@ -58,10 +59,11 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
         seed: of all draws.
         prefixes: use only the shards whose file names start with one of these: layouts (``corridor-``) or a data version
             (``v2-``). A prefix that is named twice counts twice.
+        late: draw sizes as they are wanted late in a run.
     """
 
-    def __init__(self, folder: Path, seed: int, prefixes: Sequence[str] = ("",)) -> None:
-        self.folder, self.seed, self.prefixes = folder, seed, tuple(prefixes)
+    def __init__(self, folder: Path, seed: int, prefixes: Sequence[str] = ("",), late: bool = False) -> None:
+        self.folder, self.seed, self.prefixes, self.late = folder, seed, tuple(prefixes), late
         self._shards: list[Path] = []
         self._looked_at = -1
 
@@ -81,8 +83,8 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         rng = np.random.default_rng((self.seed, step))
         shards = self.shards(step)
-        odds = np.array([weight for *_, weight in SHAPES])
-        grid_hw, count, _ = SHAPES[int(rng.choice(len(SHAPES), p=odds / odds.sum()))]
+        odds = np.array([shape[3 if self.late else 2] for shape in SHAPES])
+        grid_hw, count, *_ = SHAPES[int(rng.choice(len(SHAPES), p=odds / odds.sum()))]
         size_hw = (grid_hw[0] * PATCH, grid_hw[1] * PATCH)
         pictures, depths = [], []
         while len(pictures) < count:

@@ -108,6 +108,7 @@ def train(
     state_folder: Path,
     cache: Path,
     prefixes: list[str],
+    late: bool,
     init: Path | None,
     seed: int,
     every: dict[str, int],
@@ -129,7 +130,13 @@ def train(
         average.state = saved["average"]
         step, best, seconds = saved["step"], saved["best"], saved["seconds"]
     if team.is_first:
-        told = {"init": init.name if init else None, "data": prefixes, "seed": seed, "processes": team.size}
+        told = {
+            "init": init.name if init else None,
+            "data": prefixes,
+            "late": late,
+            "seed": seed,
+            "processes": team.size,
+        }
         record.write(event="start", step=step, plan=plan.__dict__, **told)
     held_out = HeldOut(count=96) if team.is_first else None
 
@@ -147,7 +154,7 @@ def train(
         task = progress.add_task("training", total=plan.steps, completed=step)
         sums, begun, last = torch.zeros(4), time.monotonic(), time.monotonic()
         numbers = range(step * team.size + team.rank, plan.steps * team.size, team.size)
-        for rgb_bhwc, target_bhw in loader(Batches(cache, seed, prefixes), numbers):
+        for rgb_bhwc, target_bhw in loader(Batches(cache, seed, prefixes, late), numbers):
             rate = learning_rate(plan, step)
             sums += torch.tensor(train_step(model, optimizer, rgb_bhwc, target_bhw, rate, plan, step, team))
             step += 1
@@ -237,6 +244,7 @@ def main(
     data: Annotated[
         list[str] | None, typer.Option(help="Use only shards whose names start so, e.g. corridor-; repeatable.")
     ] = None,
+    late: Annotated[bool, typer.Option("--late", help="Mostly crops of 140 to 224 pixels.")] = False,
     seed: int = 0,
     processes: Annotated[int, typer.Option(help="Processes of one thread each that share a step's work.")] = 1,
     log_every: int = 100,
@@ -245,7 +253,16 @@ def main(
     """Train, or go on training."""
     plan = Plan(steps, cooldown, warm_up, rate, decay, average, cells_weight, gradient_weight, anchor_weight, lead_in)
     run_team(
-        train, processes, plan, state, cache, data or [""], init, seed, {"log": log_every, "evaluate": evaluate_every}
+        train,
+        processes,
+        plan,
+        state,
+        cache,
+        data or [""],
+        late,
+        init,
+        seed,
+        {"log": log_every, "evaluate": evaluate_every},
     )
 
 
