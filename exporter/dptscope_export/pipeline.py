@@ -17,6 +17,7 @@ from dptscope.contract import TensorSpec
 from dptscope.errors import DptscopeError
 from dptscope.model import companion_path
 from dptscope_export.checkpoint import Checkpoint, read_checkpoint
+from dptscope_export.cost import cost
 from dptscope_export.families import Recognition, Wishes, recognise
 from dptscope_export.graph.finish import make_scales_optional, stamp
 from dptscope_export.graph.fold import fold
@@ -166,6 +167,7 @@ def _finish(
 
 def _card(checkpoint: Checkpoint, plan: Recognition, opset: int) -> ModelCard:
     sizes = plan.sizes
+    parameters, flops = cost(plan)
     identity = f"{checkpoint.sha256} {plan.variant} {plan.max_depth} {sizes} {opset} {dptscope.__version__}"
     return ModelCard(
         model_id=hashlib.sha256(identity.encode()).hexdigest()[:16],
@@ -188,4 +190,6 @@ def _card(checkpoint: Checkpoint, plan: Recognition, opset: int) -> ModelCard:
         evidence=plan.evidence,
         exporter_version=dptscope.__version__,
         opset=opset,
+        parameters=parameters,
+        flops=flops,
     )

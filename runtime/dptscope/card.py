@@ -14,6 +14,7 @@ from dptscope.errors import ModelFileError
 DepthKind = Literal["relative", "metric"]
 ResizeRule = Literal["lower_bound", "minimal", "exact"]
 OutputResize = Literal["bilinear_align_corners", "bilinear", "bicubic"]
+_LATER = ("parameters", "flops")  # files of the first release do not have them
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,9 @@ class ModelCard:
         evidence: what told the variant.
         exporter_version: version of dptscope that wrote the file.
         opset: ONNX operator set.
+        parameters: weights that the graph uses; None in files written before this was noted.
+        flops: floating-point operations of one image at the native size, of matrix products and convolutions, two a
+            multiply-add; None in files written before this was noted.
         parity: what the export measured; None in a graph that has not been verified yet.
         contract: version of the contract that the file keeps.
     """
@@ -108,6 +112,8 @@ class ModelCard:
     evidence: str
     exporter_version: str
     opset: int
+    parameters: int | None = None
+    flops: int | None = None
     parity: Parity | None = None
     contract: str = CONTRACT_VERSION
 
@@ -142,9 +148,12 @@ class ModelCard:
             values: dict[str, Any] = {
                 field.name: metadata[METADATA_PREFIX + field.name]
                 if field.name in strings
-                else json.loads(metadata[METADATA_PREFIX + field.name])
+                else json.loads(_entry(metadata, field.name))
                 for field in dataclasses.fields(cls)
             }
+            for name in _LATER:
+                if values[name] is not None and (not isinstance(values[name], int) or values[name] < 0):
+                    raise ValueError(f"{name} must be a whole number, got {values[name]!r:.60}")
             values["native_size"] = _pair(values["native_size"])
             values["taps"] = tuple(values["taps"])
             values["blocks"] = tuple(BlockSpec(**block) for block in values["blocks"])
@@ -160,6 +169,11 @@ class ModelCard:
             return cls(**values)
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFileError(f"{source}: its dptscope metadata is damaged ({error}); export it again") from error
+
+
+def _entry(metadata: Mapping[str, str], name: str) -> str:
+    key = METADATA_PREFIX + name
+    return metadata.get(key, "null") if name in _LATER else metadata[key]
 
 
 def _pair(value: list[int]) -> tuple[int, int]:

@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import groupby
 from typing import Any
 
+from dptscope import contract
+from dptscope.card import ModelCard
 from dptscope.model import DepthModel
 
 
 def describe(model: DepthModel) -> dict[str, Any]:
-    """The model card as plain values, and the file's inputs and outputs with their axes."""
+    """The model card as plain values, the grid of each block, and the file's inputs and outputs.
+
+    Inputs and outputs have ``name``, ``axes`` (numbers where fixed), ``meaning`` and, where they may be left out,
+    ``default``. ``grids`` are the rows and columns of each block's tokens at the native size.
+    """
+    card = model.card
+    height, width = card.native_size
     return {
         "file": model.path.name,
         "companion": model.has_companion,
-        **dataclasses.asdict(model.card),
-        "inputs": model.inputs(),
-        "outputs": model.outputs(),
+        **dataclasses.asdict(card),
+        "grids": [(height // block.stride, width // block.stride) for block in card.blocks],
+        "inputs": [_with_meaning(tensor, card) for tensor in model.inputs()],
+        "outputs": [_with_meaning(tensor, card) for tensor in model.outputs()],
     }
+
+
+def _with_meaning(tensor: dict[str, Any], card: ModelCard) -> dict[str, Any]:
+    specs = (
+        contract.image_input(),
+        *contract.fusion_scale_inputs(),
+        *contract.model_outputs(card.blocks, card.has_cls, card.fusion_channels),
+    )
+    meaning = next((spec.meaning for spec in specs if spec.name == tensor["name"]), "")
+    return {**tensor, "meaning": meaning} | ({"default": 1.0} if tensor.get("optional") else {})
 
 
 def show(described: dict[str, Any]) -> None:
@@ -37,20 +57,29 @@ def show(described: dict[str, Any]) -> None:
         tensors.add_column("axes")
         tensors.add_column("")
         for tensor in described[what]:
-            tensors.add_row(
-                tensor["name"],
-                " × ".join(str(axis) for axis in tensor["axes"]),
-                "optional" if tensor.get("optional") else "",
-            )
+            default = f"optional, {tensor['default']:g} by default: " if "default" in tensor else ""
+            axes = " × ".join(str(axis) for axis in tensor["axes"])
+            tensors.add_row(tensor["name"], axes, default + tensor["meaning"])
         console.print()
         console.print(tensors)
+
+
+def _blocks(described: dict[str, Any]) -> str:
+    """``12 of 384 channels on 37 × 37``, stage by stage."""
+    kinds = [
+        (block["stage"], block["channels"], grid)
+        for block, grid in zip(described["blocks"], described["grids"], strict=True)
+    ]
+    return "; ".join(
+        f"{len(list(same))} of {channels} channels on {rows} × {columns}"
+        for (_stage, channels, (rows, columns)), same in groupby(kinds)
+    )
 
 
 def _lines(described: dict[str, Any]) -> list[tuple[str, str]]:
     height, width = described["native_size"]
     preparation = described["preparation"]
     metric = described["depth_kind"] == "metric"
-    blocks = described["blocks"]
     parity = described["parity"]
     lines = [
         ("file", described["file"] + ("" if described["companion"] else "  (its fusion companion is not there)")),
@@ -71,8 +100,19 @@ def _lines(described: dict[str, Any]) -> list[tuple[str, str]]:
             f"{preparation['resize_rule']}, {preparation['interpolation']}, multiples of {preparation['multiple']}",
         ),
         ("mean, std", f"{list(preparation['mean'])}, {list(preparation['std'])} ({preparation['colour_order']})"),
-        ("blocks", f"{len(blocks)}; those that feed the fusion: {', '.join(str(tap) for tap in described['taps'])}"),
-        ("source", f"{described['source_file']}, SHA-256 {described['source_sha256'][:16]}…"),
+        ("blocks", _blocks(described)),
+        ("fusion reads", f"blocks {', '.join(str(tap) for tap in described['taps'])}"),
+        (
+            "parameters",
+            "not noted" if described["parameters"] is None else f"{described['parameters'] / 1e6:.1f} million",
+        ),
+        (
+            "arithmetic",
+            "not noted"
+            if described["flops"] is None
+            else f"{described['flops'] / 1e9:.1f} GFLOP an image of {height} × {width} (matrix products, convolutions)",
+        ),
+        ("source", f"{described['source_file']}, SHA-256 {described['source_sha256']}"),
         (
             "written by",
             f"dptscope {described['exporter_version']}, contract {described['contract']}, opset {described['opset']}",

@@ -93,3 +93,41 @@ def test_metadata(v2_hugging_face: Any) -> None:
     assert card.parity is not None
     assert len(card.parity.sizes) >= 5
     assert card.evidence == "config.json"
+
+
+def test_weight_and_arithmetic(v2_hugging_face: Any, graph: onnx.GraphProto) -> None:
+    """Counted on the torch model, held against the graph: every weight, and the block's matrix products by hand."""
+    card = v2_hugging_face.exported.card
+    weights = sum(int(np.prod(weight.dims)) for weight in graph.initializer if "/" in weight.name)
+    assert card.parameters is not None and card.flops is not None
+    assert weights * 0.95 < card.parameters < weights * 1.05  # the graph has sizes and axes, too, and fewer positions
+    rows, columns = (side // card.patch_size for side in card.native_size)
+    tokens, width = rows * columns + 1, card.blocks[0].channels
+    encoder = len(card.blocks) * (2 * tokens * width * width * 4 + 4 * tokens * tokens * width)  # without the MLP
+    assert encoder < card.flops < 50 * encoder
+
+
+def test_the_graph_says_what_it_is(v2_hugging_face: Any) -> None:
+    model = onnx.load(v2_hugging_face.exported.model)
+    assert model.doc_string == model.graph.doc_string
+    for word in ("relative inverse depth", "image", "fusion_scale_1", "block_NN_tokens", "depth-anything-v2"):
+        assert word in model.doc_string
+    assert all(value.doc_string for value in (*model.graph.input, *model.graph.output))
+
+
+# What only computes sizes. Transformer blocks, fusion and head have none of it; positions and sizes depend on the image.
+SHAPE_ARITHMETIC = {"Shape", "Size", "Range", "Cast", "Equal", "Where", "Expand", "ConstantOfShape", "NonZero"}
+BUDGET = {"encoder/block_": 34, "reassemble/stage_": 3, "fusion/skip_": 5, "fusion/block_": 9, "head/": 8}
+
+
+def test_node_budget(graph: onnx.GraphProto) -> None:
+    for prefix, most in BUDGET.items():
+        parts: dict[str, list[onnx.NodeProto]] = {}
+        for node in graph.node:
+            if node.name.startswith(prefix):
+                parts.setdefault("/".join(node.name.split("/")[: 1 if prefix == "head/" else 2]), []).append(node)
+        assert parts, prefix
+        for part, nodes in parts.items():
+            assert len(nodes) <= most, (part, len(nodes))
+            assert not {node.op_type for node in nodes} & SHAPE_ARITHMETIC, part
+    assert sum(node.op_type in SHAPE_ARITHMETIC for node in graph.node) <= 20

@@ -68,15 +68,6 @@ def test_norms_without_torch(tiny_model: Path, photo_path: Path, photo_bgr: Any,
     assert sheet.std() > 20
 
 
-def test_info(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(["info", str(tiny_model), "--json"]) == 0
-    described = json.loads(capsys.readouterr().out)
-    assert described["variant"] == "depth-anything-v2"
-    assert described["inputs"][0] == {"name": "image", "axes": ["batch", 3, "height", "width"], "optional": False}
-    assert cli.run(["info", str(tiny_model)]) == 0
-    assert "relative inverse depth" in capsys.readouterr().out
-
-
 def test_bad_input_is_one_line(
     tiny_model: Path, photo_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

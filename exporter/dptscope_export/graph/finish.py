@@ -25,14 +25,31 @@ def stamp(model: ir.Model, card: ModelCard, graph_name: str) -> None:
     model.producer_name = "dptscope"
     model.producer_version = card.exporter_version
     model.graph.name = graph_name
-    model.doc_string = (
-        f"{card.variant} {card.architecture}, {card.depth_kind} depth; contract {card.contract} of dptscope"
-    )
+    model.doc_string = model.graph.doc_string = describe(card)
     model.metadata_props.clear()
     model.metadata_props.update(card.to_metadata())
     meanings = {spec.name: spec.meaning for spec in _specs(card)}
     for value in (*model.graph.inputs, *model.graph.outputs):
         value.doc_string = meanings.get(value.name or "")
+
+
+def describe(card: ModelCard) -> str:
+    """What a model is and how it is fed, for someone who opens the file with nothing else at hand."""
+    depth = (
+        f"depth in metres, up to {card.max_depth:g}" if card.max_depth else "relative inverse depth, larger is nearer"
+    )
+    height, width = card.native_size
+    sizes = (
+        f"any multiple of {card.size_multiple}, {height} × {width} by nature" if card.dynamic else f"{height} × {width}"
+    )
+    return (
+        f"{card.variant} {card.architecture}: one photo to {depth}. "
+        f"Feed image alone (RGB, (value / 255 - mean) / std with mean {list(card.preparation.mean)} and std "
+        f"{list(card.preparation.std)}; sizes: {sizes}) for the plain depth. fusion_scale_1 … 4 are optional and 1 by "
+        "default. block_NN_tokens are the patch tokens that leave each transformer block. The companion NAME.fusion.onnx "
+        "takes fusion_input_1 … 4 and other scales without running the encoder again. "
+        f"Written by dptscope {card.exporter_version} from {card.source_file}, contract {card.contract}."
+    )
 
 
 def _specs(card: ModelCard) -> tuple[contract.TensorSpec, ...]:
