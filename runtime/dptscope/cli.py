@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from dptscope.errors import DptscopeError
+from dptscope.netron import open_model
 
 ENTRY_POINTS = "dptscope.commands"
 ERROR_STATUS = 2
@@ -52,6 +53,7 @@ def build_app() -> typer.Typer:
     app.command("info")(info)
     app.command("depth")(depth)
     app.command("norms")(norms)
+    app.command("open")(open_model)
     for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
         point.load()(app)
     return app
