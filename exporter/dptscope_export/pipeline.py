@@ -21,8 +21,10 @@ from dptscope_export.cost import cost
 from dptscope_export.families import Recognition, Wishes, recognise
 from dptscope_export.graph.finish import make_scales_optional, stamp
 from dptscope_export.graph.fold import fold
+from dptscope_export.graph.heads import attend_head_by_head
 from dptscope_export.graph.naming import name_axes, name_nodes, name_values
 from dptscope_export.graph.readable import make_readable
+from dptscope_export.graph.rows import lengthen_rows
 from dptscope_export.graph.simplify import say_reshapes, simplify
 from dptscope_export.graph.trace import trace_fusion, trace_whole
 from dptscope_export.key_map import load_strictly
@@ -157,6 +159,8 @@ def _finish(
     if not card.dynamic:
         fold(model)
     model = simplify(model)
+    attend_head_by_head(model)
+    lengthen_rows(model)
     name_axes(model, inputs, outputs)
     name_values(model)
     make_scales_optional(model)

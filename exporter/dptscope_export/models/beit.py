@@ -131,10 +131,11 @@ class Attention(nn.Module):
         self.proj = nn.Linear(config.width, config.width)
 
     def forward(self, tokens_bnc: Tensor, grid: GridBias) -> Tensor:
-        qkv_3bhnd = self.qkv(tokens_bnc).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        query_bhnd, key_bhnd, value_bhnd = qkv_3bhnd.unbind(0)
-        logits_bhnn = (query_bhnd * self.scale) @ key_bhnd.transpose(-2, -1) + self.relative_bias(grid)
-        return self.proj((logits_bhnn.softmax(dim=-1) @ value_bhnd).transpose(1, 2).flatten(2))
+        # Heads first: each head is one piece of memory, and the export attends head by head.
+        qkv_3hbnd = self.qkv(tokens_bnc).unflatten(-1, (3, self.heads, -1)).permute(2, 3, 0, 1, 4)
+        query_hbnd, key_hbnd, value_hbnd = qkv_3hbnd.unbind(0)
+        logits_hbnn = (query_hbnd * self.scale) @ key_hbnd.transpose(-2, -1) + self.relative_bias(grid)[:, None]
+        return self.proj((logits_hbnn.softmax(dim=-1) @ value_hbnd).permute(1, 2, 0, 3).flatten(2))
 
 
 class Block(nn.Module):

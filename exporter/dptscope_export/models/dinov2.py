@@ -83,12 +83,13 @@ class Attention(nn.Module):
         self.proj = nn.Linear(width, width)
 
     def forward(self, tokens_bnc: Tensor) -> Tensor:
-        query_bhnd, key_bhnd, value_bhnd = (
-            part_bnc.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        # Heads first: each head is one piece of memory, and the export attends head by head.
+        query_hbnd, key_hbnd, value_hbnd = (
+            part_bnc.unflatten(-1, (self.heads, -1)).permute(2, 0, 1, 3)
             for part_bnc in self.qkv(tokens_bnc).chunk(3, dim=-1)
         )
-        weights_bhnn = ((query_bhnd * self.scale) @ key_bhnd.transpose(-2, -1)).softmax(dim=-1)
-        return self.proj((weights_bhnn @ value_bhnd).transpose(1, 2).flatten(2))
+        weights_hbnn = ((query_hbnd * self.scale) @ key_hbnd.transpose(-2, -1)).softmax(dim=-1)
+        return self.proj((weights_hbnn @ value_hbnd).permute(1, 2, 0, 3).flatten(2))
 
 
 class MLP(nn.Module):

@@ -1,0 +1,106 @@
+"""Rows of a length that processors like.
+
+A matrix product reads a dozen rows of its left side at once. Where a row is a whole number of 4096 bytes long, the same
+column of all of them falls on the same lines of the first-level cache, which holds fewer, and the product takes half as long
+again: measured in onnxruntime on an AMD EPYC, 135 instead of 200 GFLOP/s at 1024, 2048, 3072 and 4096 floats a row. So such
+rows get a few zeros at their end, and the weights as many rows of zeros.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+BAD_ROW = 1024  # floats: 4096 bytes
+EXTRA = 16  # floats: one cache line
+
+
+def lengthen_rows(model: ir.Model) -> bool:
+    """Lengthen the rows that linear layers read, where their length is a multiple of :data:`BAD_ROW`.
+
+    Inside an MLP the zeros come from the first layer, which gets as many columns of zeros; elsewhere they are appended.
+
+    Returns:
+        whether anything changed.
+    """
+    longer: dict[ir.Value, ir.Value] = {}  # one lengthened value serves all that read it
+    changed = False
+    for node in list(model.graph):
+        weight = _weight(node)
+        source = node.inputs[0] if node.inputs else None
+        if weight is None or source is None or weight.numpy().shape[0] % BAD_ROW:
+            continue
+        if source not in longer:
+            longer[source] = source if _widen(model.graph, source) else _append_zeros(model.graph, source, node)
+        node.replace_input_with(0, longer[source])
+        _set_weight(node, 1, np.pad(weight.numpy(), ((0, EXTRA), (0, 0))))
+        changed = True
+    return changed
+
+
+def _weight(node: ir.Node) -> ir.TensorProtocol | None:
+    """The weight of a linear layer, ``[in, out]``, that no other node uses."""
+    if node.op_type != "MatMul" or node.inputs[1] is None:
+        return None
+    value = node.inputs[1]
+    tensor = value.const_value
+    return tensor if tensor is not None and len(tensor.shape) == 2 and len(list(value.uses())) == 1 else None
+
+
+def _widen(graph: ir.Graph, value: ir.Value) -> bool:
+    """Let the layer that makes ``value`` make more columns, all zero, where that is GELU of a linear layer with a bias."""
+    gelu = value.producer()
+    add = _only_source(value, gelu, "Gelu")
+    product = _only_source(add.outputs[0], add, "Add") if add is not None else None
+    weight = _weight(product) if product is not None else None
+    if add is None or product is None or weight is None:
+        return False
+    bias = add.inputs[1]
+    if bias is None or bias.const_value is None or bias.const_value.numpy().shape != (weight.numpy().shape[1],):
+        return False
+    _set_weight(product, 1, np.pad(weight.numpy(), ((0, 0), (0, EXTRA))))
+    _set_weight(add, 1, np.pad(bias.const_value.numpy(), (0, EXTRA)))
+    for wider in (product.outputs[0], add.outputs[0], value):
+        wider.shape = _longer(wider.shape)
+    return True
+
+
+def _only_source(value: ir.Value, node: ir.Node | None, operator: str) -> ir.Node | None:
+    """What feeds ``node``, if that is such an operator and ``value`` has no other use than one."""
+    if node is None or node.op_type != operator or len(list(value.uses())) != 1 or node.inputs[0] is None:
+        return None
+    return node.inputs[0].producer()
+
+
+def _append_zeros(graph: ir.Graph, value: ir.Value, user: ir.Node) -> ir.Value:
+    path = user.name or ""
+    pads, axes = (
+        _constant(graph, f"{path}/{name}", np.array(numbers, dtype=np.int64))
+        for name, numbers in (("pads", [0, EXTRA]), ("axes", [-1]))
+    )
+    pad = ir.node("Pad", [value, pads, None, axes], name=f"{path.rpartition('/')[0]}/Pad")
+    pad.outputs[0].name = f"{path}/Pad"
+    pad.outputs[0].type = value.type
+    pad.outputs[0].shape = _longer(value.shape)
+    graph.insert_before(user, pad)
+    return pad.outputs[0]
+
+
+def _longer(shape: ir.Shape | None) -> ir.Shape | None:
+    if shape is None or not isinstance(shape[-1], int):
+        return None
+    return ir.Shape([*shape[:-1], shape[-1] + EXTRA])
+
+
+def _set_weight(node: ir.Node, index: int, array: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
+    value = node.inputs[index]
+    assert value is not None
+    value.const_value = ir.tensor(array, name=value.name)
+    value.shape = ir.Shape(array.shape)
+
+
+def _constant(graph: ir.Graph, name: str, array: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> ir.Value:
+    tensor = ir.tensor(array, name=name)
+    value = ir.Value(name=name, type=ir.TensorType(tensor.dtype), shape=ir.Shape(array.shape), const_value=tensor)
+    graph.initializers[name] = value
+    return value
