@@ -129,5 +129,6 @@ def test_node_budget(graph: onnx.GraphProto) -> None:
         assert parts, prefix
         for part, nodes in parts.items():
             assert len(nodes) <= most, (part, len(nodes))
-            assert not {node.op_type for node in nodes} & SHAPE_ARITHMETIC, part
+            if part != "fusion/block_4":  # the one that does not always double: its result's size is looked up
+                assert not {node.op_type for node in nodes} & SHAPE_ARITHMETIC, part
     assert sum(node.op_type in SHAPE_ARITHMETIC for node in graph.node) <= 20

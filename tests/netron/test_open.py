@@ -91,10 +91,10 @@ def test_the_readable_graph(tiny_model: Path, tmp_path: Path, browser: Browser) 
         shown = names(page)
         assert {f"encoder/block_{index:02d}" for index in range(4)} <= set(shown)
         assert {f"fusion/block_{k}" for k in (1, 2, 3, 4)} <= set(shown)
-        assert "attention/Softmax" not in shown
+        assert "mlp/Gelu" not in shown
         block = page.locator("#canvas .node", has_text="TransformerBlock").first
         block.get_by_text("ƒ").click()
-        page.wait_for_selector("#canvas .node-item-type:has(title:text-is('attention/Softmax'))", state="attached")
+        page.wait_for_selector("#canvas .node-item-type:has(title:text-is('mlp/Gelu'))", state="attached")
         assert {"norm1/LayerNormalization", "mlp/fc1/MatMul"} <= set(names(page))
 
 

@@ -7,18 +7,21 @@ shapes, indices) move into the bodies.
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-
 import onnx_ir as ir
 
 from dptscope_export.errors import ExportError
+from dptscope_export.graph.bodies import (
+    LocalNames,
+    captured,
+    copy_constant,
+    copy_node,
+    is_small_constant,
+    nodes_within,
+)
 from dptscope_export.graph.groups import Kind, find_groups
 
 DOMAIN = "dptscope"
 _VERSION = 1
-_NUMBER = re.compile(r"_\d+$")
-_LARGEST_CONSTANT = 16  # values; larger initializers are weights, and stay where they are
 
 
 def make_readable(model: ir.Model) -> bool:
@@ -49,45 +52,24 @@ def make_readable(model: ir.Model) -> bool:
 
 def _replace(model: ir.Model, name: str, kind: Kind, nodes: list[ir.Node], library: dict[object, ir.Function]) -> None:
     """Put one group's nodes into a function of the library, and a call of it into the graph."""
-    members = set(nodes)
+    members = {inner for node in nodes for inner in (node, *nodes_within(node))}
     inputs: list[ir.Value] = []
     constants: list[ir.Value] = []
     for node in nodes:
-        for value in node.inputs:
+        for value in (*node.inputs, *captured(node)):
             if value is None or value.producer() in members or value in inputs or value in constants:
                 continue
-            (constants if _is_small_constant(value) else inputs).append(value)
+            (constants if is_small_constant(value) else inputs).append(value)
     made = [value for node in nodes for value in node.outputs]
     outputs = [value for value in made if value.is_graph_output() or any(u not in members for u in value.consumers())]
     inputs.sort(key=lambda value: value.is_initializer())  # what flows first, then the weights
 
-    names = _LocalNames(name)
+    names = LocalNames(name)
     body_of: dict[ir.Value, ir.Value] = {}
     for value in inputs:
         body_of[value] = ir.Value(name=names.of_input(value), shape=value.shape, type=value.type)
-    body: list[ir.Node] = []
-    for value in constants:
-        tensor = value.const_value
-        assert tensor is not None
-        local = names.unique("constants/" + (value.name or "").rpartition("/")[2])
-        constant = ir.Node("", "Constant", [], attributes=[ir.AttrTensor("value", tensor)], name=local)
-        constant.outputs[0].name = local
-        body_of[value] = constant.outputs[0]
-        body.append(constant)
-    for node in nodes:
-        copy = ir.Node(
-            node.domain,
-            node.op_type,
-            [None if value is None else body_of[value] for value in node.inputs],
-            attributes=list(node.attributes.values()),
-            num_outputs=len(node.outputs),
-            name=names.of_node(node),
-        )
-        for index, (old, new) in enumerate(zip(node.outputs, copy.outputs, strict=True)):
-            new.name = names.of_output(old, copy.name or "", index)
-            new.shape, new.type = old.shape, old.type
-            body_of[old] = new
-        body.append(copy)
+    body = [copy_constant(value, body_of, names) for value in constants]
+    body += [copy_node(node, body_of, names) for node in nodes]
 
     function = _function(model, kind, [body_of[v] for v in inputs], [body_of[v] for v in outputs], body, library)
     call = ir.Node(DOMAIN, function.name, inputs, num_outputs=len(outputs), name=name)
@@ -99,56 +81,10 @@ def _replace(model: ir.Model, name: str, kind: Kind, nodes: list[ir.Node], libra
         old.name = None
         new.name, new.shape, new.type, new.doc_string = final, shape, kind_of_value, doc
     for node in reversed(nodes):
+        for inner in nodes_within(node):  # what they took from outside is no longer used by them
+            for index in range(len(inner.inputs)):
+                inner.replace_input_with(index, None)
         graph.remove(node, safe=True)
-
-
-def _is_small_constant(value: ir.Value) -> bool:
-    tensor = value.const_value
-    return (
-        tensor is not None
-        and value.is_initializer()
-        and not value.is_graph_input()
-        and tensor.size <= _LARGEST_CONSTANT
-        and not (value.name or "").endswith(("/weight", "/bias"))
-    )
-
-
-class _LocalNames:
-    """Names inside a function: the path below the group's own, the same in every group of one make."""
-
-    def __init__(self, group: str) -> None:
-        self.group = group.removesuffix("/embedding")
-        self.taken: Counter[str] = Counter()
-
-    def unique(self, name: str) -> str:
-        name = _NUMBER.sub("", name)
-        self.taken[name] += 1
-        return name if self.taken[name] == 1 else f"{name}_{self.taken[name]}"
-
-    def of_input(self, value: ir.Value) -> str:
-        if value.is_initializer() and not value.is_graph_input():
-            return self.unique(self._below(value.name or ""))
-        if value.is_graph_input():
-            return self.unique(_word(value.name or ""))
-        return self.unique("sizes" if value.dtype == ir.DataType.INT64 else "x")
-
-    def of_node(self, node: ir.Node) -> str:
-        return self.unique(self._below(node.name or ""))
-
-    def of_output(self, value: ir.Value, node: str, index: int) -> str:
-        if value.is_graph_output():
-            return self.unique(_word(value.name or ""))
-        return node if index == 0 else f"{node}.{index}"
-
-    def _below(self, name: str) -> str:
-        if name.startswith(f"{self.group}/"):
-            return name.removeprefix(f"{self.group}/")
-        return re.sub(r"^\w+/(?:(?:stage|readout)_\d+/)?", "", name)
-
-
-def _word(name: str) -> str:
-    """``tokens`` for ``block_03_tokens``, ``fusion_scale`` for ``fusion_scale_2``."""
-    return re.sub(r"^block_\d+_", "", _NUMBER.sub("", name))
 
 
 def _function(
@@ -175,7 +111,9 @@ def _signature(node: ir.Node) -> tuple[object, ...]:
     attributes: list[tuple[object, ...]] = []
     for attribute in node.attributes.values():
         value = attribute.value
-        if isinstance(value, ir.TensorProtocol):
+        if isinstance(value, ir.Graph):
+            attributes.append((attribute.name, tuple(v.name for v in value.inputs), tuple(map(_signature, value))))
+        elif isinstance(value, ir.TensorProtocol):
             array = value.numpy()
             attributes.append((attribute.name, str(array.dtype), array.shape, array.tobytes()))
         else:
