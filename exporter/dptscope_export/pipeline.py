@@ -15,7 +15,7 @@ import dptscope
 from dptscope import ModelCard, contract
 from dptscope.contract import TensorSpec
 from dptscope.errors import DptscopeError
-from dptscope.model import companion_path
+from dptscope.model import companion_path, preview_path
 from dptscope_export.checkpoint import Checkpoint, read_checkpoint
 from dptscope_export.cost import cost
 from dptscope_export.families import Recognition, Wishes, recognise
@@ -26,17 +26,18 @@ from dptscope_export.graph.naming import name_axes, name_nodes, name_values
 from dptscope_export.graph.readable import make_readable
 from dptscope_export.graph.rows import lengthen_rows
 from dptscope_export.graph.simplify import say_reshapes, simplify
-from dptscope_export.graph.trace import trace_fusion, trace_whole
+from dptscope_export.graph.trace import FusionInputs, example_fusion_inputs, trace_fusion, trace_whole
 from dptscope_export.key_map import load_strictly
 from dptscope_export.models.dpt import DPT
-from dptscope_export.verify import verify
+from dptscope_export.models.preview import Preview, choose_level
+from dptscope_export.verify import verify, verify_preview
 from dptscope_export.write import append_metadata, publish, save, staging_folder
 
 DEFAULT_OPSET = 20  # the first with Gelu as one node
 OLDEST_OPSET = 18
 NEWEST_OPSET = 23
 
-STAGES = ("read", "recognise", "load", "trace", "trace fusion", "write", "verify", "publish")
+STAGES = ("read", "recognise", "load", "trace", "trace fusion", "trace preview", "verify", "publish")
 _PARITY_KEY = f"{contract.METADATA_PREFIX}parity"
 
 Report = Callable[[str, str], None]
@@ -49,6 +50,7 @@ class Exported:
     Attributes:
         model: path of ``NAME.onnx``.
         companion: path of ``NAME.fusion.onnx``.
+        preview: path of ``NAME.preview.onnx``.
         files: all files, with the weights beside the graph where there are any.
         card: the model's card, with the measured parity.
         notes: what the user should read.
@@ -56,6 +58,7 @@ class Exported:
 
     model: Path
     companion: Path
+    preview: Path
     files: tuple[Path, ...]
     card: ModelCard
     notes: tuple[str, ...]
@@ -70,7 +73,7 @@ def export(
     name: str | None = None,
     readable: bool = False,
 ) -> Exported:
-    """Export a checkpoint to ``NAME.onnx`` and ``NAME.fusion.onnx``.
+    """Export a checkpoint to ``NAME.onnx``, ``NAME.fusion.onnx`` and ``NAME.preview.onnx``.
 
     Args:
         checkpoint_path: a checkpoint file or a Hugging Face folder.
@@ -97,28 +100,46 @@ def export(
         card = _card(checkpoint, plan, opset)
         del checkpoint
 
-        staged_model, staged_companion = staged / target.name, companion_path(staged / target.name)
+        staged_model = staged / target.name
+        staged_companion, staged_preview = companion_path(staged_model), preview_path(staged_model)
         outputs = contract.model_outputs(plan.blocks, plan.has_cls, plan.fusion_channels)
         report("trace", "")
         whole = trace_whole(model, plan.sizes, outputs, opset)
         whole = _finish(whole, card, (contract.image_input(), *contract.fusion_scale_inputs()), outputs, target.stem)
-        report("trace fusion", "")
-        fusion = trace_fusion(model, plan.sizes, plan.fusion_channels, opset)
-        fusion_specs = (*contract.fusion_inputs(plan.fusion_channels), *contract.fusion_scale_inputs())
-        fusion = _finish(fusion, card, fusion_specs, (contract.depth_output(),), companion_path(target).stem)
-        report("write", "")
         _save(whole, staged_model, readable)
-        _save(fusion, staged_companion, readable)
-        del whole, fusion
+        del whole
+        report("trace fusion", "")
+        examples = example_fusion_inputs(model, plan.sizes)
+        preview = _preview(model, plan, examples)
+        fusion_specs = (*contract.fusion_inputs(plan.fusion_channels), *contract.fusion_scale_inputs())
+        for decoder, path, depth in (
+            (model, staged_companion, contract.depth_output()),
+            (preview, staged_preview, contract.preview_output()),
+        ):
+            if decoder is preview:
+                report("trace preview", "")
+            graph = trace_fusion(decoder, examples, plan.sizes.dynamic, depth, opset)
+            _save(_finish(graph, card, fusion_specs, (depth,), path.stem), path, readable)
+            del graph
         gc.collect()  # the traced programs hold cycles, and large models need the room
 
         parity = verify(model, staged_model, staged_companion, plan, lambda detail: report("verify", detail))
+        report("verify", "preview")
+        verify_preview(preview, model, staged_preview, plan)
         report("publish", target.name)
         card = replace(card, parity=parity)
-        for path in (staged_model, staged_companion):
+        for path in (staged_model, staged_companion, staged_preview):
             append_metadata(path, {_PARITY_KEY: card.to_metadata()[_PARITY_KEY]})
         files = publish(staged, target.parent, last=target.name)
-    return Exported(target, companion_path(target), tuple(files), card, plan.notes)
+    return Exported(target, companion_path(target), preview_path(target), tuple(files), card, plan.notes)
+
+
+def _preview(model: DPT, plan: Recognition, examples: FusionInputs) -> Preview:
+    """The model's preview, at the level that its native size affords."""
+    (height, width), (traced_height, traced_width) = plan.sizes.native, plan.sizes.traced
+    larger = height * width / (traced_height * traced_width)
+    pixels = tuple(map_bchw.shape[2] * map_bchw.shape[3] * larger for map_bchw in examples)
+    return Preview(model, choose_level(plan.fusion_channels, pixels)).eval()
 
 
 def build(checkpoint: Checkpoint, plan: Recognition) -> DPT:
@@ -144,9 +165,10 @@ def _target(checkpoint_path: Path, output: Path | None) -> Path:
         resolved = checkpoint_path.resolve()
         stem = resolved.name if resolved.is_dir() else resolved.stem
         output = Path(stem + contract.MODEL_SUFFIX)
-    if not output.name.endswith(contract.MODEL_SUFFIX) or output.name.endswith(contract.COMPANION_SUFFIX):
+    beside = (contract.COMPANION_SUFFIX, contract.PREVIEW_SUFFIX)
+    if not output.name.endswith(contract.MODEL_SUFFIX) or output.name.endswith(beside):
         raise DptscopeError(
-            f"expected an output that ends in {contract.MODEL_SUFFIX} (not {contract.COMPANION_SUFFIX}), got {output}"
+            f"expected an output that ends in {contract.MODEL_SUFFIX} (not {' or '.join(beside)}), got {output}"
         )
     return output
 

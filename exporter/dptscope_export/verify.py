@@ -18,6 +18,7 @@ from dptscope.session import open_session
 from dptscope_export.errors import VerificationError
 from dptscope_export.families.base import Recognition
 from dptscope_export.models.dpt import DPT, Features
+from dptscope_export.models.preview import Preview
 
 # Limits. Float32 noise of these models against float64 reaches 1e-4 of the depth's standard deviation and 8e-7 of a
 # block's mean norm; a wrong interpolation or epsilon shows from 1e-3 and 1e-5 on.
@@ -82,6 +83,34 @@ def verify(
     return Parity(worst.depth, worst.depth_range, worst.norms, worst.companion, tuple(worst.sizes))
 
 
+def verify_preview(preview: Preview, model: DPT, path: Path, plan: Recognition) -> None:
+    """Hold the exported preview against the torch one: interface, shapes and values, at every size of the plan.
+
+    Raises:
+        VerificationError: anything differs by more than the limits of this module.
+    """
+    session = open_session(path)
+    fusion_inputs = contract.fusion_inputs(plan.fusion_channels)
+    output = (contract.preview_output(),)
+    _check_interface(session, fusion_inputs, contract.fusion_scale_inputs(), output, plan.sizes.dynamic)
+    generator = torch.Generator().manual_seed(SEED)
+    for height, width in (*plan.sizes.trial, plan.sizes.native):
+        with torch.no_grad():
+            inputs = model.features(_lively_image(1, height, width, generator)).fusion_inputs
+            feeds = {spec.name: value.numpy() for spec, value in zip(fusion_inputs, inputs, strict=True)}
+            for setting in SCALED:
+                wanted = preview.depth(inputs, tuple(torch.full((1,), s) for s in setting)).numpy()
+                (got,) = session.run([contract.DEPTH], feeds | _scale_feeds(setting))
+                _check_depth(got, wanted, f"of the preview at {height} × {width} with scales {setting}")
+
+
+def _scale_feeds(setting: Sequence[float]) -> dict[str, Float32Array]:
+    return {
+        contract.fusion_scale_name(k): np.full(1, s, np.float32)
+        for k, s in zip(contract.FUSION_BLOCKS, setting, strict=True)
+    }
+
+
 def _lively_image(batch: int, height: int, width: int, generator: torch.Generator) -> torch.Tensor:
     """Normalised values with structure at all scales: a sum of noises, from coarse to fine."""
     image = torch.zeros(batch, 3, height, width)
@@ -142,10 +171,7 @@ def _compare(
         _check_values(got, expected, plan, where, worst)
         fusion_feeds = {name: got[name] for name in names if name.startswith("fusion_input_")}
         for setting in SCALED:
-            scales = {
-                contract.fusion_scale_name(k): np.full(1, s, np.float32)
-                for k, s in zip(contract.FUSION_BLOCKS, setting, strict=True)
-            }
+            scales = _scale_feeds(setting)
             wanted = model.depth(features.fusion_inputs, tuple(torch.full((1,), s) for s in setting)).numpy()
             (direct,) = whole.run([contract.DEPTH], {contract.IMAGE: image.numpy(), **scales})
             (through,) = fusion.run([contract.DEPTH], {**fusion_feeds, **scales})

@@ -12,6 +12,7 @@ CONTRACT_VERSION = "1"
 METADATA_PREFIX = "dptscope."
 MODEL_SUFFIX = ".onnx"
 COMPANION_SUFFIX = ".fusion.onnx"
+PREVIEW_SUFFIX = ".preview.onnx"
 
 FUSION_BLOCKS = (1, 2, 3, 4)  # 1 is the finest, 4 the coarsest
 
@@ -100,6 +101,11 @@ def fusion_inputs(channels: int) -> tuple[TensorSpec, ...]:
 def depth_output() -> TensorSpec:
     """The depth."""
     return TensorSpec(DEPTH, ("batch", "height", "width"), "relative inverse depth (larger is nearer), or metres")
+
+
+def preview_output() -> TensorSpec:
+    """The depth of the preview: the companion's inputs, a coarser answer."""
+    return TensorSpec(DEPTH, ("batch", "preview_height", "preview_width"), "depth at the size of a coarser map")
 
 
 def block_outputs(blocks: Sequence[BlockSpec]) -> tuple[TensorSpec, ...]:

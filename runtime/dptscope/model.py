@@ -45,16 +45,16 @@ class Prediction:
 def load(
     path: str | PathLike[str], providers: Sequence[str] | None = None, threads: int | None = None, spin: bool = True
 ) -> DepthModel:
-    """Open an exported model and, where it lies beside it, its fusion companion.
+    """Open an exported model and, where they lie beside it, its fusion companion and its preview.
 
     Args:
-        path: ``NAME.onnx``; the companion is ``NAME.fusion.onnx``.
+        path: ``NAME.onnx``; the companion is ``NAME.fusion.onnx``, the preview ``NAME.preview.onnx``.
         providers: onnxruntime execution providers; the CPU if None.
         threads: threads of a run; as many as this process may use if None.
         spin: whether idle threads wait by spinning; False where the process has other work to do, such as a window.
 
     Raises:
-        ModelFileError: no such file, no dptscope model, or a companion of another model.
+        ModelFileError: no such file, no dptscope model, or a companion or preview of another model.
         ProviderError: a provider that is not there.
     """
     return DepthModel(Path(path), providers, threads, spin)
@@ -63,6 +63,11 @@ def load(
 def companion_path(model_path: Path) -> Path:
     """``NAME.fusion.onnx`` beside ``NAME.onnx``."""
     return model_path.with_name(model_path.name.removesuffix(contract.MODEL_SUFFIX) + contract.COMPANION_SUFFIX)
+
+
+def preview_path(model_path: Path) -> Path:
+    """``NAME.preview.onnx`` beside ``NAME.onnx``."""
+    return model_path.with_name(model_path.name.removesuffix(contract.MODEL_SUFFIX) + contract.PREVIEW_SUFFIX)
 
 
 class DepthModel:
@@ -76,19 +81,26 @@ class DepthModel:
     def __init__(
         self, path: Path, providers: Sequence[str] | None = None, threads: int | None = None, spin: bool = True
     ) -> None:
-        if path.name.endswith(contract.COMPANION_SUFFIX):
-            raise ModelFileError(f"{path}: expected a model, got a fusion companion; name the model beside it")
+        for suffix, what in ((contract.COMPANION_SUFFIX, "fusion companion"), (contract.PREVIEW_SUFFIX, "preview")):
+            if path.name.endswith(suffix):
+                raise ModelFileError(f"{path}: expected a model, got a {what}; name the model beside it")
         self.path = path
         self._session = open_session(path, providers, threads, spin)
         self.card = ModelCard.from_metadata(self._session.get_modelmeta().custom_metadata_map, str(path))
         self._outputs = {output.name for output in self._session.get_outputs()}
         self._check_outputs()
-        self._companion = self._open_companion(providers, threads, spin)
+        self._companion = self._open_beside(companion_path(path), "companion", providers, threads, spin)
+        self._preview = self._open_beside(preview_path(path), "preview", providers, threads, spin)
 
     @property
     def has_companion(self) -> bool:
         """Whether another fusion scaling costs only the fusion and the head."""
         return self._companion is not None
+
+    @property
+    def has_preview(self) -> bool:
+        """Whether a coarse answer to another fusion scaling can be had for a fraction of the full one's time."""
+        return self._preview is not None
 
     def inputs(self) -> list[dict[str, Any]]:
         """Name, axes and whether it may be left out, of every input."""
@@ -108,17 +120,16 @@ class DepthModel:
         if missing:
             raise ModelFileError(f"{self.path}: expected the output {missing[0]}, which is not there; export it again")
 
-    def _open_companion(
-        self, providers: Sequence[str] | None, threads: int | None, spin: bool
+    def _open_beside(
+        self, path: Path, what: str, providers: Sequence[str] | None, threads: int | None, spin: bool
     ) -> ort.InferenceSession | None:
-        path = companion_path(self.path)
         if not path.is_file():
             return None
         session = open_session(path, providers, threads, spin)
         card = ModelCard.from_metadata(session.get_modelmeta().custom_metadata_map, str(path))
         if card.model_id != self.card.model_id:
             raise ModelFileError(
-                f"{path}: expected the companion of {self.path.name} (id {self.card.model_id}), "
+                f"{path}: expected the {what} of {self.path.name} (id {self.card.model_id}), "
                 f"got that of another model (id {card.model_id})"
             )
         return session
@@ -218,11 +229,33 @@ class DepthModel:
         Raises:
             ModelFileError: the companion is not there.
         """
-        if self._companion is None:
-            raise ModelFileError(f"{companion_path(self.path)}: the fusion companion is not there")
+        return self._decode(self._companion, companion_path(self.path), fusion_inputs, fusion_scales)
+
+    def preview(
+        self, fusion_inputs: Sequence[Float32Array], fusion_scales: FusionScales | NDArray[np.float32] = UNSCALED
+    ) -> Float32Array:
+        """The same as :meth:`fuse`, coarser and several times faster.
+
+        Returns:
+            depth, float32 ``[max(batch, n), height, width]`` at the size of one of the coarser fusion inputs.
+
+        Raises:
+            ModelFileError: the preview is not there.
+        """
+        return self._decode(self._preview, preview_path(self.path), fusion_inputs, fusion_scales)
+
+    @staticmethod
+    def _decode(
+        session: ort.InferenceSession | None,
+        path: Path,
+        fusion_inputs: Sequence[Float32Array],
+        fusion_scales: FusionScales | NDArray[np.float32],
+    ) -> Float32Array:
+        if session is None:
+            raise ModelFileError(f"{path}: expected this file beside the model, which is not there; export it again")
         feeds = {contract.fusion_input_name(k): v for k, v in zip(contract.FUSION_BLOCKS, fusion_inputs, strict=True)}
         feeds |= _scale_feeds(fusion_scales)
-        (depth_bhw,) = self._companion.run([contract.DEPTH], feeds)
+        (depth_bhw,) = session.run([contract.DEPTH], feeds)
         return np.asarray(depth_bhw)
 
 
@@ -247,7 +280,11 @@ class Scene:
         self.photo_size: tuple[int, int] = (image.shape[0], image.shape[1])
         self.input_size: tuple[int, int] = (input_bchw.shape[2], input_bchw.shape[3])
         blocks = [contract.block_tokens_name(index) for index in range(len(model.card.blocks))]
-        fusion = [contract.fusion_input_name(k) for k in contract.FUSION_BLOCKS] if model.has_companion else []
+        fusion = (
+            [contract.fusion_input_name(k) for k in contract.FUSION_BLOCKS]
+            if model.has_companion or model.has_preview
+            else []
+        )
         found = model.run(input_bchw, [contract.DEPTH, *blocks, *fusion])
         self._unscaled_hw: Float32Array = found[contract.DEPTH][0]
         self._tokens = tuple(found[name][0] for name in blocks) if keep_tokens else None
@@ -293,6 +330,20 @@ class Scene:
             )
         scaled_hw: Float32Array = self._model.run(self._input_bchw, [contract.DEPTH], fusion_scales)[contract.DEPTH][0]
         return scaled_hw
+
+    @property
+    def has_preview(self) -> bool:
+        """Whether :meth:`preview_depth` can answer."""
+        return self._model.has_preview
+
+    def preview_depth(self, fusion_scales: FusionScales) -> Float32Array:
+        """A coarse :meth:`raw_depth`, float32 ``[height, width]`` at a fraction of the input size.
+
+        Raises:
+            ModelFileError: the preview is not there.
+        """
+        coarse_hw: Float32Array = self._model.preview(self._fusion_inputs, _four(fusion_scales))[0]
+        return coarse_hw
 
     def depth(self, fusion_scales: FusionScales = UNSCALED) -> Float32Array:
         """Depth at the photo's size, float32 ``[height, width]``; see :meth:`raw_depth`."""

@@ -26,7 +26,11 @@ def test_export_says_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[s
     said = capsys.readouterr().out
     assert "told by the file's own metadata" in said
     assert "depth within" in said
-    assert sorted(path.name for path in target.parent.iterdir()) == ["mine.fusion.onnx", "mine.onnx"]
+    assert sorted(path.name for path in target.parent.iterdir()) == [
+        "mine.fusion.onnx",
+        "mine.onnx",
+        "mine.preview.onnx",
+    ]
     model = dptscope.load(target)
     assert model.has_companion
     assert model.card.source_file == "tiny.safetensors"
@@ -96,6 +100,8 @@ def test_weights_beside_the_graph(folder: Path, monkeypatch: pytest.MonkeyPatch,
         "apart.fusion.onnx",
         "apart.fusion.onnx.data",
         "apart.onnx.data",
+        "apart.preview.onnx",
+        "apart.preview.onnx.data",
         "apart.onnx",
     ]
     assert apart.model.stat().st_size < whole.model.stat().st_size / 2
@@ -122,5 +128,5 @@ def test_a_killed_export_leaves_nothing(folder: Path, monkeypatch: pytest.Monkey
     finally:
         signal.signal(signal.SIGTERM, handler)
     assert ended.value.code == 128 + signal.SIGTERM
-    assert sorted(staged) == ["out.fusion.onnx", "out.onnx"]
+    assert sorted(staged) == ["out.fusion.onnx", "out.onnx", "out.preview.onnx"]
     assert {path.name for path in folder.iterdir()} == before

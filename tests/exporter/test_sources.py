@@ -82,7 +82,8 @@ def test_export_by_the_name_of_a_repository(host: Host, environment: dict[str, s
     command = [sys.executable, "-m", "dptscope", "export", REPOSITORY]
     run = subprocess.run(command, env=environment, cwd=tmp_path / "work", capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
-    assert sorted(path.name for path in (tmp_path / "work").iterdir()) == ["tiny-hf.fusion.onnx", "tiny-hf.onnx"]
+    written = sorted(path.name for path in (tmp_path / "work").iterdir())
+    assert written == ["tiny-hf.fusion.onnx", "tiny-hf.onnx", "tiny-hf.preview.onnx"]
     card = dptscope.load(tmp_path / "work/tiny-hf.onnx").card
     assert card.source_file == REPOSITORY
     assert f"sha256:{card.source_sha256}" == sha256(weights)

@@ -79,6 +79,19 @@ class FakeScene:
             5 + a * rows / rows.max() + b * columns / columns.max() + c * np.sin(columns / 9) + d, np.float32
         )
 
+    @property
+    def has_preview(self) -> bool:
+        return self.model.has_preview
+
+    def preview_depth(self, fusion_scales: FusionScales) -> NDArray[np.float32]:
+        """Every seventh value; counted, and quick."""
+        self.model.previews += 1
+        seconds, self.model.fusion_seconds_a_pixel = self.model.fusion_seconds_a_pixel, 0.0
+        try:
+            return self.raw_depth(fusion_scales)[::7, ::7].copy()
+        finally:
+            self.model.fusion_seconds_a_pixel = seconds
+
     def depth(self, fusion_scales: FusionScales = UNSCALED) -> NDArray[np.float32]:
         import cv2
 
@@ -89,7 +102,11 @@ class FakeScene:
 class FakeModel:
     """Counts what it is asked, and can be slow."""
 
-    def __init__(self, card: ModelCard | None = None, fusion_ms: float = 0.0, encoder_ms: float = 0.0) -> None:
+    def __init__(
+        self, card: ModelCard | None = None, fusion_ms: float = 0.0, encoder_ms: float = 0.0, has_preview: bool = False
+    ) -> None:
+        self.has_preview = has_preview
+        self.previews = 0
         self.card = card if card is not None else make_card()
         pixels = self.card.native_size[0] * self.card.native_size[1]
         self.fusion_seconds_a_pixel = fusion_ms / 1000 / pixels

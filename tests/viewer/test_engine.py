@@ -73,6 +73,31 @@ def test_a_model_of_one_size_has_no_coarse_pass(photos: tuple[Path, ...]) -> Non
     assert [norms.shape for norms in frame.norms[::3]] == [(64, 64), (32, 32), (16, 16), (16, 16)]
 
 
+@pytest.mark.parametrize("dynamic", [True, False])
+def test_a_moving_slider_shows_the_preview(photos: tuple[Path, ...], dynamic: bool) -> None:
+    card = make_card() if dynamic else make_card(SWIN_BLOCKS, dynamic=False, native=256)
+    size = card.native_size[0]
+    model = FakeModel(card, fusion_ms=90.0, has_preview=True)
+    engine = Engine(model, photos, Pace(30.0))
+    question = Question(Subject(0, size), SCALED)
+    full = engine.full(question)
+    assert engine.wants_coarse(question)
+    frame = engine.coarse(question)
+    assert (frame.coarse, model.previews, len(model.prepared)) == (True, 1, 1)
+    assert frame.input_size == full.input_size and frame.norms is full.norms
+    assert frame.depth_hw.shape[0] < full.depth_hw.shape[0]
+    assert frame.fusion_ms < 30.0 < full.fusion_ms
+    assert engine.wants_coarse(question)  # how long a preview takes says nothing about the full picture
+    assert not engine.wants_coarse(Question(Subject(0, size)))
+
+
+def test_no_preview_where_the_full_picture_is_quick(photos: tuple[Path, ...]) -> None:
+    engine = Engine(FakeModel(has_preview=True), photos, Pace(30.0))
+    question = Question(Subject(0, 280), SCALED)
+    engine.full(question)
+    assert not engine.wants_coarse(question)
+
+
 def test_files_that_are_no_photos(tmp_path: Path, photos: tuple[Path, ...]) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.png").write_text("no photo")

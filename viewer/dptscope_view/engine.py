@@ -36,7 +36,10 @@ class SceneLike(Protocol):
     @property
     def block_tokens(self) -> tuple[Float32Array, ...]: ...
     def statistics(self) -> tuple[NormStatistics, ...]: ...
+    @property
+    def has_preview(self) -> bool: ...
     def raw_depth(self, fusion_scales: FusionScales = ...) -> Float32Array: ...
+    def preview_depth(self, fusion_scales: FusionScales) -> Float32Array: ...
     def depth(self, fusion_scales: FusionScales = ...) -> Float32Array: ...
 
 
@@ -97,7 +100,7 @@ class Frame:
         statistics: of the norms.
         tokens: one float32 ``[grid_height, grid_width, channels]`` a block, or None when nobody asked.
         input_size: height and width at which the model saw the photo.
-        coarse: it saw it smaller than was asked; the full picture follows.
+        coarse: it saw it smaller than was asked, or the depth is the model's preview; the full picture follows.
         encoder_ms: what the encoder took when this subject was prepared.
         fusion_ms: what fusion and head took for these scales; 0 for the unmodified model, which the encoder's run includes.
         number: different for every frame.
@@ -165,6 +168,9 @@ class Engine:
 
     def wants_coarse(self, question: Question) -> bool:
         """Whether the full picture would take longer than the budget, and a coarse one would not."""
+        if self._can_preview(question):
+            expected_ms = self.pace.expect("fusion", self._pixels(question))
+            return expected_ms is None or expected_ms > self.pace.budget_ms
         card = self.model.card
         if not card.dynamic or self._coarse_size(question) >= question.subject.size:
             return False
@@ -179,11 +185,14 @@ class Engine:
         return any(ms is None for ms in expected) or sum(ms for ms in expected if ms) > self.pace.budget_ms
 
     def coarse(self, question: Question) -> Frame:
-        """A smaller picture of the same, soon.
+        """A smaller picture of the same, soon: the model's preview where the encoder has run and the file has one.
 
         Raises:
             DptscopeError: the photo cannot be read, or the model does not take it.
         """
+        if self._can_preview(question):
+            assert self._full is not None
+            return self._frame(self._full, question, coarse=True)
         smaller = Subject(
             question.subject.photo, self._coarse_size(question), question.subject.crop, question.subject.square
         )
@@ -210,6 +219,13 @@ class Engine:
         self.full(question)
         assert self._full is not None
         return self._full.scene.depth(question.scales)
+
+    def _can_preview(self, question: Question) -> bool:
+        """Whether only the scales differ from what has been prepared, and the file has a preview."""
+        full = self._full
+        return (
+            self.is_prepared(question) and full is not None and full.scene.has_preview and question.scales != UNSCALED
+        )
 
     def _still_fits(self, kept: Subject, wanted: Subject, kept_size: tuple[int, int]) -> bool:
         same = (kept.photo, kept.crop, kept.square) == (wanted.photo, wanted.crop, wanted.square)
@@ -253,9 +269,10 @@ class Engine:
     def _frame(self, prepared: _Prepared, question: Question, coarse: bool) -> Frame:
         scene = prepared.scene
         start = time.perf_counter()
-        depth_hw = scene.raw_depth(question.scales)
+        preview = coarse and prepared is self._full
+        depth_hw = scene.preview_depth(question.scales) if preview else scene.raw_depth(question.scales)
         took = (time.perf_counter() - start) * 1000
-        if question.scales != UNSCALED:
+        if question.scales != UNSCALED and not preview:
             self.pace.learn("fusion", scene.input_size[0] * scene.input_size[1], took)
         return Frame(
             question=question,

@@ -17,8 +17,11 @@ from dptscope import contract
 from dptscope_export.families.base import Sizes
 from dptscope_export.graph.wrappers import FusionGraph, WholeGraph
 from dptscope_export.models.dpt import DPT
+from dptscope_export.models.preview import Preview
 
 TRACED_BATCH = 2  # one would be taken for a constant
+
+FusionInputs = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 def trace_whole(model: DPT, sizes: Sizes, outputs: Sequence[contract.TensorSpec], opset: int) -> ir.Model:
@@ -39,20 +42,25 @@ def trace_whole(model: DPT, sizes: Sizes, outputs: Sequence[contract.TensorSpec]
     )
 
 
-def trace_fusion(model: DPT, sizes: Sizes, fusion_channels: int, opset: int) -> ir.Model:
-    """Trace fusion inputs and scales to depth: the companion."""
-    height, width = sizes.traced
+def example_fusion_inputs(model: DPT, sizes: Sizes) -> FusionInputs:
+    """What the encoder gives at the size that is traced."""
     with torch.no_grad():
-        fusion_inputs = model.features(torch.zeros(TRACED_BATCH, 3, height, width)).fusion_inputs
+        return model.features(torch.zeros(TRACED_BATCH, 3, *sizes.traced)).fusion_inputs
+
+
+def trace_fusion(
+    decoder: DPT | Preview, examples: FusionInputs, dynamic: bool, output: contract.TensorSpec, opset: int
+) -> ir.Model:
+    """Trace fusion inputs and scales to depth, with the model itself (the companion) or with its preview."""
     # The sizes of the four maps depend on each other; the exporter finds out how.
-    axes = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC} if sizes.dynamic else {0: Dim.DYNAMIC}
+    axes = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC} if dynamic else {0: Dim.DYNAMIC}
     scales = _example_scales()
     return _export(
-        FusionGraph(model),
-        examples=(*fusion_inputs, *scales),
-        dynamic_shapes=(*(axes for _ in fusion_inputs), *(None for _ in scales)),
-        inputs=(*contract.fusion_inputs(fusion_channels), *contract.fusion_scale_inputs()),
-        outputs=(contract.depth_output(),),
+        FusionGraph(decoder),
+        examples=(*examples, *scales),
+        dynamic_shapes=(*(axes for _ in examples), *(None for _ in scales)),
+        inputs=(*contract.fusion_inputs(examples[0].shape[1]), *contract.fusion_scale_inputs()),
+        outputs=(output,),
         opset=opset,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from dptscope_export.models.dpt import DPT
+from dptscope_export.models.preview import Preview
 
 # Name of the attribute that holds the model in both wrappers; taken off the module paths in the graph.
 MODEL_ATTRIBUTE = "model"
@@ -33,9 +34,9 @@ class WholeGraph(nn.Module):
 
 
 class FusionGraph(nn.Module):
-    """The companion: fusion inputs and scales to depth."""
+    """The companion and the preview: fusion inputs and scales to depth."""
 
-    def __init__(self, model: DPT) -> None:
+    def __init__(self, model: DPT | Preview) -> None:
         super().__init__()
         self.model = model
 
@@ -51,4 +52,5 @@ class FusionGraph(nn.Module):
         fusion_scale_4: Tensor,
     ) -> Tensor:
         fusion_inputs = (fusion_input_1, fusion_input_2, fusion_input_3, fusion_input_4)
-        return self.model.depth(fusion_inputs, (fusion_scale_1, fusion_scale_2, fusion_scale_3, fusion_scale_4))
+        scales = (fusion_scale_1, fusion_scale_2, fusion_scale_3, fusion_scale_4)
+        return self.model.depth(fusion_inputs, scales)

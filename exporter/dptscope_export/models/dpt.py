@@ -78,7 +78,10 @@ class FusionBlock(nn.Module):
         self.doubles = doubles
 
     def forward(self, x_bchw: Tensor, next_bchw: Tensor | None) -> Tensor:
-        x_bchw = self.out_conv(self.residual_unit(x_bchw))
+        return self.enlarge(self.out_conv(self.residual_unit(x_bchw)), next_bchw)
+
+    def enlarge(self, x_bchw: Tensor, next_bchw: Tensor | None) -> Tensor:
+        """Resize to the size of the next finer map, or to twice its own where there is none."""
         if self.doubles or next_bchw is None:
             # The same sizes as below, said as a constant: onnxruntime keeps its blocked convolution layout only across
             # a resize whose scales are constant whole numbers.
@@ -150,6 +153,9 @@ class DepthHead(nn.Module):
     def forward(self, x_bchw: Tensor) -> Tensor:
         x_bchw = self.conv1(x_bchw)
         x_bchw = F.interpolate(x_bchw, scale_factor=self.upsample, mode="bilinear", align_corners=True)
-        depth_b1hw = self.conv3(F.relu(self.conv2(x_bchw)))
+        return self.activate(self.conv3(F.relu(self.conv2(x_bchw))))
+
+    def activate(self, depth_b1hw: Tensor) -> Tensor:
+        """Depth ``[batch, height, width]`` from the last convolution's map."""
         depth_b1hw = F.relu(depth_b1hw) if self.max_depth is None else depth_b1hw.sigmoid() * self.max_depth
         return depth_b1hw.squeeze(1)

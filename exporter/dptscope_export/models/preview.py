@@ -1,0 +1,101 @@
+"""Fusion and head at the resolution of a coarser map: what is shown while a slider moves.
+
+Most of the arithmetic of a decoder is spent on its finest maps, which are smooth: the head convolves a map that was
+enlarged seven times over. So the maps finer than the chosen one are averaged down to it, nothing is enlarged beyond it, and
+each 3×3 kernel is replaced by the one that reads the same places of the coarser map, with linear interpolation between its
+samples. The coarser blocks, and what the sliders do, stay as they are.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dptscope_export.models.dpt import DPT, FUSION_BLOCKS, DepthHead, Fusion, FusionBlock
+
+LEVELS = (1, 2, 3)  # the map at whose resolution the preview is
+LARGEST_FLOPS = 4e9  # of the finest level that is taken: about 25 ms on two cores
+
+
+def choose_level(channels: int, map_pixels: tuple[float, ...]) -> int:
+    """The finest level whose fusion blocks take at most :data:`LARGEST_FLOPS`, else the coarsest.
+
+    Args:
+        channels: of the fusion maps.
+        map_pixels: pixels of the four maps, fine to coarse, at the size that most photos will have.
+    """
+    for level in LEVELS:
+        pixels = sum(map_pixels[max(number, level) - 1] for number in FUSION_BLOCKS)
+        if 2 * 2 * 9 * channels**2 * pixels <= LARGEST_FLOPS:  # two convolutions of 3×3 a block
+            return level
+    return LEVELS[-1]
+
+
+class Preview(nn.Module):
+    """The coarse decoder of a model, with weights derived from the model's.
+
+    Args:
+        model: the whole model; it is not changed.
+        level: the map, 1 (finest) to 3, at whose resolution the depth comes out.
+    """
+
+    def __init__(self, model: DPT, level: int) -> None:
+        super().__init__()
+        self.level = level
+        self.fusion: Fusion = copy.deepcopy(model.fusion)
+        assert isinstance(model.head, DepthHead)
+        self.head: DepthHead = copy.deepcopy(model.head)
+        for number in FUSION_BLOCKS:
+            unit = self._block(number).residual_unit
+            for convolution in (unit.conv1, unit.conv2):
+                _coarsen(convolution, 2.0 ** max(level - number, 0))
+        enlarged = 2.0**level  # the head sees the finest map at twice its size
+        _coarsen(self.head.conv1, enlarged)
+        _coarsen(self.head.conv2, enlarged * self.head.upsample)
+
+    def depth(self, fusion_inputs: tuple[Tensor, ...], fusion_scales: tuple[Tensor, ...]) -> Tensor:
+        """Depth ``[batch, height, width]`` at the size of map ``level``; arguments as in :meth:`DPT.depth`."""
+        maps = [
+            F.avg_pool2d(map_bchw, 2 ** (self.level - number)) if number < self.level else map_bchw
+            for number, map_bchw in zip(FUSION_BLOCKS, fusion_inputs, strict=True)
+        ]
+        x_bchw = maps[-1] * _factor(fusion_scales[-1])
+        for number in reversed(FUSION_BLOCKS):
+            if number < FUSION_BLOCKS[-1]:
+                x_bchw = x_bchw * _factor(fusion_scales[number - 1]) + maps[number - 1]
+            block = self._block(number)
+            x_bchw = block.out_conv(block.residual_unit(x_bchw))
+            if number > self.level:
+                x_bchw = block.enlarge(x_bchw, maps[number - 2])
+        return self.head.activate(self.head.conv3(F.relu(self.head.conv2(self.head.conv1(x_bchw)))))
+
+    def _block(self, number: int) -> FusionBlock:
+        block = self.fusion.get_submodule(f"block_{number}")
+        assert isinstance(block, FusionBlock)
+        return block
+
+
+def _factor(scale: Tensor) -> Tensor:
+    return scale[:, None, None, None]
+
+
+def _coarsen(convolution: nn.Conv2d, factor: float) -> None:
+    convolution.weight = nn.Parameter(coarse_kernel(convolution.weight, factor), requires_grad=False)
+
+
+def coarse_kernel(weight_oihw: Tensor, factor: float) -> Tensor:
+    """A 3×3 kernel for a grid that is ``factor`` times coarser, ``[out, in, 3, 3]``.
+
+    On a map that is linear between the coarse samples it gives what the original gives on the fine grid: a tap one fine
+    sample away lies ``1 / factor`` of the way to the coarse neighbour.
+    """
+    near = 1 / factor
+    taps = torch.tensor(
+        [[near, 1 - near, 0.0], [0.0, 1.0, 0.0], [0.0, 1 - near, near]],
+        dtype=weight_oihw.dtype,
+        device=weight_oihw.device,
+    )
+    return torch.einsum("oihw,hy,wx->oiyx", weight_oihw, taps, taps)
