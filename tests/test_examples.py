@@ -67,3 +67,16 @@ def test_onnxruntime_only(
     scene = dptscope.load(tiny_model).prepare(photo)
     wanted = scene.depth(scales) if scales else scene.depth()  # type: ignore[arg-type]
     np.testing.assert_allclose(np.load(tmp_path / "depth.npy"), wanted, atol=1e-4 * wanted.std())
+
+
+def test_required_scales(tiny_model: Path, tmp_path: Path) -> None:
+    """The same numbers; the scales are inputs that must be fed."""
+    import onnxruntime as ort
+
+    run("required_scales.py", tiny_model, tmp_path / "required.onnx")
+    scales = {f"fusion_scale_{k}": np.float32([value]) for k, value in enumerate((1, 0.5, -1, 2), start=1)}
+    image = np.random.default_rng(0).normal(size=(1, 3, 70, 70)).astype(np.float32)
+    before, after = ort.InferenceSession(tiny_model), ort.InferenceSession(tmp_path / "required.onnx")
+    assert [node.name for node in after.get_inputs()] == ["image", *scales]
+    feeds = {"image": image, **scales}
+    np.testing.assert_array_equal(after.run(["depth"], feeds)[0], before.run(["depth"], feeds)[0])
