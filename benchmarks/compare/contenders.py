@@ -20,6 +20,7 @@ Float32Array = NDArray[np.float32]
 Run = Callable[[], Float32Array]
 
 OURS, TORCH, PLAIN, OPENVINO = "dptscope", "torch eager", "plain ONNX", "OpenVINO"
+PREVIEW = "dptscope, preview"
 MOVED = (1.0, 0.5, 1.0, 1.0)
 """The scales of a slider move; which slider it is makes no difference to a whole run of the companion."""
 
@@ -54,10 +55,13 @@ def move_runs(files: Files, model: dptscope.DepthModel, image: Float32Array) -> 
     names = [contract.fusion_input_name(k) for k in contract.FUSION_BLOCKS]
     found = model.run(image, names)
     fusion_inputs = [found[name] for name in names]
-    return {
+    runs: dict[str, Run] = {
         OURS: lambda: model.fuse(fusion_inputs, MOVED),
         TORCH: torch_fusion(load_torch(files), torch.from_numpy(image)),
     }
+    if model.has_preview:
+        runs[PREVIEW] = lambda: model.preview(fusion_inputs, MOVED)
+    return runs
 
 
 def torch_fusion(model: Any, image: torch.Tensor) -> Run:

@@ -89,7 +89,11 @@ def export_ours(subject: Subject, files: Files) -> None:
 
 
 def export_plain(subject: Subject, files: Files) -> None:
-    """torch's current exporter with its defaults, any batch and size where the model traces so."""
+    """torch's current exporter with its defaults, any batch and size where the model traces so.
+
+    The Depth Anything of transformers does not, though the exporter does not say: the file is right only at the size of the
+    example, whose position embedding and output size it keeps.
+    """
     files.plain.parent.mkdir(parents=True, exist_ok=True)
     axes: dict[int, Any] = {0: torch.export.Dim.DYNAMIC}
     if subject.any_size:

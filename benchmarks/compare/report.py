@@ -30,6 +30,8 @@ def show(console: Console, machine: Mapping[str, Any], rates: Mapping[str, float
     for result in results:
         console.print(_table(f"{result.subject} at {result.size}²: image to depth", result.whole, result.differences))
         console.print(_table(f"{result.subject} at {result.size}²: one move of a slider", result.move, {}))
+        if result.preview_psnr is not None:
+            console.print(f"preview against the full picture: {result.preview_psnr:.1f} dB (random weights)")
         total = sum(result.flops.values()) / 1e9
         console.print(
             f"{total:.0f} GFLOP ({result.flops['convolution'] / 1e9:.0f} in convolutions) at {result.rate:.0f} GFLOP/s: "
@@ -38,9 +40,7 @@ def show(console: Console, machine: Mapping[str, Any], rates: Mapping[str, float
 
 
 def _table(title: str, times: Mapping[str, Times], differences: Mapping[str, float]) -> Table:
-    table = Table(
-        "", "ms", "÷ dptscope", "difference of depth from torch, of its range", title=title, title_justify="left"
-    )
+    table = Table("", "ms", "÷ dptscope", "from torch, of the range", title=title, title_justify="left")
     for name, taken in times.items():
         difference = f"{differences[name]:.1e}" if name in differences else ""
         table.add_row(name, f"{taken.median:.1f}", f"{taken.ratio_to(times[OURS]):.2f}", difference)

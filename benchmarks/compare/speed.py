@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 import dptscope
-from benchmarks.compare.contenders import OURS, TORCH, lively_image, move_runs, whole_runs
+from benchmarks.compare.contenders import OURS, PREVIEW, TORCH, lively_image, move_runs, whole_runs
 from benchmarks.compare.files import Files
 from benchmarks.compare.flops import count_flops
 from benchmarks.compare.subjects import Subject
 from benchmarks.compare.timing import Times, interleave
 from dptscope import contract
+from dptscope.resize import Float32Array, resize_depth
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Result:
         whole: image to depth, by contender.
         move: another fusion scaling, by contender.
         differences: largest difference of the depth from torch's, in its range, by contender.
+        preview_psnr: of the preview, enlarged, against the full picture, in decibels; None without a preview.
         flops: of the whole graph; see :func:`benchmarks.compare.flops.count_flops`.
     """
 
@@ -34,6 +36,7 @@ class Result:
     whole: dict[str, Times]
     move: dict[str, Times]
     differences: dict[str, float]
+    preview_psnr: float | None
     flops: dict[str, float]
 
     @property
@@ -48,6 +51,7 @@ class Result:
             "whole_ms": {name: list(times.rounds) for name, times in self.whole.items()},
             "move_ms": {name: list(times.rounds) for name, times in self.move.items()},
             "differences_of_range": self.differences,
+            "preview_psnr_db": self.preview_psnr,
             "gigaflops": {kind: flops / 1e9 for kind, flops in self.flops.items()},
             "gigaflops_a_second": self.rate,
         }
@@ -62,13 +66,21 @@ def measure(subject: Subject, files: Files, threads: int, rounds: int) -> Result
     move = move_runs(files, model, image)
     depths = {name: run() for name, run in whole.items()}
     unit = float(np.ptp(depths[TORCH]))
-    # In one go, so that the whole graph is timed once and stands in both tables.
-    taken = interleave({**whole, **{f"move: {name}": run for name, run in move.items()}}, rounds)
+    whole_taken = interleave(whole, rounds)
+    move_taken = interleave(move, rounds, in_a_row=3)  # a hand on a slider asks again and again
     return Result(
         subject=subject.name,
         size=subject.size,
-        whole={name: taken[name] for name in whole},
-        move={**{name: taken[f"move: {name}"] for name in move}, "dptscope, whole graph": taken[OURS]},
+        whole=whole_taken,
+        move={**move_taken, "dptscope, whole graph": whole_taken[OURS]},
         differences={name: float(np.abs(depth - depths[TORCH]).max()) / unit for name, depth in depths.items()},
+        preview_psnr=psnr(move[PREVIEW]()[0], move[OURS]()[0]) if PREVIEW in move else None,
         flops=flops,
     )
+
+
+def psnr(coarse_hw: Float32Array, full_hw: Float32Array) -> float:
+    """Peak signal-to-noise ratio in decibels of a coarse depth, enlarged bilinearly; the peak is the full depth's range."""
+    enlarged = resize_depth(coarse_hw, (full_hw.shape[0], full_hw.shape[1]), "bilinear_align_corners")
+    error = (enlarged - full_hw) / np.ptp(full_hw)
+    return float(-10 * np.log10(np.square(error).mean()))

@@ -103,6 +103,11 @@ SUBJECTS = {
         Subject("vits", 518, lambda: _depth_anything(384, 12, [3, 6, 9, 12], [48, 96, 192, 384], 64), _V2),
         Subject("beit_base", 384, _beit_base),
         Subject("swinv2_tiny", 256, _swinv2_tiny, any_size=False),
-        Subject("vitl", 518, lambda: _depth_anything(1024, 24, [5, 12, 18, 24], [256, 512, 1024, 1024], 256), _V2),
+        Subject(
+            "vitl",
+            518,
+            lambda: _depth_anything(1024, 24, [5, 12, 18, 24], [256, 512, 1024, 1024], 256),
+            _V2,
+        ),
     )
 }

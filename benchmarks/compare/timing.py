@@ -26,12 +26,13 @@ class Times:
         return statistics.median(mine / theirs for mine, theirs in zip(self.rounds, other.rounds, strict=True))
 
 
-def interleave(contenders: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, Times]:
+def interleave(contenders: Mapping[str, Callable[[], object]], rounds: int, in_a_row: int = 1) -> dict[str, Times]:
     """Run all contenders in turn, ``rounds`` times after a warm-up.
 
     Args:
         contenders: what to call, by name.
         rounds: how often.
+        in_a_row: runs of a contender in a round, of which the last counts: more than one for what follows itself in use.
 
     Returns:
         wall times, by name.
@@ -43,7 +44,8 @@ def interleave(contenders: Mapping[str, Callable[[], object]], rounds: int) -> d
     for _ in range(rounds):
         for name, run in contenders.items():
             time.sleep(SETTLE_SECONDS)
-            start = time.perf_counter()
-            run()
+            for _ in range(in_a_row):
+                start = time.perf_counter()
+                run()
             taken[name].append((time.perf_counter() - start) * 1000)
     return {name: Times(tuple(values)) for name, values in taken.items()}
