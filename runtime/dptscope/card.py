@@ -8,12 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from dptscope.card_values import check_values
 from dptscope.contract import CONTRACT_VERSION, METADATA_PREFIX, BlockSpec
 from dptscope.errors import ModelFileError
 
 DepthKind = Literal["relative", "metric"]
 ResizeRule = Literal["lower_bound", "minimal", "exact"]
 OutputResize = Literal["bilinear_align_corners", "bilinear", "bicubic"]
+
+_KINDS = {
+    "depth_kind": get_args(DepthKind),
+    "resize_rule": get_args(ResizeRule),
+    "output_resize": get_args(OutputResize),
+}
 _LATER = ("parameters", "flops")  # files of the first release do not have them
 
 
@@ -151,6 +158,7 @@ class ModelCard:
                 else json.loads(_entry(metadata, field.name))
                 for field in dataclasses.fields(cls)
             }
+            check_values(values, _KINDS)
             for name in _LATER:
                 if values[name] is not None and (not isinstance(values[name], int) or values[name] < 0):
                     raise ValueError(f"{name} must be a whole number, got {values[name]!r:.60}")
@@ -164,11 +172,12 @@ class ModelCard:
             if values["parity"] is not None:
                 sizes = tuple(_pair(size) for size in values["parity"]["sizes"])
                 values["parity"] = Parity(**{**values["parity"], "sizes": sizes})
-            if values["depth_kind"] not in get_args(DepthKind):
-                raise ValueError(f"depth kind {values['depth_kind']!r}")
             return cls(**values)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelFileError(f"{source}: its dptscope metadata is damaged ({error}); export it again") from error
+        except KeyError as error:
+            raise ModelFileError(f"{source}: its dptscope metadata has no {error}; export it again") from error
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ModelFileError(f"{source}: its dptscope metadata is damaged ({reason}); export it again") from error
 
 
 def _entry(metadata: Mapping[str, str], name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,12 @@ from dptscope.netron import open_model
 
 ENTRY_POINTS = "dptscope.commands"
 ERROR_STATUS = 2
+
+# Read by libraries when they are imported, which a command does after this module. What the user has set is kept.
+ENVIRONMENT = {
+    "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime from 1.29 on reports names and hashes of models to its maker
+    "OPENCV_IO_MAX_IMAGE_PIXELS": str(1 << 28),  # as dptscope.images.MOST_PIXELS, but before anything is decoded
+}
 
 Scales = tuple[float, float, float, float]
 
@@ -73,16 +80,27 @@ def _end(number: int, _frame: FrameType | None) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run the command and return its exit status."""
     logging.basicConfig(level=logging.WARNING, format="dptscope: %(message)s")
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     try:
         status = build_app()(args=list(arguments) or ["--help"], prog_name="dptscope", standalone_mode=False)
     except (DptscopeError, typer.TyperException) as error:
         text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
-        print(f"dptscope: {' '.join(text.split())}", file=sys.stderr)  # noqa: T201
-        return ERROR_STATUS
+        return _complain(text)
+    except MemoryError:
+        return _complain("not enough memory")
+    except OSError as error:  # a disk, a folder or a pipe at fault, not the program
+        return _complain(": ".join(str(part) for part in (error.filename, error.strerror or error) if part))
     except (KeyboardInterrupt, typer.Abort):
         print("dptscope: interrupted", file=sys.stderr)  # noqa: T201
         return 130
     return status if isinstance(status, int) else 0
+
+
+def _complain(text: str) -> int:
+    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    print(f"dptscope: {line}", file=sys.stderr)  # noqa: T201
+    return ERROR_STATUS
 
 
 def _show_version(wanted: bool) -> None:

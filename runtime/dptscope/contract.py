@@ -12,6 +12,7 @@ CONTRACT_VERSION = "1"
 METADATA_PREFIX = "dptscope."
 MODEL_SUFFIX = ".onnx"
 COMPANION_SUFFIX = ".fusion.onnx"
+WEIGHTS_SUFFIX = ".data"  # NAME.onnx.data: weights of a graph above 2 GB, in one plain file beside it
 PREVIEW_SUFFIX = ".preview.onnx"
 
 FUSION_BLOCKS = (1, 2, 3, 4)  # 1 is the finest, 4 the coarsest

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ from numpy.typing import NDArray
 from dptscope.errors import DptscopeError, ImageError
 from dptscope.prepare import UInt8Array
 
+MOST_PIXELS = 1 << 28
+"""Pixels of the largest photo that is read: 16,384 × 16,384. A small file can claim any number."""
+
 
 def read_image(path: Path) -> UInt8Array:
     """Read a photo as the original projects do: uint8 ``[height, width, 3]``, blue first, EXIF orientation applied.
@@ -26,12 +31,44 @@ def read_image(path: Path) -> UInt8Array:
     """
     if not path.is_file():
         raise ImageError(f"{path}: no such file")
-    data = np.fromfile(path, dtype=np.uint8)
-    # Decoded from memory: cv2.imread prints a warning of its own for every file that is no image.
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    try:
+        data = np.fromfile(path, dtype=np.uint8)
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read ({error.strerror})") from error
+    try:
+        with _decoders_silenced():
+            image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except (cv2.error, MemoryError) as error:  # sizes that OpenCV or the machine cannot hold
+        reason = " ".join(str(error).partition("error: ")[2].split())[:160] or "not enough memory"
+        raise ImageError(f"{path}: expected a photo that can be decoded, got one that cannot ({reason})") from error
     if image is None:
-        raise ImageError(f"{path}: expected a photo (JPEG, PNG, …), got something OpenCV cannot read")
+        raise ImageError(f"{path}: expected a photo (JPEG, PNG, …), got something OpenCV cannot read, or a part of one")
+    height, width = image.shape[:2]
+    if height * width > MOST_PIXELS:
+        raise ImageError(
+            f"{path}: expected a photo of at most {MOST_PIXELS / 1e6:.0f} megapixels, got {width} × {height}"
+        )
     return np.asarray(image, dtype=np.uint8)
+
+
+@contextmanager
+def _decoders_silenced() -> Iterator[None]:
+    """Send what the decoders write to standard error nowhere: libpng and libtiff write there themselves, past Python and
+    OpenCV's log level, about files that are refused a moment later and about harmless oddities of good ones."""
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    try:
+        kept = os.dup(2)
+    except OSError:  # this process has no standard error
+        yield
+        return
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def write_atomically(path: Path, data: bytes) -> None:

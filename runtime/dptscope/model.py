@@ -20,6 +20,7 @@ from dptscope.norms import NormStatistics, norm_statistics, token_norms
 from dptscope.prepare import check_image, check_input_shape, prepare_image
 from dptscope.resize import Float32Array, resize_depth
 from dptscope.session import open_session
+from dptscope.signature import check_inputs, check_outputs
 
 logger = logging.getLogger("dptscope")
 
@@ -88,9 +89,10 @@ class DepthModel:
         self._session = open_session(path, providers, threads, spin)
         self.card = ModelCard.from_metadata(self._session.get_modelmeta().custom_metadata_map, str(path))
         self._outputs = {output.name for output in self._session.get_outputs()}
-        self._check_outputs()
-        self._companion = self._open_beside(companion_path(path), "companion", providers, threads, spin)
-        self._preview = self._open_beside(preview_path(path), "preview", providers, threads, spin)
+        self._check_graph()
+        whole, coarse = contract.depth_output(), contract.preview_output()
+        self._companion = self._open_beside(companion_path(path), "companion", whole, providers, threads, spin)
+        self._preview = self._open_beside(preview_path(path), "preview", coarse, providers, threads, spin)
 
     @property
     def has_companion(self) -> bool:
@@ -113,15 +115,21 @@ class DepthModel:
         """Name and axes of every output."""
         return [{"name": node.name, "axes": list(node.shape)} for node in self._session.get_outputs()]
 
-    def _check_outputs(self) -> None:
+    def _check_graph(self) -> None:
         card = self.card
-        expected = contract.model_outputs(card.blocks, card.has_cls, card.fusion_channels)
-        missing = [spec.name for spec in expected if spec.name not in self._outputs]
-        if missing:
-            raise ModelFileError(f"{self.path}: expected the output {missing[0]}, which is not there; export it again")
+        outputs = contract.model_outputs(card.blocks, card.has_cls, card.fusion_channels)
+        check_inputs(self.path, self._session.get_inputs(), (contract.image_input(),))
+        check_outputs(self.path, self._session.get_outputs(), outputs)
+        check_inputs(self.path, self._session.get_overridable_initializers(), contract.fusion_scale_inputs())
 
     def _open_beside(
-        self, path: Path, what: str, providers: Sequence[str] | None, threads: int | None, spin: bool
+        self,
+        path: Path,
+        what: str,
+        depth: contract.TensorSpec,
+        providers: Sequence[str] | None,
+        threads: int | None,
+        spin: bool,
     ) -> ort.InferenceSession | None:
         if not path.is_file():
             return None
@@ -132,6 +140,9 @@ class DepthModel:
                 f"{path}: expected the {what} of {self.path.name} (id {self.card.model_id}), "
                 f"got that of another model (id {card.model_id})"
             )
+        check_inputs(path, session.get_inputs(), contract.fusion_inputs(self.card.fusion_channels))
+        check_inputs(path, session.get_overridable_initializers(), contract.fusion_scale_inputs())
+        check_outputs(path, session.get_outputs(), (depth,))
         return session
 
     def predict(self, image_bgr: NDArray[Any], *, size: int | None = None, square: bool = False) -> Prediction:

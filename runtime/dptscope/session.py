@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import onnxruntime as ort
+from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from dptscope.errors import ModelFileError, ProviderError
+from dptscope.errors import DptscopeError, ModelFileError, ProviderError
+from dptscope.structure import check_structure
 
 DEFAULT_PROVIDERS = ("CPUExecutionProvider",)
-_ERRORS_ONLY = 3  # onnxruntime warns about every initializer that can be overridden; ours are meant to be
+_FATAL_ONLY = (
+    4  # what goes wrong comes as an exception; the log says it a second time, and warns of scales with a default
+)
 
-_BAD_FILE = (
+_ORT_ERRORS = (
     ort_errors.InvalidProtobuf,
     ort_errors.InvalidGraph,
     ort_errors.Fail,
     ort_errors.NotImplemented,
     ort_errors.InvalidArgument,
     ort_errors.RuntimeException,
+    ort_errors.NoSuchFile,
+    ort_errors.EPFail,
 )
 
 
@@ -47,7 +55,7 @@ def _cgroup_quota(root: Path) -> float | None:
 
 def open_session(
     path: Path, providers: Sequence[str] | None = None, threads: int | None = None, spin: bool = True
-) -> ort.InferenceSession:
+) -> Session:
     """Open an ONNX file.
 
     Args:
@@ -58,7 +66,7 @@ def open_session(
             CPU time from everything else in the process.
 
     Raises:
-        ModelFileError: no such file, or no ONNX file.
+        ModelFileError: no such file, no ONNX file, or one that no export writes (see :mod:`dptscope.structure`).
         ProviderError: a provider that is not there.
     """
     wanted = tuple(providers) if providers is not None else DEFAULT_PROVIDERS
@@ -70,12 +78,85 @@ def open_session(
         raise ProviderError(f"expected at least one thread, got {threads}")
     if not path.is_file():
         raise ModelFileError(f"{path}: no such file")
+    check_structure(path)
+    ort.disable_telemetry_events()  # official builds from 1.29 on report names and hashes of models to their maker
     options = ort.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
+    options.log_severity_level = _FATAL_ONLY
     options.intra_op_num_threads = threads if threads is not None else available_cpus()
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin else "0")
     try:
-        return ort.InferenceSession(str(path), options, providers=list(wanted))
-    except _BAD_FILE as error:
-        reason = " ".join(str(error).split())
-        raise ModelFileError(f"{path}: onnxruntime cannot load it ({reason[:200]})") from error
+        return Session(path, options, wanted)
+    except _ORT_ERRORS as error:
+        raise ModelFileError(f"{path}: onnxruntime cannot load it ({_in_one_line(error)})") from error
+
+
+class Session(ort.InferenceSession):  # type: ignore[misc]  # onnxruntime has no types
+    """An onnxruntime session that answers with finite numbers of the declared shapes, or with one of our errors."""
+
+    def __init__(self, path: Path, options: ort.SessionOptions, providers: Sequence[str]) -> None:
+        super().__init__(str(path), options, providers=list(providers))
+        self._path = path
+        inputs = [*self.get_inputs(), *self.get_overridable_initializers()]
+        self._axes: dict[str, list[int | str | None]] = {
+            node.name: list(node.shape or ()) for node in (*inputs, *self.get_outputs())
+        }
+
+    def run(
+        self, output_names: Sequence[str], input_feed: Mapping[str, NDArray[Any]], run_options: Any = None
+    ) -> list[NDArray[np.float32]]:
+        """Run the graph.
+
+        Args:
+            output_names: outputs to fetch.
+            input_feed: arrays by input.
+            run_options: see onnxruntime.
+
+        Raises:
+            DptscopeError: NaN or infinity goes in or comes out, or there is not enough memory.
+            ModelFileError: the graph fails, or gives other shapes than it declares.
+        """
+        sizes: dict[int | str | None, int] = {}
+        for name, array in input_feed.items():
+            if not is_finite(array):
+                raise DptscopeError(f"expected finite numbers in {name}, got NaN or infinity")
+            sizes |= dict(zip(self._axes.get(name, ())[1:], array.shape[1:], strict=False))
+        try:
+            outputs: list[NDArray[np.float32]] = super().run(list(output_names), dict(input_feed), run_options)
+        except (*_ORT_ERRORS, MemoryError, ValueError) as error:
+            reason = _in_one_line(error)
+            if isinstance(error, MemoryError) or "bad_alloc" in reason or "Failed to allocate" in reason:
+                shape = " × ".join(str(size) for size in next(iter(input_feed.values())).shape)
+                raise DptscopeError(f"{self._path}: not enough memory for an input of {shape}") from error
+            raise ModelFileError(f"{self._path}: onnxruntime cannot run it ({reason})") from error
+        for name, array in zip(output_names, outputs, strict=True):
+            self._check_output(name, array, sizes)
+        return outputs
+
+    def _check_output(self, name: str, array: NDArray[Any], sizes: Mapping[int | str | None, int]) -> None:
+        """The first axis is the batch, which is the image's or that of the scales."""
+        axes = self._axes[name]
+        if array.dtype != np.float32 or array.ndim != len(axes) or not array.size:
+            raise ModelFileError(
+                f"{self._path}: expected {name} with {len(axes)} axes, got {array.dtype} {array.shape}"
+            )
+        for axis, size in zip(axes[1:], array.shape[1:], strict=True):
+            expected = axis if isinstance(axis, int) else sizes.get(axis, size)
+            if size != expected:
+                raise ModelFileError(f"{self._path}: expected {name} with {expected} for {axis}, got {array.shape}")
+        if not is_finite(array):
+            raise DptscopeError(
+                f"{self._path}: expected finite numbers in {name}, got NaN or infinity: weights that are not finite, or "
+                "fusion scales too large for float32"
+            )
+
+
+def is_finite(array: NDArray[Any]) -> bool:
+    """Whether an array holds neither NaN nor infinity. The sum of squares, one fast pass, is finite for almost every good
+    array; only where it is not, each number is looked at."""
+    flat = array.reshape(-1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(np.dot(flat, flat))) or bool(np.isfinite(flat).all())
+
+
+def _in_one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]

@@ -78,7 +78,7 @@ def test_bad_input_is_one_line(
     cases = {
         ("depth", tiny_model, tmp_path / "text.png", "-o", out): "expected a photo",
         ("norms", tiny_model, tmp_path / "nothing.png", "-o", out): "no such file",
-        ("depth", tmp_path / "text.png", photo_path, "-o", out): "onnxruntime cannot load it",
+        ("depth", tmp_path / "text.png", photo_path, "-o", out): "expected an ONNX model",
         ("depth", tiny_model, photo_path, "-o", out, "--size", "100"): "multiple of 14",
         (
             "depth",
