@@ -1,0 +1,107 @@
+"""Model files are looked at before onnxruntime sees them."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+
+import dptscope
+from dptscope import ModelFileError
+from dptscope.structure import check_structure
+
+
+def varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*out, number])
+
+
+def field(number: int, content: bytes | str | int) -> bytes:
+    """One protobuf field."""
+    if isinstance(content, int):
+        return varint(number << 3) + varint(content)
+    data = content.encode() if isinstance(content, str) else content
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+def tensor(shape: list[int], raw: bytes, *more: bytes) -> bytes:
+    return b"".join(field(1, side) for side in shape) + field(2, 1) + (field(9, raw) if raw else b"") + b"".join(more)
+
+
+def external(location: str, offset: int = 0, length: int = 8) -> bytes:
+    entries = {"location": location, "offset": str(offset), "length": str(length)}
+    pairs = b"".join(field(13, field(1, key) + field(2, value)) for key, value in entries.items())
+    return tensor([2], b"", pairs, field(14, 1))
+
+
+def with_initializer(content: bytes) -> bytes:
+    return field(7, field(5, content))
+
+
+def in_attribute(content: bytes) -> bytes:
+    """The tensor of a Constant inside the graph of an attribute inside a function."""
+    constant = field(1, field(4, "Constant") + field(5, field(5, content)))
+    return field(25, field(7, field(4, "Call") + field(5, field(6, constant)))) + field(7, b"")
+
+
+def refusal(path: Path, data: bytes) -> str:
+    path.write_bytes(data)
+    with pytest.raises(ModelFileError) as raised:
+        check_structure(path)
+    return str(raised.value)
+
+
+def test_good_files_pass(tiny_model: Path, tmp_path: Path) -> None:
+    for path in (tiny_model, tiny_model.with_name("tiny.fusion.onnx")):
+        check_structure(path)
+    (tmp_path / "m.onnx").write_bytes(with_initializer(external("m.onnx.data")))
+    (tmp_path / "m.onnx.data").write_bytes(bytes(8))
+    check_structure(tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize("place", [with_initializer, in_attribute])
+def test_weights_elsewhere(tmp_path: Path, place: object) -> None:
+    assert callable(place)
+    path = tmp_path / "m.onnx"
+    for location in ("../m.onnx.data", "/dev/zero", "m.onnx", "", "m.onnx.data/../x"):
+        assert "or in m.onnx.data beside it" in refusal(path, place(external(location)))
+    assert "no such file" in refusal(path, place(external("m.onnx.data")))
+    (tmp_path / "m.onnx.data").write_bytes(bytes(8))
+    assert "inside m.onnx.data (8 bytes)" in refusal(path, place(external("m.onnx.data", 4)))
+    assert "inside m.onnx.data" in refusal(path, place(external("m.onnx.data", -4)))
+    (tmp_path / "m.onnx.data").unlink()
+    (tmp_path / "m.onnx.data").symlink_to("/dev/zero")
+    assert "a link to somewhere else" in refusal(path, place(external("m.onnx.data")))
+
+
+def test_shapes_that_claim_more_than_there_is(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    floats = struct.pack("<2f", 1, 2)
+    assert "needs 4611686018427387904 bytes, got 8" in refusal(path, with_initializer(tensor([1 << 30] * 2, floats)))
+    assert "shapes of whole numbers" in refusal(path, with_initializer(tensor([(1 << 64) - 1], floats)))
+    assert "claims the shape [1000000]" in refusal(path, with_initializer(tensor([1_000_000], b"")))
+
+
+def test_control_flow(tmp_path: Path) -> None:
+    for operator in ("Loop", "If", "SequenceMap"):
+        text = refusal(tmp_path / "m.onnx", field(7, field(1, field(4, operator))))
+        assert f"which has no {operator}" in text
+
+
+def test_bytes_that_are_no_message(tmp_path: Path, tiny_model: Path) -> None:
+    nested = b""
+    for _ in range(2000):
+        nested = field(1, field(5, field(6, nested)))
+    good = tiny_model.read_bytes()
+    for data in (b"\xff" * 100, b"\x3a\xff\xff\xff\xff\x07abc", field(7, nested), good[:-7], b"\x0b" * 50, b"hello"):
+        assert "expected an ONNX model" in refusal(tmp_path / "m.onnx", data)
+
+
+def test_a_model_is_checked_when_it_is_loaded(tmp_path: Path, tiny_model: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(tiny_model.read_bytes() + with_initializer(external("/dev/zero")))
+    with pytest.raises(ModelFileError, match=r"or in m\.onnx\.data beside it"):
+        dptscope.load(tmp_path / "m.onnx")
