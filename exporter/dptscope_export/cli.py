@@ -55,7 +55,7 @@ def export(
         str | None, typer.Option(metavar="NAME", help="Branch, tag or commit of the Hugging Face repository.")
     ] = None,
 ) -> None:
-    """Export a checkpoint to NAME.onnx and NAME.fusion.onnx, verified against PyTorch before anything is written."""
+    """Export a checkpoint to NAME.onnx, NAME.fusion.onnx and NAME.preview.onnx, verified against PyTorch first."""
     _need_extra()
     from dptscope_export.families import Wishes
     from dptscope_export.pipeline import export as export_checkpoint
