@@ -133,6 +133,7 @@ def test_the_hub_breaks_off(host: Host, environment: dict[str, str]) -> None:
     assert Path(run.stdout.split()[0]).read_bytes() == content
     first, second = host.ranges("weights.safetensors")
     assert first is None
+    assert "resume" not in run.stderr  # the client's own warning
     assert second is not None and int(second.removeprefix("bytes=").removesuffix("-")) > 0
 
 

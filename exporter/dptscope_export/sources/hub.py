@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,6 +32,19 @@ _SHARD = re.compile(r"(model|pytorch_model)-\d+-of-\d+\.(safetensors|bin)")
 _Result = TypeVar("_Result")
 
 
+@contextmanager
+def _quiet_client() -> Iterator[None]:
+    """Hold back the client's warnings of every retry; what it gives up on is an error of ours, in one line."""
+    logger = logging.getLogger("huggingface_hub")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+@_quiet_client()
 def fetch_repository(repository: str, revision: str | None = None) -> Path:
     """The part of a repository that is a checkpoint: a folder with config and weights, or its only weights file.
 
@@ -58,6 +73,7 @@ def fetch_repository(repository: str, revision: str | None = None) -> Path:
     return _checkpoint_in(folder, wanted)
 
 
+@_quiet_client()
 def fetch_file(place: HubFile, revision: str | None, known_hash: str | None) -> Path:
     """One file of a repository.
 
