@@ -45,8 +45,10 @@ def name_values(model: ir.Model) -> None:
         node.name = _unique(_NUMBER.sub("", node.name), taken)
 
     taken = {name for name in fixed if name}
-    for value in list(graph.initializers.values()):
-        if value.name not in fixed:
+    for name, value in list(graph.initializers.items()):
+        if not value.uses() and name not in fixed:
+            del graph.initializers[name]  # left over by a pass
+        elif name not in fixed:
             _rename_initializer(graph, value, _unique(_initializer_name(value), taken))
     for node in graph:
         for index, value in enumerate(node.outputs):
