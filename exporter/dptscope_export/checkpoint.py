@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +20,8 @@ from dptscope_export.errors import CheckpointError
 from dptscope_export.file_names import CONFIG_NAME, SAFETENSORS_SUFFIX, TORCH_SUFFIXES, WEIGHT_NAMES
 
 _WRAPPERS = ("model", "state_dict", "model_state_dict")  # keys under which training scripts keep the weights
+_DEEPEST_WRAPPER = 8
+_NUMBER = re.compile("[0-9]{1,6}")
 _PREFIXES = ("module.", "_orig_mod.", "model.")  # of DataParallel, torch.compile, and modules that hold the model
 
 
@@ -40,24 +44,24 @@ class Checkpoint:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Shape of a tensor.
+        """Shape of a tensor that tells something about the architecture.
 
         Raises:
-            CheckpointError: it is not there.
+            CheckpointError: it is not there, or has no axes or none of some length.
         """
         if name not in self.tensors:
             raise CheckpointError(f"{self.name}: the tensor {name} is missing")
-        return tuple(self.tensors[name].shape)
+        shape = tuple(self.tensors[name].shape)
+        if not shape or 0 in shape:
+            raise CheckpointError(f"{self.name}: expected numbers in the tensor {name}, got the shape {shape}")
+        return shape
 
     def count(self, prefix: str) -> int:
         """How many numbered parts follow ``prefix``: ``blocks.`` → 12 where there are ``blocks.0.…`` to ``blocks.11.…``."""
-        numbers = {
-            int(n)
-            for key in self.tensors
-            if key.startswith(prefix) and (n := key[len(prefix) :].split(".")[0]).isdigit()
-        }
-        if numbers != set(range(len(numbers))):
-            missing = min(set(range(max(numbers))) - numbers)
+        parts = {key[len(prefix) :].split(".")[0] for key in self.tensors if key.startswith(prefix)}
+        numbers = {int(part) for part in parts if _NUMBER.fullmatch(part)}
+        missing = next((number for number in range(len(numbers)) if number not in numbers), None)
+        if missing is not None:
             raise CheckpointError(f"{self.name}: {prefix}{missing} is missing, though higher numbers are there")
         return len(numbers)
 
@@ -94,7 +98,10 @@ def _read_folder(folder: Path, name: str) -> Checkpoint:
         shards = _read_json(weights).get("weight_map")
         if not isinstance(shards, dict) or not shards:
             raise CheckpointError(f"{weights}: expected a weight_map")
-        files = [folder / name for name in sorted(set(shards.values()))]
+        strange = [shard for shard in shards.values() if not isinstance(shard, str) or Path(shard).name != shard]
+        if strange:
+            raise CheckpointError(f"{weights}: expected names of files in its folder, got {str(strange[0])[:80]!r}")
+        files = [folder / shard for shard in sorted(set(shards.values()))]
     tensors: dict[str, Tensor] = {}
     for file in files:
         if not file.is_file():
@@ -106,7 +113,9 @@ def _read_folder(folder: Path, name: str) -> Checkpoint:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: no JSON ({error})") from error
     if not isinstance(value, dict):
         raise CheckpointError(f"{path}: expected a JSON object, got {type(value).__name__}")
@@ -115,11 +124,25 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if path.suffix == SAFETENSORS_SUFFIX:
-        return _read_safetensors(path)
+        tensors, metadata = _read_safetensors(path)
+        return _check_tensors(tensors, path), metadata
     if path.suffix in TORCH_SUFFIXES:
-        return _read_torch(path), {}
+        return _check_tensors(_read_torch(path), path), {}
     known = ", ".join((*TORCH_SUFFIXES, SAFETENSORS_SUFFIX))
     raise CheckpointError(f"{path}: expected a file ending in {known}, got {path.suffix or 'none'}")
+
+
+def _check_tensors(tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """Refuse tensors that claim more numbers than the file holds: with strides of zero, one number fills any shape."""
+    for name, tensor in tensors.items():
+        if tensor.layout != torch.strided or tensor.is_quantized:
+            raise CheckpointError(f"{path}: expected plain tensors, got {name} as {tensor.dtype}, {tensor.layout}")
+        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            held = tensor.untyped_storage().nbytes()
+            raise CheckpointError(
+                f"{path}: {name} claims the shape {tuple(tensor.shape)}, and the file holds {held} bytes"
+            )
+    return tensors
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -127,15 +150,17 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)
             metadata = file.metadata() or {}
-    except SafetensorError as error:
-        raise CheckpointError(f"{path}: no safetensors file, or a damaged one ({error})") from error
+    except (SafetensorError, OSError, RuntimeError, TypeError, ValueError, OverflowError) as error:
+        raise CheckpointError(f"{path}: no safetensors file, or a damaged one ({str(error)[:160]})") from error
     return _without_prefixes(tensors), metadata
 
 
 def _read_torch(path: Path) -> dict[str, Tensor]:
+    _check_archive(path)
     try:
         # Mapped from the disk where the format allows it, so that a large checkpoint is never in memory twice.
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        with warnings.catch_warnings(action="ignore"):  # of kinds of tensors that are refused a moment later
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise CheckpointError(
@@ -144,9 +169,29 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
     return _without_prefixes(_unwrap(content, path))
 
 
+def _check_archive(path: Path) -> None:
+    """PyTorch stores what it saves as it is; a compressed entry can unfold to any size."""
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise CheckpointError(f"{path}: a damaged archive ({error})") from error
+    compressed = [entry.filename for entry in entries if entry.compress_type != zipfile.ZIP_STORED]
+    if compressed:
+        raise CheckpointError(f"{path}: expected entries that are not compressed, got {compressed[0][:80]!r}")
+    if any(Path(entry.filename).name == "constants.pkl" for entry in entries):
+        raise CheckpointError(f"{path}: expected a checkpoint of plain tensors, got a TorchScript program")
+    if sum(entry.file_size for entry in entries) > path.stat().st_size:
+        raise CheckpointError(f"{path}: a damaged archive (its entries claim more bytes than it has)")
+
+
 def _unwrap(content: object, path: Path) -> dict[str, Tensor]:
     """The dictionary of tensors inside ``{"model": …}`` and the like; scalars beside tensors are left out."""
-    while isinstance(content, Mapping):
+    for _ in range(_DEEPEST_WRAPPER):
+        if not isinstance(content, Mapping):
+            break
         inner = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)), None)
         if inner is not None:
             content = inner
@@ -155,7 +200,7 @@ def _unwrap(content: object, path: Path) -> dict[str, Tensor]:
         if not tensors:
             break
         return tensors
-    raise CheckpointError(f"{path}: expected a dictionary of tensors, got {type(content).__name__} without any")
+    raise CheckpointError(f"{path}: expected a dictionary of tensors, got {type(content).__name__} without any tensors")
 
 
 def _without_prefixes(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from dptscope.errors import DptscopeError
 
+LONGEST_NAME = 120  # of a tensor, in a message
+
 
 class CheckpointError(DptscopeError):
     """A file that cannot be read as a checkpoint, or whose tensors are not those of its architecture."""
@@ -29,5 +31,5 @@ class VerificationError(DptscopeError):
 
 def first_few(names: Sequence[str], shown: int = 3) -> str:
     """``a, b, c and 17 more``."""
-    head = ", ".join(names[:shown])
+    head = ", ".join(name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…" for name in names[:shown])
     return f"{head} and {len(names) - shown} more" if len(names) > shown else head

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from dptscope_export.checkpoint import Checkpoint
 from dptscope_export.errors import CheckpointError, first_few
+
+_WEIGHT_TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 Combine = Callable[[Sequence[Tensor]], Tensor]
 
@@ -60,18 +62,38 @@ def load_strictly(model: nn.Module, checkpoint: Checkpoint, key_map: KeyMap) -> 
     """Fill a model, built on any device, with a checkpoint's tensors as float32. Float32 tensors are not copied.
 
     Raises:
-        CheckpointError: tensors are missing, unexpected or of another shape; names the first few in the checkpoint's own
-            words and counts the rest.
+        CheckpointError: tensors are missing, unexpected, of another shape or type, or not finite; names the first
+            few in the checkpoint's own words and counts the rest.
     """
     expected = model.state_dict()
     sources = {ours: key_map.source(ours) for ours in expected}
     _check_names(checkpoint, key_map, [name for source in sources.values() for name in source.names])
     _check_shapes(checkpoint, sources, {ours: tuple(tensor.shape) for ours, tensor in expected.items()})
+    _check_types(checkpoint, sources.values())
     state = {
         ours: source.combine([checkpoint.tensors[name] for name in source.names]).to(torch.float32)
         for ours, source in sources.items()
     }
+    valued = {ours: tensor for ours, tensor in state.items() if not tensor.is_meta}  # those have shapes only
+    bad = [" + ".join(sources[ours].names) for ours, tensor in valued.items() if not torch.isfinite(tensor).all()]
+    if bad:
+        raise CheckpointError(f"{checkpoint.name}: {len(bad)} tensors hold NaN or infinity: {first_few(bad)}")
     model.load_state_dict(state, assign=True)
+
+
+def _check_types(checkpoint: Checkpoint, sources: Iterable[Source]) -> None:
+    """Whole numbers would be taken for weights without a word."""
+    wrong = [
+        f"{name} ({str(checkpoint.tensors[name].dtype).removeprefix('torch.')})"
+        for source in sources
+        for name in source.names
+        if checkpoint.tensors[name].dtype not in _WEIGHT_TYPES
+    ]
+    if wrong:
+        raise CheckpointError(
+            f"{checkpoint.name}: expected weights of 16, 32 or 64-bit floating point, got {len(wrong)} others: "
+            f"{first_few(wrong)}"
+        )
 
 
 def _check_names(checkpoint: Checkpoint, key_map: KeyMap, needed: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dptscope_export.checkpoint import Checkpoint
-from dptscope_export.errors import UnknownFamilyError, first_few
+from dptscope_export.errors import UnknownFamilyError, VariantError, first_few
 from dptscope_export.families.base import Family, Recognition, Wishes
 from dptscope_export.families.beit import BeitFamily
 from dptscope_export.families.depth_anything import DepthAnythingFamily
@@ -24,6 +24,8 @@ def recognise(checkpoint: Checkpoint, wishes: Wishes) -> Recognition:
         CheckpointError: a family knows them, but some are missing or malformed.
         VariantError: nothing tells the variant, or the user contradicts the checkpoint.
     """
+    if wishes.max_depth is not None and not 1e-3 <= wishes.max_depth <= 1e6:  # NaN neither
+        raise VariantError(f"expected --max-depth from 0.001 to 1000000 metres, got {wishes.max_depth:g}")
     for family in FAMILIES:
         if family.knows(checkpoint):
             return family.recognise(checkpoint, wishes)

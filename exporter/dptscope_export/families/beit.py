@@ -14,6 +14,7 @@ from dptscope_export.errors import CheckpointError
 from dptscope_export.families import midas
 from dptscope_export.families.base import Recognition, Wishes
 from dptscope_export.families.beit_keys import hugging_face_keys, original_keys
+from dptscope_export.families.config_values import whole_numbers
 from dptscope_export.families.sizes import plan_sizes
 from dptscope_export.models.beit import CLS_ENTRIES, BeitConfig
 from dptscope_export.models.midas_beit import MidasBeit, MidasBeitConfig
@@ -131,8 +132,9 @@ def _taps(checkpoint: Checkpoint, blocks: int) -> tuple[int, int, int, int]:
     }.items():
         if backbone.get(key, expected) != expected:
             raise CheckpointError(f"{checkpoint.name}: expected {key} {expected}, got {backbone[key]}")
-    indices = backbone.get("out_indices")
-    if not isinstance(indices, list) or len(indices) != 4 or not all(1 <= index <= blocks for index in indices):
-        raise CheckpointError(f"{checkpoint.name}: expected four out_indices of {blocks} blocks, got {indices}")
+    indices = whole_numbers(backbone.get("out_indices"), 4, 1, blocks)
+    if indices is None:
+        got = backbone.get("out_indices")
+        raise CheckpointError(f"{checkpoint.name}: expected four out_indices of {blocks} blocks, got {got}")
     first, second, third, fourth = (index - 1 for index in indices)  # index 0 is the embedding
     return first, second, third, fourth

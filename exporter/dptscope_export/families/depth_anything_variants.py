@@ -15,6 +15,7 @@ from typing import Any
 from dptscope_export.checkpoint import Checkpoint
 from dptscope_export.errors import CheckpointError, VariantError
 from dptscope_export.families.base import Wishes
+from dptscope_export.families.config_values import whole_numbers
 from dptscope_export.models.dinov2 import HEAD_WIDTH, DinoV2Config
 
 V1 = "depth-anything-v1"
@@ -114,18 +115,22 @@ def _from_config(checkpoint: Checkpoint, config: Mapping[str, Any], encoder: Din
         raise CheckpointError(
             f"{checkpoint.name}: expected {encoder.heads} attention heads of {HEAD_WIDTH}, got {heads}"
         )
-    if list(config.get("reassemble_factors", (4, 2, 1, 0.5))) != [4, 2, 1, 0.5]:
+    if config.get("reassemble_factors", [4, 2, 1, 0.5]) != [4, 2, 1, 0.5]:
         raise CheckpointError(
             f"{checkpoint.name}: expected reassemble_factors [4, 2, 1, 0.5], got {config['reassemble_factors']}"
         )
-    indices = backbone.get("out_indices")
-    if not isinstance(indices, list) or len(indices) != 4 or not all(1 <= i <= encoder.blocks for i in indices):
-        raise CheckpointError(f"{checkpoint.name}: expected four out_indices of {encoder.blocks} blocks, got {indices}")
+    indices = whole_numbers(backbone.get("out_indices"), 4, 1, encoder.blocks)
+    if indices is None:
+        got = backbone.get("out_indices")
+        raise CheckpointError(f"{checkpoint.name}: expected four out_indices of {encoder.blocks} blocks, got {got}")
     taps = four(index - 1 for index in indices)  # index 0 is the embedding
 
     if config.get("depth_estimation_type", "relative") == "metric":
-        max_depth = float(config.get("max_depth") or 1)
-        name = next((n for n, metres in MAX_DEPTH.items() if metres == max_depth), wishes.variant)
+        metres = config.get("max_depth") or 1
+        if not isinstance(metres, (int, float)) or not 1e-3 <= metres <= 1e6:
+            raise CheckpointError(f"{checkpoint.name}: expected max_depth in metres in config.json, got {metres}")
+        max_depth = float(metres)
+        name = next((n for n, known in MAX_DEPTH.items() if known == max_depth), wishes.variant)
         if name not in MAX_DEPTH:
             raise VariantError(
                 f"{checkpoint.name}: config.json says metric up to {max_depth:g} m, neither indoor nor outdoor: "

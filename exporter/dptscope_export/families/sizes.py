@@ -7,6 +7,8 @@ from dptscope_export.families.base import Sizes, Wishes
 
 Grid = tuple[int, int]
 
+LARGEST_SIDE = 1 << 14  # pixels; attention over that many has never been trained, and would not fit any memory
+
 
 def plan_sizes(
     wishes: Wishes,
@@ -36,6 +38,8 @@ def plan_sizes(
             height, width = wishes.fixed
             raise SizeError(f"expected --fixed sides that are multiples of {multiple}, got {height} × {width}")
         native = wishes.fixed
+    if max(native) > LARGEST_SIDE:
+        raise SizeError(f"expected sides of at most {LARGEST_SIDE} pixels, got {native[0]} × {native[1]}")
     if not dynamic:
         return Sizes(native=native, multiple=multiple, dynamic=False, trial=(), traced=native)
     return Sizes(

@@ -15,7 +15,8 @@ from dptscope_export.checkpoint import Checkpoint
 from dptscope_export.errors import CheckpointError
 from dptscope_export.families import midas
 from dptscope_export.families.base import Recognition, Wishes
-from dptscope_export.families.sizes import plan_sizes
+from dptscope_export.families.config_values import whole_numbers
+from dptscope_export.families.sizes import LARGEST_SIDE, plan_sizes
 from dptscope_export.families.swinv2_keys import hugging_face_keys, original_keys
 from dptscope_export.models.midas_swinv2 import MidasSwinV2, MidasSwinV2Config
 from dptscope_export.models.reassemble import STAGES
@@ -146,7 +147,10 @@ def _notes(wishes: Wishes, native: int) -> tuple[str, ...]:
 
 
 def _encoder_config(checkpoint: Checkpoint, layout: _Layout, windows: _Windows) -> SwinV2Config:
-    width, _, _, patch = checkpoint.shape(layout.patch)
+    patches = checkpoint.shape(layout.patch)
+    if len(patches) != 4:
+        raise CheckpointError(f"{checkpoint.name}: expected {layout.patch} with four axes, got {patches}")
+    width, _, _, patch = patches
     stages = []
     for index in range(len(STAGES)):
         heads = checkpoint.shape(layout.logit_scale.format(index))[0]
@@ -202,18 +206,15 @@ def _from_config(checkpoint: Checkpoint) -> _Windows:
             f"{checkpoint.name}: expected config.json beside it: window and size of a Swin V2 model stand only there"
         )
     backbone = midas.backbone_config(checkpoint, "swinv2")
-    window, size = backbone.get("window_size"), backbone.get("image_size")
-    pretrained = backbone.get("pretrained_window_sizes", [0, 0, 0, 0])
-    if (
-        not isinstance(window, int)
-        or not isinstance(size, int)
-        or not isinstance(pretrained, list)
-        or len(pretrained) != 4
-    ):
+    said = [backbone.get("window_size"), backbone.get("image_size")]
+    before = backbone.get("pretrained_window_sizes", [0, 0, 0, 0])
+    both, pretrained = whole_numbers(said, 2, 1, LARGEST_SIDE), whole_numbers(before, 4, 0, LARGEST_SIDE)
+    if both is None or pretrained is None:
         raise CheckpointError(
             f"{checkpoint.name}: expected window_size, image_size and four pretrained_window_sizes in config.json, "
-            f"got {window}, {size} and {pretrained}"
+            f"got {said[0]}, {said[1]} and {before}"
         )
+    window, size = both
     if size % SIZE_MULTIPLE:
         raise CheckpointError(
             f"{checkpoint.name}: expected an image_size that is a multiple of {SIZE_MULTIPLE}, got {size}"
