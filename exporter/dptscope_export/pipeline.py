@@ -130,7 +130,7 @@ def export(
         card = replace(card, parity=parity)
         for path in (staged_model, staged_companion, staged_preview):
             append_metadata(path, {_PARITY_KEY: card.to_metadata()[_PARITY_KEY]})
-        files = publish(staged, target.parent, last=target.name)
+        files = publish(staged, target)
     return Exported(target, companion_path(target), preview_path(target), tuple(files), card, plan.notes)
 
 

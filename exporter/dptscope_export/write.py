@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import onnx
 import onnx_ir as ir
 
+from dptscope.contract import WEIGHTS_SUFFIX
 from dptscope.errors import DptscopeError
+from dptscope.model import companion_path, preview_path
+from dptscope.staging import clear_leftovers, locked_folder, part_folder
 
 # A protobuf message ends at 2 GiB; some room for the graph itself.
 SINGLE_FILE_BYTES = 2_000_000_000
-DATA_SUFFIX = ".data"  # NAME.onnx.data
 
 
 @contextmanager
@@ -25,23 +26,27 @@ def staging_folder(target: Path) -> Iterator[Path]:
         raise DptscopeError(f"{target.parent}: expected a folder to write to, which is not there")
     if target.is_dir():
         raise DptscopeError(f"{target}: expected a file name to write to, got a folder")
-    try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    except OSError as error:
-        raise DptscopeError(f"{target.parent}: cannot write there ({error.strerror})") from error
-    try:
+    clear_leftovers(target.parent)
+    with ExitStack() as stack:
+        with _writing(target):
+            folder = stack.enter_context(part_folder(target))
         yield folder
-    finally:
-        shutil.rmtree(folder)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Say in one line what a disk or folder does not allow."""
+    try:
+        yield
+    except OSError as error:
+        raise DptscopeError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def save(model: ir.Model, path: Path) -> None:
     """Save a graph; above 2 GB with its weights in one plain file beside it, ``NAME.onnx.data``."""
     size = sum(value.const_value.nbytes for value in model.graph.initializers.values() if value.const_value is not None)
-    if size > SINGLE_FILE_BYTES:
-        ir.save(model, path, external_data=path.name + DATA_SUFFIX)
-    else:
-        ir.save(model, path)
+    with _writing(path):
+        ir.save(model, path, external_data=path.name + WEIGHTS_SUFFIX if size > SINGLE_FILE_BYTES else None)
 
 
 def append_metadata(path: Path, metadata: dict[str, str]) -> None:
@@ -53,13 +58,39 @@ def append_metadata(path: Path, metadata: dict[str, str]) -> None:
     addition = onnx.ModelProto()
     for key, value in metadata.items():
         addition.metadata_props.add(key=key, value=value)
-    with path.open("ab") as file:
+    with _writing(path), path.open("ab") as file:
         file.write(addition.SerializeToString())
 
 
-def publish(staged: Path, target_folder: Path, last: str) -> list[Path]:
-    """Move every staged file to its final place, the one called ``last`` after all others; returns the final paths."""
-    names = sorted((file.name for file in staged.iterdir()), key=lambda name: (name == last, name))
-    for name in names:
-        (staged / name).replace(target_folder / name)
-    return [target_folder / name for name in names]
+def publish(staged: Path, target: Path) -> list[Path]:
+    """Move every staged file to its final place; returns the final paths, the model last.
+
+    Several files cannot take their places in one step. So the old companion and preview go first, which a model does
+    without, then the model changes in one step, then the new ones come: whoever looks, or a power cut, finds the old model or
+    the new one, and never parts of both. Only a model with its weights in a second file is away for a moment. Two exports to
+    one name take turns.
+    """
+    names = sorted(file.name for file in staged.iterdir())
+    weights = target.name + WEIGHTS_SUFFIX
+    model = [weights, target.name] if weights in names else [target.name]
+    with _writing(target), locked_folder(target.parent):
+        for name in names:
+            _flush(staged / name)
+        for beside in (companion_path(target), preview_path(target)):
+            beside.unlink(missing_ok=True)
+        if weights in names:
+            target.unlink(missing_ok=True)
+        for name in (*model, *(name for name in names if name not in model)):
+            (staged / name).replace(target.parent / name)
+        for path in (target, companion_path(target), preview_path(target)):
+            old = path.name + WEIGHTS_SUFFIX
+            if old not in names:
+                (target.parent / old).unlink(missing_ok=True)
+    others = [name for name in names if name != target.name]
+    return [target.parent / name for name in (*others, target.name)]
+
+
+def _flush(path: Path) -> None:
+    """Have the system put a file on the disk before its name says that it is there."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -16,6 +16,7 @@ from dptscope.model import DepthModel, FusionScales, Scene
 from dptscope.norms import RULE
 from dptscope.resize import Float32Array
 from dptscope.sheet import norm_sheet
+from dptscope.staging import clear_leftovers
 
 DEPTH_FORMATS = ("png", "png16", "npy")
 NORM_FORMATS = ("png", "json", "npy")
@@ -121,6 +122,7 @@ def _scenes(
 ) -> Iterator[tuple[str, Scene]]:
     """Each photo after the encoder. The folder is made only when the first one has been read and has run."""
     stems = output_stems(images)
+    clear_leftovers(folder)
     for image, stem in zip(images, stems, strict=True):
         scene = model.prepare(read_image(image), size=size, square=square)
         _make_folder(folder)

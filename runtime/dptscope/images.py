@@ -6,7 +6,6 @@ import io
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from dptscope.errors import DptscopeError, ImageError
 from dptscope.prepare import UInt8Array
+from dptscope.staging import part_file
 
 MOST_PIXELS = 1 << 28
 """Pixels of the largest photo that is read: 16,384 × 16,384. A small file can claim any number."""
@@ -78,15 +78,15 @@ def write_atomically(path: Path, data: bytes) -> None:
         DptscopeError: the folder cannot be written to.
     """
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        staged = Path(name)
+        handle, staged = part_file(path)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
-            staged.chmod(0o666 & ~_umask())
-            staged.replace(path)
+                file.flush()
+                staged.chmod(0o666 & ~_umask())
+                staged.replace(path)
         except BaseException:
-            staged.unlink()
+            staged.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise DptscopeError(f"{path}: cannot be written ({error.strerror})") from error

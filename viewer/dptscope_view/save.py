@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dptscope.errors import DptscopeError
+from dptscope.staging import clear_leftovers, part_file
 
 
 def encode_png(image: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
@@ -52,6 +52,7 @@ def save_new(folder: Path, stem: str, files: Mapping[str, bytes]) -> tuple[Path,
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        clear_leftovers(folder)
         for number in range(1, 100000):
             paths = tuple(folder / f"{stem}_{number:03d}{ending}" for ending in files)
             if any(path.exists() for path in paths):
@@ -65,29 +66,29 @@ def save_new(folder: Path, stem: str, files: Mapping[str, bytes]) -> tuple[Path,
 
 def _write_all(paths: tuple[Path, ...], contents: list[bytes]) -> bool:
     """Write all or none. False: another program has taken one of the names in the meantime."""
-    staged: list[str] = []
+    staged: list[Path] = []
     written: list[Path] = []
     try:
         for path, content in zip(paths, contents, strict=True):
-            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-            staged.append(name)
+            handle, part = part_file(path)
+            staged.append(part)
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
-            Path(name).chmod(0o644)
-        for path, name in zip(paths, staged, strict=True):
-            _claim(name, path)
+            part.chmod(0o644)
+        for path, part in zip(paths, staged, strict=True):
+            _claim(part, path)
             written.append(path)
     except FileExistsError:
         for path in written:
             path.unlink()
         return False
     finally:
-        for name in staged:
-            Path(name).unlink()
+        for part in staged:
+            part.unlink(missing_ok=True)
     return True
 
 
-def _claim(staged: str, path: Path) -> None:
+def _claim(staged: Path, path: Path) -> None:
     """Give a finished file its name. A hard link is made only where there is no such name, and whole at once; a rename
     would replace what is there.
 
@@ -100,4 +101,4 @@ def _claim(staged: str, path: Path) -> None:
         raise
     except OSError:  # a file system without hard links, such as a memory card's: still never over another file
         with path.open("xb") as file:
-            file.write(Path(staged).read_bytes())
+            file.write(staged.read_bytes())

@@ -1,0 +1,100 @@
+"""Unfinished files: names for them beside their final place, and clearing away what a killed process left.
+
+Every unfinished file or folder is called ``.NAME.XXXXXXXX.dptscope-part`` and locked by the process that fills it, for as
+long as that lives. So whoever can lock one has found a leftover. Windows has no such locks; leftovers stay there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+if sys.platform != "win32":
+    import fcntl
+
+PART_SUFFIX = ".dptscope-part"
+_SECONDS_TO_LOCK = 5.0  # from making a file to locking it; far more than that takes
+
+
+def part_file(path: Path) -> tuple[int, Path]:
+    """Make and lock an unfinished file for ``path``; returns its open handle, which holds the lock, and its name.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.name[:200]}.", suffix=PART_SUFFIX, dir=path.parent)
+    _lock(handle, wait=True)
+    return handle, Path(name)
+
+
+@contextmanager
+def part_folder(path: Path) -> Iterator[Path]:
+    """An unfinished folder for ``path``, locked, and gone afterwards whatever happens.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=f".{path.name[:200]}.", suffix=PART_SUFFIX, dir=path.parent))
+    try:
+        with locked_folder(folder):
+            yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Keep other processes that ask for the same lock waiting."""
+    if sys.platform == "win32":
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(handle, wait=True)
+        yield
+    finally:
+        os.close(handle)
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove the unfinished files and folders of processes that were killed. What cannot be removed is left."""
+    if sys.platform == "win32":
+        return
+    with contextlib.suppress(OSError):  # nobody asked for this; what was asked for says it if the folder is at fault
+        for entry in list(os.scandir(folder)):
+            if entry.name.startswith(".") and entry.name.endswith(PART_SUFFIX):
+                _clear(Path(entry.path))
+
+
+def _clear(leftover: Path) -> None:
+    with contextlib.suppress(OSError):  # as above; or its owner has just finished it
+        if leftover.is_symlink() or time.time() - leftover.stat().st_mtime < _SECONDS_TO_LOCK:
+            return
+        handle = os.open(leftover, os.O_RDONLY)
+        try:
+            if not _lock(handle, wait=False):
+                return
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink()
+        finally:
+            os.close(handle)
+
+
+def _lock(handle: int, wait: bool) -> bool:
+    """Lock an open file; False when it is locked by another process and was not to be waited for."""
+    if sys.platform == "win32":
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True

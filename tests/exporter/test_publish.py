@@ -1,0 +1,154 @@
+"""Files take their final places so that a kill, a full disk or a second export never leaves parts of two models."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import dptscope
+from dptscope import DptscopeError
+from dptscope.contract import METADATA_PREFIX
+from dptscope_export.write import append_metadata, publish, save, staging_folder
+
+DATA = Path(__file__).parents[1] / "data"
+ENDINGS = (".onnx", ".fusion.onnx", ".preview.onnx")
+
+# Publishes two models in turn under one name, for ever.
+PUBLISHES = """
+import shutil, sys
+from pathlib import Path
+from dptscope_export.write import publish, staging_folder
+folder, target = Path(sys.argv[1]), Path(sys.argv[1]) / "m.onnx"
+while True:
+    for model in sys.argv[2:]:
+        with staging_folder(target) as staged:
+            for file in (folder / model).iterdir():
+                shutil.copy(file, staged)
+            publish(staged, target)
+        print("one more", flush=True)
+"""
+
+
+def two_models(folder: Path) -> None:
+    """Two that differ in their ids alone, each in a folder of its own."""
+    model_id = dptscope.load(DATA / "tiny.onnx").card.model_id.encode()
+    for name, other in (("a", b"a" * len(model_id)), ("b", b"b" * len(model_id))):
+        (folder / name).mkdir()
+        for ending in ENDINGS:
+            data = (DATA / f"tiny{ending}").read_bytes()
+            assert data.count(model_id) >= 1
+            (folder / name / f"m{ending}").write_bytes(data.replace(model_id, other))
+
+
+def start(folder: Path, *models: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", PUBLISHES, str(folder), *models]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def leftovers(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_kills_at_random_moments(tmp_path: Path) -> None:
+    two_models(tmp_path)
+    dice = random.Random(0)
+    for _ in range(8):
+        with start(tmp_path, "a", "b") as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            time.sleep(dice.uniform(0, 0.05))
+            process.send_signal(signal.SIGKILL)
+        assert dptscope.load(tmp_path / "m.onnx").card.model_id[0] in "ab"
+    for path in leftovers(tmp_path):
+        os.utime(path, (time.time() - 60, time.time() - 60))
+    with staging_folder(tmp_path / "m.onnx"):
+        assert len(leftovers(tmp_path)) == 1  # this one's own
+    assert not leftovers(tmp_path)
+
+
+def test_two_exports_to_one_name(tmp_path: Path) -> None:
+    two_models(tmp_path)
+    with start(tmp_path, "a") as one, start(tmp_path, "b") as other:
+        for process in (one, other):
+            assert process.stdout is not None
+            for _ in range(10):
+                assert process.stdout.readline() == "one more\n"
+        for process in (one, other):
+            process.kill()
+    dptscope.load(tmp_path / "m.onnx")  # raises where companion and model are of two exports
+
+
+def test_weights_beside_the_graph_are_not_left_over(tmp_path: Path) -> None:
+    two_models(tmp_path)
+    target = tmp_path / "m.onnx"
+    (tmp_path / "m.onnx.data").write_bytes(b"of an export before")
+    with staging_folder(target) as staged:
+        for ending in ENDINGS:
+            shutil.copy(tmp_path / "a" / f"m{ending}", staged)
+        paths = publish(staged, target)
+    assert [path.name for path in paths] == ["m.fusion.onnx", "m.preview.onnx", "m.onnx"]
+    assert not (tmp_path / "m.onnx.data").exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Path:
+    """A disk of 300 kB, where this process may mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("needs the right to mount a small disk")
+    return folder
+
+
+def test_a_full_disk(small_disk: Path) -> None:
+    import onnx_ir as ir
+
+    target = small_disk / "m.onnx"
+    try:
+        full = pytest.raises(DptscopeError, match=r"m\.onnx: cannot be written \(No space left on device\)")
+        with full, staging_folder(target) as staged:
+            save(ir.load(DATA / "tiny.onnx"), staged / "m.onnx")
+        with pytest.raises(DptscopeError, match="No space left on device"), staging_folder(target) as staged:
+            (staged / "m.onnx").write_bytes(b"")
+            append_metadata(staged / "m.onnx", {METADATA_PREFIX + "parity": "x" * 400_000})
+        assert not list(small_disk.iterdir())
+    finally:
+        subprocess.run(["umount", str(small_disk)], check=True)
+
+
+NO_RIGHTS = """
+import os, sys
+from pathlib import Path
+from dptscope.errors import DptscopeError
+from dptscope_export.write import staging_folder
+if os.geteuid() == 0:
+    os.seteuid(65534)
+try:
+    with staging_folder(Path(sys.argv[1])):
+        pass
+except DptscopeError as error:
+    print(error)
+"""
+
+
+def test_no_permission(tmp_path: Path) -> None:
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    for parent in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        parent.chmod(0o755)
+    folder.chmod(0o555)
+    ended = subprocess.run(
+        [sys.executable, "-c", NO_RIGHTS, str(folder / "m.onnx")], capture_output=True, text=True, check=True
+    )
+    assert ended.stdout == f"{folder / 'm.onnx'}: cannot be written (Permission denied)\n"

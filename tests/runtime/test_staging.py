@@ -1,0 +1,95 @@
+"""Pictures and arrays appear whole or not at all, and killed processes leave nothing for long."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dptscope import DptscopeError
+from dptscope.images import write_atomically, write_npy
+from dptscope.staging import PART_SUFFIX, clear_leftovers, part_file, part_folder
+
+DIES = """
+import os, signal, sys
+from pathlib import Path
+from dptscope.staging import part_file, part_folder
+part_file(Path(sys.argv[1]) / "picture.png")
+folder = part_folder(Path(sys.argv[1]) / "m.onnx")
+folder.__enter__().joinpath("m.onnx").write_bytes(b"half")
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def age(folder: Path) -> None:
+    """Make everything in a folder old enough to be somebody's leftover."""
+    for path in folder.iterdir():
+        os.utime(path, (time.time() - 60, time.time() - 60))
+
+
+def test_what_a_killed_process_left_is_cleared_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("photo.png", ".hidden", ".photo.png.abcd"):
+        (tmp_path / name).write_bytes(b"mine")
+    mine = {path.name for path in tmp_path.iterdir()}
+    with subprocess.Popen(
+        [sys.executable, "-c", DIES, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        age(tmp_path)
+        clear_leftovers(tmp_path)  # they are in use
+        assert len(list(tmp_path.glob(f".*{PART_SUFFIX}"))) == 2
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    age(tmp_path)
+    clear_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == mine
+
+
+def test_a_new_file_is_not_taken_for_a_leftover(tmp_path: Path) -> None:
+    handle, part = part_file(tmp_path / "a.png")
+    os.close(handle)  # as between making and locking it
+    clear_leftovers(tmp_path)
+    assert part.exists()
+    age(tmp_path)
+    clear_leftovers(tmp_path)
+    assert not part.exists()
+
+
+def test_links_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").write_bytes(b"x")
+    (tmp_path / f".x.abc{PART_SUFFIX}").symlink_to(tmp_path / "mine")
+    age(tmp_path)
+    clear_leftovers(tmp_path)
+    assert (tmp_path / "mine" / "file").exists()
+
+
+def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "depth.npy"
+    write_npy(path, np.zeros(3))
+    old = path.read_bytes()
+
+    def full(_handle: int, _mode: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("dptscope.images.os.fdopen", full)
+    with pytest.raises(DptscopeError, match=r"depth\.npy: cannot be written \(No space left on device\)"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == old
+    assert [entry.name for entry in tmp_path.iterdir()] == ["depth.npy"]
+
+
+def test_a_folder_goes_even_after_an_error(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), part_folder(tmp_path / "m.onnx") as folder:
+        (folder / "m.onnx").write_bytes(b"half")
+        raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
