@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dptscope.errors import DptscopeError
 from dptscope.resize import Float32Array
 
 ROBUST_SIGMAS = 6.0
@@ -26,8 +27,16 @@ RULE = (
 
 
 def token_norms(tokens_hwc: Float32Array) -> Float32Array:
-    """L2 norm of each token: ``[grid_height, grid_width, channels]`` to ``[grid_height, grid_width]``, float32."""
-    norms_hw: Float32Array = np.sqrt(np.square(tokens_hwc).sum(axis=-1, dtype=np.float32))
+    """L2 norm of each token: ``[grid_height, grid_width, channels]`` to ``[grid_height, grid_width]``, float32.
+
+    Raises:
+        DptscopeError: the squares are beyond float32, which happens to damaged weights only.
+    """
+    with np.errstate(over="ignore"):
+        norms_hw: Float32Array = np.sqrt(np.square(tokens_hwc).sum(axis=-1, dtype=np.float32))
+    if not np.isfinite(norms_hw).all():
+        largest = float(np.abs(tokens_hwc).max())
+        raise DptscopeError(f"expected tokens whose norms are finite in float32, got values up to {largest:.1e}")
     return norms_hw
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from dptscope.errors import DptscopeError
 from dptscope.norms import norm_statistics, outlier_threshold, token_norms
 
 
@@ -45,3 +47,9 @@ def test_threshold_is_the_larger_of_both_rules() -> None:
     assert outlier_threshold(narrow) == 20.0  # twice the median
     wide = np.array([[2, 10, 18]], np.float32)
     np.testing.assert_allclose(outlier_threshold(wide), 10 + 6 * 1.4826 * 8)
+
+
+def test_tokens_beyond_float32_are_refused() -> None:
+    tokens = np.full((2, 2, 4), 1e30, np.float32)
+    with pytest.raises(DptscopeError, match=r"norms are finite in float32, got values up to 1\.0e\+30"):
+        token_norms(tokens)
