@@ -86,7 +86,9 @@ def open_session(
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin else "0")
     try:
         return Session(path, options, wanted)
-    except _ORT_ERRORS as error:
+    except MemoryError as error:
+        raise DptscopeError(f"{path}: not enough memory to load it") from error
+    except (*_ORT_ERRORS, UnicodeDecodeError) as error:  # names and messages come out of the file
         raise ModelFileError(f"{path}: onnxruntime cannot load it ({_in_one_line(error)})") from error
 
 
@@ -96,6 +98,7 @@ class Session(ort.InferenceSession):  # type: ignore[misc]  # onnxruntime has no
     def __init__(self, path: Path, options: ort.SessionOptions, providers: Sequence[str]) -> None:
         super().__init__(str(path), options, providers=list(providers))
         self._path = path
+        self.get_modelmeta().custom_metadata_map  # noqa: B018 - raises here and not later where it is no text
         inputs = [*self.get_inputs(), *self.get_overridable_initializers()]
         self._axes: dict[str, list[int | str | None]] = {
             node.name: list(node.shape or ()) for node in (*inputs, *self.get_outputs())
