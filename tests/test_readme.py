@@ -38,6 +38,7 @@ ELSEWHERE = {
     "python -m pytest": ROOT / ".ci/run",
     "python examples/first_look.py": ROOT / "tests/exporter/test_full_size.py",
     "dptscope demo": ROOT / "tests/viewer/test_demo.py",
+    "python -m training.evaluate": ROOT / "tests/training/test_figures.py",
 }
 FOLDERS = ("Depth-Anything-V2-Small-hf", "depth-anything/Depth-Anything-V2-Small-hf", "dpt_beit_base_384")
 

@@ -11,14 +11,14 @@ import numpy as np
 from dptscope.contract import FUSION_BLOCKS
 from dptscope.drawing import BACKGROUND, GREY, depth_picture, put_text, text_width
 from dptscope.images import read_image, write_atomically, write_png
-from dptscope.model import DepthModel, FusionScales, Scene, companion_path
+from dptscope.model import DepthModel, FusionScales, Scene
 from dptscope.prepare import UInt8Array
 from dptscope.sheet import norm_sheet
 
 ASSETS = Path(__file__).parent / "assets"
 CHECKPOINT = ASSETS / "dptscope_tiny.safetensors"
 MODEL = ASSETS / "dptscope_tiny.onnx"
-"""The export of :data:`CHECKPOINT`; its companion lies beside it."""
+"""The export of :data:`CHECKPOINT`; what belongs to it lies beside it."""
 
 SCALINGS = (-1.0, 0.0, 0.5, 1.0, 2.0)
 
@@ -33,8 +33,8 @@ def demo_photos() -> list[Path]:
 
 
 def copy_model(folder: Path) -> Path:
-    """Put the exported model and its companion into ``folder``; returns the model's path."""
-    for source in (companion_path(MODEL), MODEL):
+    """Put the exported model and the files beside it into ``folder``; returns the model's path."""
+    for source in sorted(ASSETS.glob(f"{MODEL.stem}*{MODEL.suffix}")):
         write_atomically(folder / source.name, source.read_bytes())
     return folder / MODEL.name
 
