@@ -1,0 +1,110 @@
+"""Runs commands in child processes with limits on time and memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+# onnxruntime starts a thread for its telemetry when it is imported.
+ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")} | {
+    "ORT_DISABLE_TELEMETRY": "1"
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a child ended.
+
+    Attributes:
+        status: its exit status.
+        signal: the signal that killed it, else 0.
+        timed_out: it was stopped after its time.
+        seconds: what it took, as the wall clock has it.
+        stdout, stderr: what it wrote.
+    """
+
+    status: int
+    signal: int
+    timed_out: bool
+    seconds: float
+    stdout: str
+    stderr: str
+
+
+class Children:
+    """Starts the server, and asks it for one child a command. To be used in a ``with`` statement."""
+
+    def __init__(self, with_torch: bool = False) -> None:
+        self._scratch = tempfile.TemporaryDirectory()
+        environment = os.environ | ONE_THREAD | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}
+        command = [sys.executable, "-m", "hostile.server", *(["torch"] if with_torch else [])]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=self._scratch.name
+        )
+        self.threads = int(self._read()["threads"])
+        if self.threads != 1:
+            raise RuntimeError(f"expected a server with one thread to fork from, got {self.threads}")
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        *,
+        until_trace: bool = False,
+        cpu_seconds: int = 30,
+        seconds: int = 300,
+        mib: int = 2048,
+        one_cpu: bool = True,
+        user: int = 0,
+    ) -> Outcome:
+        """Run ``dptscope ARGUMENTS`` in ``folder``.
+
+        Args:
+            arguments: of the command.
+            folder: its current folder.
+            until_trace: see :class:`hostile.cases.Case`.
+            cpu_seconds: processor time that it may use.
+            seconds: time on the wall clock after which it is killed; generous, for busy machines.
+            mib: address space that it may take beyond what the server has.
+            one_cpu: keep it on one processor, and so in one thread.
+            user: run it as this user; 0 is whoever runs the server.
+        """
+        said = {name: str(Path(self._scratch.name) / name) for name in ("stdout", "stderr")}
+        request = {
+            "arguments": list(arguments), "folder": str(folder), "until_trace": until_trace, "cpu_seconds": cpu_seconds,
+            "seconds": seconds, "mib": mib, "one_cpu": one_cpu, "user": user, **said,
+        }  # fmt: skip
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        answer = self._read()
+        texts = {name: Path(path).read_text(errors="replace") for name, path in said.items()}
+        return Outcome(**answer, **texts)
+
+    def _read(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the server ended with status {self._process.wait()}")
+        read: dict[str, Any] = json.loads(line)
+        return read
+
+    def __enter__(self) -> Children:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+        self._scratch.cleanup()

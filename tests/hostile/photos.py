@@ -1,0 +1,170 @@
+"""Photos that are fine in unusual ways, photos that are not, and seeded damage to them."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from hostile.cases import Case, Expected
+from hostile.mutate import damage, pick
+from PIL import Image
+
+MODEL = str(Path(__file__).parents[1] / "data" / "tiny.onnx")
+DEPTH = ("depth", MODEL, "-o", "out", "--format", "npy,png,png16", "--size", "28")
+
+
+def photo() -> Image.Image:
+    """A small colourful picture, 60 × 44, the same every time."""
+    noise = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    return Image.fromarray(cv2.resize(noise, (60, 44), interpolation=cv2.INTER_CUBIC))
+
+
+def encoded(kind: str, image: Image.Image | None = None, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    (image if image is not None else photo()).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def by_opencv(ending: str) -> bytes:
+    done, data = cv2.imencode(ending, cv2.cvtColor(np.asarray(photo()), cv2.COLOR_RGB2BGR))
+    assert done
+    return bytes(data.tobytes())
+
+
+def png(width: int, height: int, depth: int, colours: int, rows: bytes, extra: bytes = b"") -> bytes:
+    """A PNG that says what it is told to, whether that is true or not."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colours, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + extra + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
+
+
+@cache
+def good_files() -> dict[str, bytes]:
+    """Photos in every format and colour type that people have."""
+    frames = [photo().rotate(angle) for angle in (0, 90, 180)]
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    deep = np.asarray(photo().convert("L")).astype(np.uint16) * 257
+    return {
+        "plain.jpg": encoded("JPEG"),
+        "progressive.jpg": encoded("JPEG", progressive=True),
+        "grey.jpg": encoded("JPEG", photo().convert("L")),
+        "cmyk.jpg": encoded("JPEG", photo().convert("CMYK")),
+        "turned.jpg": encoded("JPEG", exif=exif),
+        "plain.png": encoded("PNG"),
+        "palette.png": encoded("PNG", photo().convert("P")),
+        "alpha.png": encoded("PNG", photo().convert("RGBA")),
+        "grey_alpha.png": encoded("PNG", photo().convert("LA")),
+        "one_bit.png": encoded("PNG", photo().convert("1")),
+        "16_bit.png": encoded("PNG", Image.fromarray(deep)),
+        "moving.png": encoded("PNG", frames[0], save_all=True, append_images=frames[1:]),
+        "moving.gif": encoded("GIF", frames[0], save_all=True, append_images=frames[1:]),
+        "moving.webp": encoded("WEBP", frames[0], save_all=True, append_images=frames[1:]),
+        "plain.webp": encoded("WEBP"),
+        "lossless.webp": encoded("WEBP", lossless=True),
+        "plain.tif": encoded("TIFF"),
+        "lzw.tif": encoded("TIFF", compression="tiff_lzw"),
+        "16_bit.tif": by_opencv(".tiff"),
+        "plain.bmp": encoded("BMP"),
+        "plain.ppm": encoded("PPM"),
+        "plain.jp2": by_opencv(".jp2"),
+        "plain.avif": by_opencv(".avif"),
+        "plain.hdr": by_opencv(".hdr"),
+        "one_pixel.png": encoded("PNG", Image.new("RGB", (1, 1), (9, 99, 200))),
+        "flat.png": encoded("PNG", Image.new("RGB", (70, 70), (128, 128, 128))),
+        "two_to_one.png": encoded("PNG", photo().resize((100, 50))),
+        "with spaces and (brackets).png": encoded("PNG"),
+        "Größe_写真_фото_🌊.png": encoded("PNG"),
+        "-starts-with-a-dash.png": encoded("PNG"),
+    }
+
+
+@cache
+def bad_files() -> dict[str, bytes]:
+    """Files that are no photos, or photos that nobody could look at."""
+    return {
+        "empty.jpg": b"",
+        "text.png": b"this is no photo\n",
+        "zeros.png": bytes(5000),
+        "folder.zip.png": b"PK\x03\x04" + bytes(200),
+        "only_a_signature.png": b"\x89PNG\r\n\x1a\n",
+        "only_a_signature.jpg": b"\xff\xd8\xff",
+        "half.jpg": encoded("JPEG")[:700],
+        "half.png": encoded("PNG")[:2000],
+        "strip.png": encoded("PNG", Image.new("RGB", (20000, 1), (9, 99, 200))),
+        "pole.png": encoded("PNG", Image.new("RGB", (1, 20000), (9, 99, 200))),
+        "no_width.png": png(0, 5, 8, 2, b""),
+        "claims_3600_megapixels.png": png(60000, 60000, 1, 0, bytes(100)),
+        "claims_too_wide.png": png(1 << 21, 4, 8, 2, bytes(100)),
+        "bomb_900_megapixels.png": png(30000, 30000, 1, 0, bytes(3751 * 30000)),
+        "bomb_of_text.png": png(8, 8, 8, 2, bytes(200), _text_bomb()),
+        "claims_4000_megapixels.gif": b"GIF89a" + struct.pack("<HH", 65535, 65535) + encoded("GIF")[10:],
+        "claims_4000_megapixels.jpg": _jpeg_that_claims(65500, 65500),
+        "claims_2000_megapixels.bmp": _bmp_that_claims(46000, 46000),
+        "claims_much.ppm": b"P6 100000 100000 255\n" + bytes(100),
+    }
+
+
+def _text_bomb() -> bytes:
+    content = b"Comment\0\0" + zlib.compress(bytes(200 << 20), 9)
+    return struct.pack(">I", len(content)) + b"zTXt" + content + struct.pack(">I", zlib.crc32(b"zTXt" + content))
+
+
+def _jpeg_that_claims(width: int, height: int) -> bytes:
+    data = bytearray(encoded("JPEG"))
+    place = data.index(b"\xff\xc0") + 5
+    data[place : place + 4] = struct.pack(">HH", height, width)
+    return bytes(data)
+
+
+def _bmp_that_claims(width: int, height: int) -> bytes:
+    data = bytearray(encoded("BMP"))
+    data[18:26] = struct.pack("<ii", width, height)
+    return bytes(data)
+
+
+def writes(name: str, data: bytes) -> Callable[[Path], object]:
+    """Makes a folder's only file."""
+    return lambda folder: (folder / name).write_bytes(data)
+
+
+def by_hand() -> Iterator[Case]:
+    """Every good and bad file as it is."""
+    for name, data in good_files().items():
+        yield Case(f"good photo: {name}", writes(name, data), (*DEPTH, "--", name), "works")
+    for name, data in bad_files().items():
+        expected: Expected = "either" if name == "bomb_of_text.png" else "refused"  # its text may be skipped over
+        message = "GiB of memory" if name in ("strip.png", "pole.png") else name
+        yield Case(f"bad photo: {name}", writes(name, data), (*DEPTH, "--", name), expected, message)
+    yield Case("bad photo: a folder", lambda folder: (folder / "photo.png").mkdir(), (*DEPTH, "photo.png"), "refused")
+    yield Case("bad photo: a link to itself", _loop, (*DEPTH, "photo.png"), "refused", "photo.png")
+    yield Case("bad photo: a pipe", _pipe, (*DEPTH, "photo.png"), "refused", "photo.png")
+
+
+def _loop(folder: Path) -> None:
+    (folder / "photo.png").symlink_to("photo.png")
+
+
+def _pipe(folder: Path) -> None:
+    import os
+
+    os.mkfifo(folder / "photo.png")
+
+
+def mutated(count: int, seed: int = 0) -> Iterator[Case]:
+    """Seeded damage to good photos."""
+    files = list(good_files().items())
+    for number in range(count):
+        random = np.random.default_rng((seed, 1, number))
+        name, data = files[number % len(files)]
+        head = pick((None, None, 200), random)
+        yield Case(f"damaged photo {number}: {name}", writes(name, damage(data, random, head)), (*DEPTH, "--", name))
