@@ -15,7 +15,7 @@ from hostile.run_cases import run_all
 
 
 @pytest.mark.parametrize(
-    ("files", "mutations"), [(photos, 100), (models, 120), (checkpoints, 60)], ids=["photos", "models", "checkpoints"]
+    ("files", "mutations"), [(photos, 60), (models, 80), (checkpoints, 30)], ids=["photos", "models", "checkpoints"]
 )
 def test_hostile_files(files: ModuleType, mutations: int) -> None:
     ended: Counter[str] = Counter()
