@@ -36,7 +36,6 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 ELSEWHERE = {
     "pip install": ROOT / ".ci/run",
     "python -m pytest": ROOT / ".ci/run",
-    "python examples/first_look.py": ROOT / "tests/exporter/test_full_size.py",
     "dptscope demo": ROOT / "tests/viewer/test_demo.py",
     "python -m training.evaluate": ROOT / "tests/training/test_figures.py",
 }

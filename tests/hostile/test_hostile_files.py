@@ -1,4 +1,4 @@
-"""Hostile photos, models and checkpoints: all that are made by hand, and a few hundred seeded mutations.
+"""Hostile photos, models and checkpoints: all that are made by hand, and some seeded mutations.
 
 The full run, with as many mutations as one likes: see the README of this folder.
 """
