@@ -11,7 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hostile.cases import Case
 
 ROOT = Path(__file__).parents[2]
 # onnxruntime starts a thread for its telemetry when it is imported.
@@ -29,6 +32,7 @@ class Outcome:
         signal: the signal that killed it, else 0.
         timed_out: it was stopped after its time.
         seconds: what it took, as the wall clock has it.
+        cpu_seconds: what it took of a processor.
         stdout, stderr: what it wrote.
     """
 
@@ -36,23 +40,33 @@ class Outcome:
     signal: int
     timed_out: bool
     seconds: float
+    cpu_seconds: float
     stdout: str
     stderr: str
 
 
 class Children:
-    """Starts the server, and asks it for one child a command. To be used in a ``with`` statement."""
+    """Starts a server, and asks it for one child a command. To be used in a ``with`` statement.
 
-    def __init__(self, with_torch: bool = False) -> None:
+    Args:
+        good: cases that work, which the server runs itself before it forks; see :mod:`hostile.server`.
+        cpu: the processor that children run on, and so in one thread; None: all that there are.
+    """
+
+    def __init__(self, good: Sequence[Case] = (), cpu: int | None = None) -> None:
         self._scratch = tempfile.TemporaryDirectory()
+        self._cpu = cpu
         environment = os.environ | ONE_THREAD | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}
-        command = [sys.executable, "-m", "hostile.server", *(["torch"] if with_torch else [])]
+        command = [sys.executable, "-m", "hostile.server", json.dumps([self._prepared(case) for case in good])]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=self._scratch.name
         )
-        self.threads = int(self._read()["threads"])
-        if self.threads != 1:
-            raise RuntimeError(f"expected a server with one thread to fork from, got {self.threads}")
+        self.threads = 0
+
+    def _prepared(self, case: Case) -> dict[str, Any]:
+        folder = Path(tempfile.mkdtemp(dir=self._scratch.name))
+        case.make(folder)
+        return {"folder": str(folder), "arguments": case.arguments, "until_trace": case.until_trace}
 
     def run(
         self,
@@ -63,7 +77,6 @@ class Children:
         cpu_seconds: int = 30,
         seconds: int = 300,
         mib: int = 2048,
-        one_cpu: bool = True,
         user: int = 0,
     ) -> Outcome:
         """Run ``dptscope ARGUMENTS`` in ``folder``.
@@ -75,13 +88,13 @@ class Children:
             cpu_seconds: processor time that it may use.
             seconds: time on the wall clock after which it is killed; generous, for busy machines.
             mib: address space that it may take beyond what the server has.
-            one_cpu: keep it on one processor, and so in one thread.
             user: run it as this user; 0 is whoever runs the server.
         """
+        self._wait_until_ready()
         said = {name: str(Path(self._scratch.name) / name) for name in ("stdout", "stderr")}
         request = {
             "arguments": list(arguments), "folder": str(folder), "until_trace": until_trace, "cpu_seconds": cpu_seconds,
-            "seconds": seconds, "mib": mib, "one_cpu": one_cpu, "user": user, **said,
+            "seconds": seconds, "mib": mib, "cpu": self._cpu, "user": user, **said,
         }  # fmt: skip
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(request) + "\n")
@@ -89,6 +102,12 @@ class Children:
         answer = self._read()
         texts = {name: Path(path).read_text(errors="replace") for name, path in said.items()}
         return Outcome(**answer, **texts)
+
+    def _wait_until_ready(self) -> None:
+        if not self.threads:
+            self.threads = int(self._read()["threads"])
+        if self.threads != 1:
+            raise RuntimeError(f"expected a server with one thread to fork from, got {self.threads}")
 
     def _read(self) -> dict[str, Any]:
         assert self._process.stdout is not None

@@ -8,11 +8,10 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections import Counter
 from importlib import import_module
+from itertools import chain
 
-from hostile.children import Children
-from hostile.run_cases import run_all
+from hostile.run_cases import Tally, run_all
 
 KINDS = ("photos", "models", "checkpoints")
 
@@ -23,19 +22,18 @@ def main() -> int:
     parser.add_argument("--mutations", type=int, default=700, help="of each kind, beside the files made by hand")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    total, wrong = 0, 0
+    cases, wrong = 0, 0
     for kind in options.kinds or KINDS:
         files = import_module(f"hostile.{kind}")
-        ended: Counter[str] = Counter()
-        started = time.monotonic()
-        with Children(with_torch=kind == "checkpoints") as children:
-            for cases in (files.by_hand(), files.mutated(options.mutations, options.seed)):
-                for line in run_all(cases, children, ended):
-                    print(line, flush=True)  # noqa: T201
-        total, wrong = total + sum(ended.values()), wrong + ended["wrong"]
-        figures = ", ".join(f"{ended[how]} {how}" for how in ("worked", "refused", "wrong"))
-        print(f"{kind}: {sum(ended.values())} cases, {figures}; {time.monotonic() - started:.0f} s", flush=True)  # noqa: T201
-    print(f"{total} cases, {wrong} wrong")  # noqa: T201
+        tally, started = Tally(), time.monotonic()
+        made = chain(files.by_hand(), files.mutated(options.mutations, options.seed))
+        for line in tally.add(run_all(made, files.good())):
+            print(line, flush=True)  # noqa: T201
+        for line in tally.table():
+            print(line, flush=True)  # noqa: T201
+        print(f"{kind}: {time.monotonic() - started:.0f} s\n", flush=True)  # noqa: T201
+        cases, wrong = cases + tally.total().total(), wrong + tally.total()["wrong"]
+    print(f"{cases} cases, {wrong} wrong")  # noqa: T201
     return 1 if wrong else 0
 
 

@@ -106,10 +106,16 @@ def companion() -> bytes:
     return (DATA / "tiny.fusion.onnx").read_bytes()
 
 
+def good() -> list[Case]:
+    """Every command on the model as it is."""
+    return [
+        Case(f"good model: {arguments[0]}", writes(whole()), arguments, "works") for arguments in (DEPTH, NORMS, INFO)
+    ]
+
+
 def by_hand() -> Iterator[Case]:
     """Files that someone made on purpose."""
-    for arguments in (DEPTH, NORMS, INFO):
-        yield Case(f"good model: {arguments[0]}", writes(whole()), arguments, "works")
+    yield from good()
     yield from _something_else()
     yield from _wrong_metadata()
     yield from _external_data()

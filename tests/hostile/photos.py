@@ -137,6 +137,11 @@ def writes(name: str, data: bytes) -> Callable[[Path], object]:
     return lambda folder: (folder / name).write_bytes(data)
 
 
+def good() -> list[Case]:
+    """What the server runs before it forks."""
+    return [Case("good", writes("photo.png", encoded("PNG")), (*DEPTH, "photo.png"), "works")]
+
+
 def by_hand() -> Iterator[Case]:
     """Every good and bad file as it is."""
     for name, data in good_files().items():

@@ -1,11 +1,13 @@
-"""The parent of all cases: imports everything once, then forks a child for each request.
+"""The parent of all cases: runs commands on good files, then forks a child for each request.
 
-Reads one JSON request a line and writes one JSON answer a line; see :mod:`hostile.children`. Nothing here may start a
-thread: a fork copies only the thread that calls it.
+A command imports most of what it needs when it runs; what the parent has imported, its children need not. Reads one JSON
+request a line and writes one JSON answer a line; see :mod:`hostile.children`. Nothing here may start a thread: a fork
+copies only the thread that calls it.
 """
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -14,26 +16,38 @@ import signal
 import sys
 import time
 import traceback
+from contextlib import chdir, redirect_stdout
 from pathlib import Path
 from typing import Any, NoReturn
+from unittest import mock
 
 MIB = 1 << 20
 
 
-def import_all(with_torch: bool) -> None:
-    """Import what the commands import when they run."""
-    for name in ("dptscope.cli", "dptscope.commands", "dptscope.info", "dptscope.model"):
-        importlib.import_module(name)
+def warm_up(good: list[dict[str, Any]]) -> None:
+    """Run commands on good files, in one thread.
+
+    Args:
+        good: folder, arguments and ``until_trace`` of each, as in a request.
+    """
+    everywhere = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(everywhere)})
     importlib.import_module("cv2").setNumThreads(1)
-    if with_torch:
-        for name in ("dptscope_export.pipeline", "dptscope_export.progress"):
-            importlib.import_module(name)
+    if any(case["until_trace"] for case in good):
         importlib.import_module("torch").set_num_threads(1)
+    for case in good:
+        with chdir(case["folder"]), Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+            status = run(case["arguments"], case["until_trace"])
+        if status:
+            raise RuntimeError(f"expected a good file to work, got status {status}: {case['arguments']}")
+    os.sched_setaffinity(0, everywhere)
+    gc.collect()
+    gc.freeze()  # so that collecting in a child does not copy the pages that it shares with this process
 
 
-def serve(with_torch: bool) -> None:
+def serve(good: list[dict[str, Any]]) -> None:
     """Answer requests until standard input ends."""
-    import_all(with_torch)
+    warm_up(good)
     threads = len(list(Path("/proc/self/task").iterdir()))
     print(json.dumps({"ready": True, "threads": threads}), flush=True)  # noqa: T201
     for line in sys.stdin:
@@ -48,23 +62,21 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         be_the_child(request)
     timed_out = False
     while True:
-        ended, status = os.waitpid(child, os.WNOHANG)
+        ended, status, used = os.wait4(child, os.WNOHANG)
         if ended:
             break
-        if time.monotonic() - started > request["seconds"]:
+        if not timed_out and time.monotonic() - started > request["seconds"]:
             os.kill(child, signal.SIGKILL)
             timed_out = True
-            os.waitpid(child, 0)
-            status = 0
-            break
         time.sleep(0.002)
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
         timed_out = True
     return {
         "status": os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1,
-        "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
+        "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) and not timed_out else 0,
         "timed_out": timed_out,
         "seconds": time.monotonic() - started,
+        "cpu_seconds": used.ru_utime + used.ru_stime,
     }
 
 
@@ -77,7 +89,8 @@ def be_the_child(request: dict[str, Any]) -> NoReturn:
             handle = os.open(request[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(handle, number)
             os.close(handle)
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))} if request["one_cpu"] else os.sched_getaffinity(0))
+        if request["cpu"] is not None:
+            os.sched_setaffinity(0, {request["cpu"]})
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + request["mib"] * MIB,) * 2)
         resource.setrlimit(resource.RLIMIT_CPU, (request["cpu_seconds"], request["cpu_seconds"] + 5))
@@ -99,20 +112,17 @@ def run(arguments: list[str], until_trace: bool) -> int:
 
     if not until_trace:
         return run_command(arguments)
-    from dptscope_export import pipeline
+    pipeline = importlib.import_module("dptscope_export.pipeline")
 
     class Reached(Exception):
         pass
 
-    def stop(*_arguments: Any) -> Any:
-        raise Reached
-
-    pipeline.trace_whole = stop
-    try:
-        return run_command(arguments)
-    except Reached:
-        return 0
+    with mock.patch.object(pipeline, "trace_whole", side_effect=Reached):
+        try:
+            return run_command(arguments)
+        except Reached:
+            return 0
 
 
 if __name__ == "__main__":
-    serve(with_torch="torch" in sys.argv[1:])
+    serve(json.loads(sys.argv[1]))

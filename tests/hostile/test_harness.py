@@ -8,10 +8,19 @@ from pathlib import Path
 import pytest
 from hostile.cases import CANARY, Case, complaints
 from hostile.children import Children, Outcome
+from hostile.run_cases import Tally, run_all
 
 
 def outcome(**values: object) -> Outcome:
-    good = {"status": 0, "signal": 0, "timed_out": False, "seconds": 0.1, "stdout": "", "stderr": ""}
+    good = {
+        "status": 0,
+        "signal": 0,
+        "timed_out": False,
+        "seconds": 0.1,
+        "cpu_seconds": 0.1,
+        "stdout": "",
+        "stderr": "",
+    }
     return Outcome(**{**good, **values})  # type: ignore[arg-type]
 
 
@@ -50,3 +59,20 @@ def test_children_are_limited(tmp_path: Path) -> None:
         assert slow.timed_out or slow.status == 2
         bad = children.run(["info", "nothing.onnx"], tmp_path)
         assert (bad.status, bad.stderr) == (2, "dptscope: nothing.onnx: no such file\n")
+
+
+def test_cases_run_on_all_processors_in_their_order(tmp_path: Path) -> None:
+    cases = [Case(f"x {number}", lambda folder: None, ("info", f"{number}.onnx"), "refused") for number in range(20)]
+    tally = Tally()
+    ended = list(run_all(cases, ()))
+    assert [case.name for case, _, _ in ended] == [case.name for case in cases]
+    assert [outcome.stderr for _, outcome, _ in ended] == [f"dptscope: {n}.onnx: no such file\n" for n in range(20)]
+    assert list(tally.add(ended)) == []
+    assert tally.counts == {"x": {"refused": 20}}
+
+
+def test_a_case_without_memory_harms_no_other(tmp_path: Path) -> None:
+    with Children() as children:
+        stopped = children.run(["info", "nothing.onnx"], tmp_path, mib=-1)
+        assert stopped.status != 0
+        assert children.run(["--version"], tmp_path).status == 0

@@ -5,24 +5,20 @@ The full run, with as many mutations as one likes: see the README of this folder
 
 from __future__ import annotations
 
-from collections import Counter
+from itertools import chain
 from types import ModuleType
 
 import pytest
 from hostile import checkpoints, models, photos
-from hostile.children import Children
-from hostile.run_cases import run_all
+from hostile.run_cases import Tally, run_all
 
 
 @pytest.mark.parametrize(
-    ("files", "mutations"), [(photos, 60), (models, 80), (checkpoints, 30)], ids=["photos", "models", "checkpoints"]
+    ("files", "mutations"), [(photos, 100), (models, 140), (checkpoints, 80)], ids=["photos", "models", "checkpoints"]
 )
 def test_hostile_files(files: ModuleType, mutations: int) -> None:
-    ended: Counter[str] = Counter()
-    with Children(with_torch=files is checkpoints) as children:
-        wrong = [
-            line for cases in (files.by_hand(), files.mutated(mutations)) for line in run_all(cases, children, ended)
-        ]
+    tally = Tally()
+    wrong = list(tally.add(run_all(chain(files.by_hand(), files.mutated(mutations)), files.good())))
     assert not wrong, "\n".join(wrong)
-    assert ended["worked"] > 10
-    assert ended["refused"] > 10
+    assert tally.total()["worked"] > 10
+    assert tally.total()["refused"] > 10
