@@ -23,7 +23,7 @@ from dptscope_export.checkpoint import Checkpoint
 MASKED = -100.0
 
 
-def beit(grid: int = 6, blocks: int = 4, seed: int = 0) -> DPTForDepthEstimation:
+def beit(grid: int = 6, blocks: int = 4, seed: int = 0, fusion: int = 24) -> DPTForDepthEstimation:
     """A small BEiT of transformers, native to ``grid`` × ``grid`` patches, tapped after the last block of each quarter."""
     backbone = BeitConfig(
         hidden_size=64,
@@ -39,7 +39,7 @@ def beit(grid: int = 6, blocks: int = 4, seed: int = 0) -> DPTForDepthEstimation
         reshape_hidden_states=False,
         out_indices=[blocks * quarter // 4 for quarter in (1, 2, 3, 4)],
     )
-    return _lively(_dpt(backbone, [16, 24, 32, 48]), seed, 16 * grid)
+    return _lively(_dpt(backbone, [16, 24, 32, 48], fusion), seed, 16 * grid)
 
 
 def swinv2(
@@ -48,6 +48,7 @@ def swinv2(
     pretrained: tuple[int, int, int, int] = (4, 4, 4, 2),
     depths: tuple[int, int, int, int] = (2, 1, 1, 1),
     seed: int = 0,
+    fusion: int = 24,
 ) -> DPTForDepthEstimation:
     """A small Swin V2 of transformers for images of ``size`` × ``size`` pixels."""
     backbone = Swinv2Config(
@@ -61,12 +62,12 @@ def swinv2(
         out_indices=[1, 2, 3, 4],
         layer_norm_eps=1e-5,
     )
-    return _lively(_dpt(backbone, [16, 32, 64, 128]), seed, 128)
+    return _lively(_dpt(backbone, [16, 32, 64, 128], fusion), seed, 128)
 
 
-def _dpt(backbone: BeitConfig | Swinv2Config, widths: list[int]) -> DPTForDepthEstimation:
+def _dpt(backbone: BeitConfig | Swinv2Config, widths: list[int], fusion: int) -> DPTForDepthEstimation:
     config = DPTConfig(
-        backbone_config=backbone, readout_type="project", neck_hidden_sizes=widths, fusion_hidden_size=24
+        backbone_config=backbone, readout_type="project", neck_hidden_sizes=widths, fusion_hidden_size=fusion
     )
     return DPTForDepthEstimation(config).eval()
 
