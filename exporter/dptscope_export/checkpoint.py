@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import warnings
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from dptscope_export.archive import check_file, is_archive
 from dptscope_export.errors import CheckpointError
 from dptscope_export.file_names import CONFIG_NAME, SAFETENSORS_SUFFIX, TORCH_SUFFIXES, WEIGHT_NAMES
 
@@ -156,11 +156,11 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def _read_torch(path: Path) -> dict[str, Tensor]:
-    _check_archive(path)
+    check_file(path)
     try:
         # Mapped from the disk where the format allows it, so that a large checkpoint is never in memory twice.
         with warnings.catch_warnings(action="ignore"):  # of kinds of tensors that are refused a moment later
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive(path))
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise CheckpointError(
@@ -169,34 +169,20 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
     return _without_prefixes(_unwrap(content, path))
 
 
-def _check_archive(path: Path) -> None:
-    """PyTorch stores what it saves as it is; a compressed entry can unfold to any size."""
-    if not zipfile.is_zipfile(path):
-        return
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise CheckpointError(f"{path}: a damaged archive ({error})") from error
-    compressed = [entry.filename for entry in entries if entry.compress_type != zipfile.ZIP_STORED]
-    if compressed:
-        raise CheckpointError(f"{path}: expected entries that are not compressed, got {compressed[0][:80]!r}")
-    if any(Path(entry.filename).name == "constants.pkl" for entry in entries):
-        raise CheckpointError(f"{path}: expected a checkpoint of plain tensors, got a TorchScript program")
-    if sum(entry.file_size for entry in entries) > path.stat().st_size:
-        raise CheckpointError(f"{path}: a damaged archive (its entries claim more bytes than it has)")
-
-
 def _unwrap(content: object, path: Path) -> dict[str, Tensor]:
-    """The dictionary of tensors inside ``{"model": …}`` and the like; scalars beside tensors are left out."""
+    """The dictionary of tensors inside ``{"model": …}`` and the like; scalars beside tensors are left out.
+
+    A pickle can give its dictionaries and tensors attributes of any name, methods' too, so methods are called through their
+    classes, and the attributes are left behind.
+    """
     for _ in range(_DEEPEST_WRAPPER):
-        if not isinstance(content, Mapping):
+        if not isinstance(content, dict):
             break
-        inner = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)), None)
+        inner = next((found for key in _WRAPPERS if isinstance(found := dict.get(content, key), dict)), None)
         if inner is not None:
             content = inner
             continue
-        tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+        tensors = {str(name): Tensor.detach(value) for name, value in dict.items(content) if isinstance(value, Tensor)}
         if not tensors:
             break
         return tensors

@@ -1,0 +1,188 @@
+"""Pickles are followed before they run: what trainers save passes, what holds a machine up does not."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import pickle
+import struct
+import zipfile
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from dptscope_export.checkpoint import read_checkpoint
+from dptscope_export.errors import CheckpointError
+from dptscope_export.pickles import MOST_INSTRUCTIONS, UnsafePickleError, check_pickle
+
+
+def text(value: str) -> bytes:
+    return b"X" + struct.pack("<I", len(value)) + value.encode()
+
+
+def whole(value: int) -> bytes:
+    return b"\x8a\x08" + struct.pack("<q", value)
+
+
+def name(module: str, of: str) -> bytes:
+    return f"c{module}\n{of}\n".encode()
+
+
+def program(body: bytes) -> bytes:
+    return b"\x80\x02" + body + b"."
+
+
+def doubled(levels: int) -> bytes:
+    """A tuple of two of a tuple of two of …: as many numbers to hash as 2 to the power of the levels."""
+    return b")q\x00" + b"".join(b"h" + bytes([k]) + b"\x86q" + bytes([k + 1]) for k in range(levels))
+
+
+def same_hashes(count: int) -> bytes:
+    """Keys that all have one hash, so that every one is held against all before it."""
+    numbers = [2.0 ** (61 * k) for k in range(-16, 17)]
+    keys = itertools.islice(itertools.product(numbers, repeat=3), count)
+    return b"".join(b"(" + b"".join(b"G" + struct.pack(">d", n) for n in key) + b"t" + b"N" for key in keys)
+
+
+def twice_encoded(times: int) -> bytes:
+    """Text in hexadecimal digits in hexadecimal digits in …"""
+    encode = name("_codecs", "encode")
+    return encode * times + text("text") + (text("hex") + b"\x86R") * times
+
+
+HOSTILE = {
+    "a key that takes for ever to hash": b"}" + doubled(60) + b"Ns",
+    "the same in the state of a dictionary": name("collections", "OrderedDict") + b")R](" + doubled(60) + b"N\x86eb",
+    "the same in a call": name("collections", "OrderedDict") + b"](" + doubled(60) + b"N\x86e\x85R",
+    "the same as the key of a storage": b"}" + text("x") + b"(" + text("storage") + doubled(60) + b"tQs",
+    "keys that have one hash": b"}(" + same_hashes(100) + b"u",
+    "a key of 100 digits": b"}\x8a\x2a" + b"\x11" * 42 + b"Ns",
+    "a gigabyte of zeros": name("builtins", "bytearray") + whole(1 << 30) + b"\x85R",
+    "a gigabyte of zeros, made otherwise": name("builtins", "bytearray") + whole(1 << 30) + b"\x85\x81",
+    "a gigabyte of zeros through another call": name("torch._tensor", "_rebuild_from_type_v2")
+    + b"("
+    + name("builtins", "bytearray")
+    + name("torch", "Tensor")
+    + whole(1 << 30)
+    + b"\x85}tR",
+    "text that doubles": twice_encoded(40),
+    "a tensor of a length": name("torch", "FloatTensor") + whole(1 << 33) + b"\x85R",
+    "a set": name("builtins", "set") + b"]" + doubled(60) + b"a\x85R",
+    "a call of what another call made": name("torch", "device") + text("cpu") + b"\x85R)R",
+    "code": name("os", "system") + text("touch canary") + b"\x85R",
+    "more than is followed": b"N" * MOST_INSTRUCTIONS,
+    "nothing on the stack": b"R",
+    "nothing in the memo": b"h\x07",
+    "text beyond the end": b"X\xff\xff\xff\x7fabc",
+    "an instruction of a later protocol": b"\x8c\x01a",
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_pickles(kind: str) -> None:
+    with pytest.raises(UnsafePickleError) as raised:
+        check_pickle(io.BytesIO(program(HOSTILE[kind])))
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 200
+
+
+def training() -> dict[str, Any]:
+    """What a trainer leaves beside the weights."""
+    layer = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
+    optimizer = torch.optim.AdamW(layer.parameters(), betas=(0.9, 0.99))
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [3, 5])
+    layer(torch.zeros(4, 3)).sum().backward()
+    optimizer.step()
+    return {
+        "model": layer.state_dict(),  # an OrderedDict with _metadata
+        "parameters": list(layer.parameters()),
+        "optimizer": optimizer.state_dict(),
+        "schedule": schedule.state_dict(),  # a Counter
+        "random": torch.get_rng_state(),
+        "dtype": torch.bfloat16,
+        "device": torch.device("cpu"),
+        "size": torch.Size([2, 3]),
+        "bytes": b"\x00\xff",
+        "numbers": {1: 2.5, None: True, "x": (1, [2], {"y": False})},
+        "views": [tensor := torch.arange(12.0).reshape(3, 4), tensor.t(), tensor[1:, ::2]],
+        "with attributes": _with_attributes(),
+    }
+
+
+def _with_attributes() -> Tensor:
+    tensor = torch.zeros(2)
+    tensor.note = "a note"  # type: ignore[attr-defined]
+    return tensor
+
+
+@pytest.mark.parametrize("archive", [True, False])
+def test_what_trainers_save_passes(archive: bool, tmp_path: Path) -> None:
+    path = tmp_path / "training.pth"
+    torch.save(training(), path, _use_new_zipfile_serialization=archive)
+    read = read_checkpoint(path).tensors
+    assert set(read) == set(training()["model"])
+
+
+def saved(content: object) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
+class Hiding:
+    """Pickles as a dictionary with attributes over its methods."""
+
+    def __init__(self, content: dict[str, Any]) -> None:
+        self._content = content
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return OrderedDict, (), dict.fromkeys(("items", "get", "keys"), 7), None, iter(self._content.items())
+
+
+def test_attributes_that_hide_methods(tmp_path: Path) -> None:
+    """They can be given to dictionaries and tensors by the file, and must not be called."""
+    tensor = torch.arange(6.0).reshape(2, 3)
+    for method in ("numel", "detach", "element_size"):
+        setattr(tensor, method, 7)
+    path = tmp_path / "c.pth"
+    path.write_bytes(saved(Hiding({"model": Hiding({"a.weight": tensor})})))
+    (read,) = read_checkpoint(path).tensors.values()
+    assert type(read) is Tensor
+    assert read.numel() == 6
+
+
+def _entries(data: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def _packed(entries: list[tuple[str, bytes]]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name_, data in entries:
+            archive.writestr(name_, data)
+    return buffer.getvalue()
+
+
+def _second_program(upper: bool) -> Callable[[dict[str, bytes]], bytes]:
+    def make(entries: dict[str, bytes]) -> bytes:
+        program_name = next(name for name in entries if name.endswith("data.pkl"))
+        other = (program_name.upper() if upper else program_name, pickle.dumps(Counter()))
+        return _packed([*entries.items(), other])
+
+    return make
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("upper", [False, True])
+def test_entries_that_come_twice(upper: bool, tmp_path: Path) -> None:
+    """Which of them counts, two readers may see differently."""
+    path = tmp_path / "c.pth"
+    path.write_bytes(_second_program(upper)(_entries(saved({"a": torch.zeros(3)}))))
+    with pytest.raises(CheckpointError, match="expected every entry once"):
+        read_checkpoint(path)
