@@ -34,8 +34,8 @@ def resize_depth(depth_hw: Float32Array, size_hw: tuple[int, int], how: OutputRe
 def _bilinear_align_corners(depth_hw: Float32Array, height: int, width: int) -> Float32Array:
     """Bilinear with the outermost sample centres held in place, which OpenCV does not offer (its remap rounds the
     weights to 1/32)."""
-    rows = _lerp(depth_hw, height, axis=0)
-    return _lerp(rows, width, axis=1)
+    columns = _lerp(depth_hw, width, axis=1)
+    return _lerp(columns, height, axis=0)  # the larger pass last: whole rows are quick to take
 
 
 def _lerp(values: Float32Array, size: int, axis: int) -> Float32Array:
@@ -46,6 +46,9 @@ def _lerp(values: Float32Array, size: int, axis: int) -> Float32Array:
     weight = (positions - low).astype(np.float32)
     weight = weight[:, None] if axis == 0 else weight[None, :]
     lower: Float32Array = values.take(low, axis=axis)
-    upper: Float32Array = values.take(high, axis=axis)
-    blended: Float32Array = lower + (upper - lower) * weight
+    blended: Float32Array = values.take(high, axis=axis)
+    # In place: maps of this size come fresh from the operating system each time, which costs more than the arithmetic.
+    blended -= lower
+    blended *= weight
+    blended += lower
     return blended

@@ -17,6 +17,7 @@ from dptscope.images import read_image
 from dptscope.model import UNSCALED, FusionScales
 from dptscope.norms import NormStatistics
 from dptscope.prepare import input_size
+from dptscope_view.detail import Detail
 from dptscope_view.photos import cropped
 from dptscope_view.state import WHOLE, Crop
 
@@ -141,13 +142,17 @@ class Pace:
         return 1 / 9 if expected is None else min(1.0, self.budget_ms / max(expected, 1e-6))
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Prepared:
+    """A photo that has been through the encoder, and the last full depth that was made of it."""
+
     subject: Subject
     scene: SceneLike
     statistics: tuple[NormStatistics, ...]
     has_tokens: bool
     encoder_ms: float
+    shown: tuple[FusionScales, Float32Array] | None = None
+    detail: Detail | None = None  # of what is in ``shown``, made when it is first needed
 
 
 class Engine:
@@ -266,11 +271,25 @@ class Engine:
         self.pace.learn("encoder", scene.input_size[0] * scene.input_size[1], took)
         return _Prepared(subject, scene, scene.statistics(), keep_tokens, took)
 
+    def _preview_depth(self, prepared: _Prepared, scales: FusionScales) -> Float32Array:
+        """The preview with the fine structure of the last full picture, at that one's size."""
+        coarse_hw = prepared.scene.preview_depth(scales)
+        if prepared.detail is None:
+            if prepared.shown is None:
+                return coarse_hw
+            shown_scales, full_hw = prepared.shown
+            prepared.detail = Detail(full_hw, prepared.scene.preview_depth(shown_scales))
+        return prepared.detail.added_to(coarse_hw)
+
     def _frame(self, prepared: _Prepared, question: Question, coarse: bool) -> Frame:
         scene = prepared.scene
         start = time.perf_counter()
         preview = coarse and prepared is self._full
-        depth_hw = scene.preview_depth(question.scales) if preview else scene.raw_depth(question.scales)
+        if preview:
+            depth_hw = self._preview_depth(prepared, question.scales)
+        else:
+            depth_hw = scene.raw_depth(question.scales)
+            prepared.shown, prepared.detail = (question.scales, depth_hw), None
         took = (time.perf_counter() - start) * 1000
         if question.scales != UNSCALED and not preview:
             self.pace.learn("fusion", scene.input_size[0] * scene.input_size[1], took)
