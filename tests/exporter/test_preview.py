@@ -8,9 +8,14 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.nn import Conv2d
 
 import dptscope
-from dptscope_export.models.preview import LARGEST_FLOPS, choose_level, coarse_kernel
+from dptscope.demo import CHECKPOINT
+from dptscope_export.checkpoint import read_checkpoint
+from dptscope_export.families import Wishes, recognise
+from dptscope_export.models.preview import LARGEST_FLOPS, Preview, choose_level, coarse_kernel
+from dptscope_export.pipeline import build
 
 
 @pytest.mark.parametrize("factor", [1.0, 2.0, 7.0])
@@ -29,6 +34,30 @@ def test_coarse_kernel_reads_the_same_places(factor: float) -> None:
     fine = F.conv2d(plane(1.0, 8 * stride + 1), weight, padding=1)[:, :, ::stride, ::stride]
     coarse = F.conv2d(plane(factor, 9), coarse_kernel(weight, factor), padding=1)
     torch.testing.assert_close(coarse[:, :, 1:-1, 1:-1], fine[:, :, 1:-1, 1:-1])
+
+
+def test_kernels_of_one_sample() -> None:
+    """At level 3 the finest block and the head read one sample; far from the borders of even maps nothing changes."""
+    checkpoint = read_checkpoint(CHECKPOINT)
+    model = build(checkpoint, recognise(checkpoint, Wishes()))
+    preview = Preview(model, 3)
+    kernels = {
+        name: tuple(module.kernel_size) for name, module in preview.named_modules() if isinstance(module, Conv2d)
+    }
+    pointed = {name for name in kernels if "block_1.residual_unit" in name or name in ("head.conv1", "head.conv2")}
+    assert len(pointed) == 4 and {kernels[name] for name in pointed} == {(1, 1)}
+    assert kernels["fusion.block_2.residual_unit.conv1"] == (3, 3)
+
+    generator = torch.Generator().manual_seed(2)
+    channels = preview.fusion.get_submodule("block_1").out_conv.out_channels
+    even = torch.randn(1, channels, 1, 1, generator=generator)
+    maps = tuple(even.expand(-1, -1, 256 // 2**k, 256 // 2**k) for k in range(4))
+    scales = tuple(torch.tensor([scale]) for scale in (1.0, 0.5, 1.5, 1.0))
+    with torch.no_grad():
+        full_hw, coarse_hw = model.depth(maps, scales)[0], preview.depth(maps, scales)[0]
+    middle = full_hw[full_hw.shape[0] // 2, full_hw.shape[1] // 2]
+    assert middle > 0
+    torch.testing.assert_close(coarse_hw[32, 32], middle, rtol=1e-4, atol=0)
 
 
 def test_level_fits_the_budget() -> None:

@@ -3,7 +3,8 @@
 Most of the arithmetic of a decoder is spent on its finest maps, which are smooth: the head convolves a map that was
 enlarged seven times over. So the maps finer than the chosen one are averaged down to it, nothing is enlarged beyond it, and
 each 3×3 kernel is replaced by the one that reads the same places of the coarser map, with linear interpolation between its
-samples. The coarser blocks, and what the sliders do, stay as they are.
+samples; where these places lie close around one sample, by a kernel of that sample alone. The coarser blocks, and what the
+sliders do, stay as they are.
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ from dptscope_export.models.dpt import DPT, FUSION_BLOCKS, DepthHead, Fusion, Fu
 
 LEVELS = (1, 2, 3)  # the map at whose resolution the preview is
 LARGEST_FLOPS = 4e9  # of the finest level that is taken: about 25 ms on two cores
+
+# How much coarser a map must be for a kernel to become one of 1×1. With the trained small model this changes the preview's
+# median distance from the full picture by 0.3 dB of 31 at level 3, and saves a third of the time there.
+POINT_IN_BLOCK = 4
+POINT_IN_HEAD = 8
 
 
 def choose_level(channels: int, map_pixels: tuple[float, ...]) -> int:
@@ -51,10 +57,10 @@ class Preview(nn.Module):
         for number in FUSION_BLOCKS:
             unit = self._block(number).residual_unit
             for convolution in (unit.conv1, unit.conv2):
-                _coarsen(convolution, 2.0 ** max(level - number, 0))
+                _coarsen(convolution, 2.0 ** max(level - number, 0), POINT_IN_BLOCK)
         enlarged = 2.0**level  # the head sees the finest map at twice its size
-        _coarsen(self.head.conv1, enlarged)
-        _coarsen(self.head.conv2, enlarged * self.head.upsample)
+        _coarsen(self.head.conv1, enlarged, POINT_IN_HEAD)
+        _coarsen(self.head.conv2, enlarged * self.head.upsample, POINT_IN_HEAD)
 
     def depth(self, fusion_inputs: tuple[Tensor, ...], fusion_scales: tuple[Tensor, ...]) -> Tensor:
         """Depth ``[batch, height, width]`` at the size of map ``level``; arguments as in :meth:`DPT.depth`."""
@@ -82,8 +88,13 @@ def _factor(scale: Tensor) -> Tensor:
     return scale[:, None, None, None]
 
 
-def _coarsen(convolution: nn.Conv2d, factor: float) -> None:
-    convolution.weight = nn.Parameter(coarse_kernel(convolution.weight, factor), requires_grad=False)
+def _coarsen(convolution: nn.Conv2d, factor: float, point_from: float) -> None:
+    if factor < point_from:
+        weight = coarse_kernel(convolution.weight, factor)
+    else:
+        weight = convolution.weight.sum((2, 3), keepdim=True)
+        convolution.kernel_size, convolution.padding = (1, 1), (0, 0)
+    convolution.weight = nn.Parameter(weight, requires_grad=False)
 
 
 def coarse_kernel(weight_oihw: Tensor, factor: float) -> Tensor:
