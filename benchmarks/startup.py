@@ -44,7 +44,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         commands = {
             "python -c pass": [sys.executable, "-c", "pass"],
-            "import dptscope": [sys.executable, "-c", "import dptscope"],
+            "from dptscope import load": [sys.executable, "-c", "from dptscope import load"],
             "import numpy, onnxruntime, cv2": [sys.executable, "-c", "import numpy, onnxruntime, cv2"],
             "onnxruntime alone, one run": [sys.executable, "-c", BARE, options.model, options.photo],
             "dptscope norms": [sys.executable, "-m", "dptscope", "norms", options.model, options.photo, "-o", folder],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from dptscope.ending import cleaned_up
 from dptscope_export.pipeline import STAGES, Exported, Report
 
 
@@ -23,13 +25,20 @@ def show_progress() -> Iterator[Report]:
         TimeElapsedColumn(),
     )
     console = Console(stderr=True, highlight=False)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with cleaned_up(lambda: _clear_line(console)), progress:
         task = progress.add_task("start", total=len(STAGES))
 
         def report(stage: str, detail: str) -> None:
             progress.update(task, completed=STAGES.index(stage), description=f"{stage} {detail}".strip())
 
         yield report
+
+
+def _clear_line(console: Console) -> None:
+    """What ending the bar does, for a process that cannot end it any more."""
+    if console.is_terminal:
+        os.write(console.file.fileno(), b"\r\x1b[2K\x1b[?25h")  # the line goes, the cursor comes back
 
 
 def show_result(exported: Exported, notes: Sequence[str] = ()) -> None:

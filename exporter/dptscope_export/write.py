@@ -11,6 +11,7 @@ import onnx
 import onnx_ir as ir
 
 from dptscope.contract import WEIGHTS_SUFFIX
+from dptscope.ending import together
 from dptscope.errors import DptscopeError
 from dptscope.model import companion_path, preview_path
 from dptscope.staging import clear_leftovers, locked_folder, part_folder
@@ -76,16 +77,17 @@ def publish(staged: Path, target: Path) -> list[Path]:
     with _writing(target), locked_folder(target.parent):
         for name in names:
             _flush(staged / name)
-        for beside in (companion_path(target), preview_path(target)):
-            beside.unlink(missing_ok=True)
-        if weights in names:
-            target.unlink(missing_ok=True)
-        for name in (*model, *(name for name in names if name not in model)):
-            (staged / name).replace(target.parent / name)
-        for path in (target, companion_path(target), preview_path(target)):
-            old = path.name + WEIGHTS_SUFFIX
-            if old not in names:
-                (target.parent / old).unlink(missing_ok=True)
+        with together():
+            for beside in (companion_path(target), preview_path(target)):
+                beside.unlink(missing_ok=True)
+            if weights in names:
+                target.unlink(missing_ok=True)
+            for name in (*model, *(name for name in names if name not in model)):
+                (staged / name).replace(target.parent / name)
+            for path in (target, companion_path(target), preview_path(target)):
+                old = path.name + WEIGHTS_SUFFIX
+                if old not in names:
+                    (target.parent / old).unlink(missing_ok=True)
     others = [name for name in names if name != target.name]
     return [target.parent / name for name in (*others, target.name)]
 

@@ -6,11 +6,19 @@
 >>> depth = scene.depth(fusion_scales=(1.0, 0.5, 1.0, 1.0))       # doctest: +SKIP
 """
 
-from dptscope.card import ModelCard, Parity, Preparation
-from dptscope.contract import BlockSpec
-from dptscope.errors import DptscopeError, ImageError, ModelFileError, ProviderError, SizeError
-from dptscope.model import DepthModel, Prediction, Scene, load
-from dptscope.norms import NormStatistics
+from __future__ import annotations
+
+import os
+from importlib import import_module
+
+TYPE_CHECKING = False  # what type checkers take for true; typing would be half of what is imported here
+
+if TYPE_CHECKING:
+    from dptscope.card import ModelCard, Parity, Preparation
+    from dptscope.contract import BlockSpec
+    from dptscope.errors import DptscopeError, ImageError, ModelFileError, ProviderError, SizeError
+    from dptscope.model import DepthModel, Prediction, Scene, load
+    from dptscope.norms import NormStatistics
 
 __version__ = "0.1.0"
 
@@ -30,3 +38,28 @@ __all__ = [
     "SizeError",
     "load",
 ]
+
+# Where each name lives. They are fetched when they are first used: the command has to handle signals before onnxruntime and
+# OpenCV are loaded, which takes most of its start, and has to set what those read then.
+_HOMES = {
+    "card": ("ModelCard", "Parity", "Preparation"),
+    "contract": ("BlockSpec",),
+    "errors": ("DptscopeError", "ImageError", "ModelFileError", "ProviderError", "SizeError"),
+    "model": ("DepthModel", "Prediction", "Scene", "load"),
+    "norms": ("NormStatistics",),
+}
+
+
+def __getattr__(name: str) -> object:
+    home = next((home for home, names in _HOMES.items() if name in names), None)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # onnxruntime's official builds report to their maker, and make a database for that as soon as they are imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    value: object = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
 
+from dptscope.ending import is_ending
 from dptscope.errors import DptscopeError
 from dptscope.netron import open_model
 
@@ -66,19 +65,8 @@ def build_app() -> typer.Typer:
     return app
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point of the command: exits 0 on success, 2 with one line on standard error for what the user can put right."""
-    signal.signal(signal.SIGTERM, _end)
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
-
-
-def _end(number: int, _frame: FrameType | None) -> None:
-    """End as an exception would, so that whatever is half-written is cleaned up."""
-    sys.exit(128 + number)
-
-
 def run(arguments: Sequence[str]) -> int:
-    """Run the command and return its exit status."""
+    """Run the command and return its exit status; 130 where a KeyboardInterrupt came (typer does not let it through)."""
     logging.basicConfig(level=logging.WARNING, format="dptscope: %(message)s")
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -92,14 +80,14 @@ def run(arguments: Sequence[str]) -> int:
     except OSError as error:  # a disk, a folder or a pipe at fault, not the program
         return _complain(": ".join(str(part) for part in (error.filename, error.strerror or error) if part))
     except (KeyboardInterrupt, typer.Abort):
-        print("dptscope: interrupted", file=sys.stderr)  # noqa: T201
         return 130
     return status if isinstance(status, int) else 0
 
 
 def _complain(text: str) -> int:
     line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
-    print(f"dptscope: {line}", file=sys.stderr)  # noqa: T201
+    if not is_ending():  # else this comes of it
+        print(f"dptscope: {line}", file=sys.stderr)  # noqa: T201
     return ERROR_STATUS
 
 

@@ -78,24 +78,12 @@ def write_atomically(path: Path, data: bytes) -> None:
         DptscopeError: the folder cannot be written to.
     """
     try:
-        handle, staged = part_file(path)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                staged.chmod(0o666 & ~_umask())
-                staged.replace(path)
-        except BaseException:
-            staged.unlink(missing_ok=True)
-            raise
+        with part_file(path) as (file, part):
+            file.write(data)
+            file.flush()
+            part.replace(path)
     except OSError as error:
         raise DptscopeError(f"{path}: cannot be written ({error.strerror})") from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def write_png(path: Path, image: NDArray[np.uint8] | NDArray[np.uint16]) -> None:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+
+from dptscope.ending import cleaned_up
 
 if sys.platform != "win32":
     import fcntl
@@ -23,15 +26,21 @@ PART_SUFFIX = ".dptscope-part"
 _SECONDS_TO_LOCK = 5.0  # from making a file to locking it; far more than that takes
 
 
-def part_file(path: Path) -> tuple[int, Path]:
-    """Make and lock an unfinished file for ``path``; returns its open handle, which holds the lock, and its name.
+@contextmanager
+def part_file(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """An unfinished file for ``path``, open for writing and locked, with its name. It is gone afterwards whatever happens,
+    unless it has been given its final name.
 
     Raises:
         OSError: the folder cannot be written to.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:200]}.", suffix=PART_SUFFIX, dir=path.parent)
-    _lock(handle, wait=True)
-    return handle, Path(name)
+    part = _part_name(path)
+    with cleaned_up(lambda: part.unlink(missing_ok=True)), part.open("xb") as file:
+        try:
+            _lock(file.fileno(), wait=True)
+            yield file, part
+        finally:
+            part.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -41,12 +50,20 @@ def part_folder(path: Path) -> Iterator[Path]:
     Raises:
         OSError: it cannot be made.
     """
-    folder = Path(tempfile.mkdtemp(prefix=f".{path.name[:200]}.", suffix=PART_SUFFIX, dir=path.parent))
-    try:
-        with locked_folder(folder):
-            yield folder
-    finally:
-        shutil.rmtree(folder)
+    folder = _part_name(path)
+    with cleaned_up(lambda: shutil.rmtree(folder)):
+        folder.mkdir(mode=0o700)
+        try:
+            with locked_folder(folder):
+                yield folder
+        finally:
+            shutil.rmtree(folder)
+
+
+def _part_name(path: Path) -> Path:
+    """Cut where it must be, for a name has room for 255 bytes."""
+    start = path.name.encode(errors="surrogateescape")[:200].decode(errors="ignore")
+    return path.with_name(f".{start}.{secrets.token_hex(4)}{PART_SUFFIX}")
 
 
 @contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -109,24 +107,3 @@ def test_weights_beside_the_graph(folder: Path, monkeypatch: pytest.MonkeyPatch,
         dptscope.load(apart.model).predict(photo_bgr, size=70).raw,
         dptscope.load(whole.model).predict(photo_bgr, size=70).raw,
     )
-
-
-def test_a_killed_export_leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Killed in the middle of the verification, when both files are staged."""
-    staged: list[str] = []
-
-    def be_killed(_model: Any, path: Path, *_arguments: Any) -> None:
-        staged.extend(file.name for file in path.parent.iterdir())
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(pipeline, "verify", be_killed)
-    before = {path.name for path in folder.iterdir()}
-    handler = signal.getsignal(signal.SIGTERM)
-    try:
-        with pytest.raises(SystemExit) as ended:
-            cli.main(["export", "tiny.safetensors", "-o", "out.onnx"])
-    finally:
-        signal.signal(signal.SIGTERM, handler)
-    assert ended.value.code == 128 + signal.SIGTERM
-    assert sorted(staged) == ["out.fusion.onnx", "out.onnx", "out.preview.onnx"]
-    assert {path.name for path in folder.iterdir()} == before

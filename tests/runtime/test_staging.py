@@ -15,13 +15,14 @@ import pytest
 
 from dptscope import DptscopeError
 from dptscope.images import write_atomically, write_npy
-from dptscope.staging import PART_SUFFIX, clear_leftovers, part_file, part_folder
+from dptscope.staging import PART_SUFFIX, clear_leftovers, part_folder
 
 DIES = """
 import os, signal, sys
 from pathlib import Path
 from dptscope.staging import part_file, part_folder
-part_file(Path(sys.argv[1]) / "picture.png")
+file = part_file(Path(sys.argv[1]) / "picture.png")
+file.__enter__()
 folder = part_folder(Path(sys.argv[1]) / "m.onnx")
 folder.__enter__().joinpath("m.onnx").write_bytes(b"half")
 print("ready", flush=True)
@@ -55,8 +56,8 @@ def test_what_a_killed_process_left_is_cleared_and_nothing_else(tmp_path: Path) 
 
 
 def test_a_new_file_is_not_taken_for_a_leftover(tmp_path: Path) -> None:
-    handle, part = part_file(tmp_path / "a.png")
-    os.close(handle)  # as between making and locking it
+    part = tmp_path / f".a.png.0{PART_SUFFIX}"
+    part.touch()  # as between making and locking it
     clear_leftovers(tmp_path)
     assert part.exists()
     age(tmp_path)
@@ -78,14 +79,20 @@ def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.M
     write_npy(path, np.zeros(3))
     old = path.read_bytes()
 
-    def full(_handle: int, _mode: str) -> None:
+    def full(_path: Path, _target: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("dptscope.images.os.fdopen", full)
+    monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(DptscopeError, match=r"depth\.npy: cannot be written \(No space left on device\)"):
         write_atomically(path, b"new")
     assert path.read_bytes() == old
     assert [entry.name for entry in tmp_path.iterdir()] == ["depth.npy"]
+
+
+@pytest.mark.parametrize("name", ["a" * 251 + ".png", "深" * 83 + ".png"])
+def test_names_as_long_as_they_can_be(tmp_path: Path, name: str) -> None:
+    write_atomically(tmp_path / name, b"all")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_a_folder_goes_even_after_an_error(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from dptscope.child import child_process
 from dptscope.errors import DptscopeError
 from dptscope_view.display import DisplayError, DisplayProbe
 
@@ -98,7 +98,8 @@ def export_checkpoint(checkpoint: Path, model_path: Path) -> Path:
         DptscopeError: the export failed; it has said why.
     """
     command = [sys.executable, "-m", "dptscope", "export", str(checkpoint), "--output", str(model_path)]
-    status = subprocess.run(command, check=False).returncode
+    with child_process(command) as child:
+        status = child.wait()
     if status:
         raise DptscopeError(f"the export of {checkpoint.name} ended with status {status}")
     return model_path

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 
+from dptscope.child import child_process
 from dptscope.errors import DptscopeError
 
 _PROBE = "import cv2, os; cv2.namedWindow('dptscope', cv2.WINDOW_NORMAL); os._exit(0)"
@@ -25,14 +27,10 @@ class DisplayProbe:
     """Starts to look at once; ask for the answer after other work has been done."""
 
     def __init__(self) -> None:
+        self._stack = ExitStack()
         self._child: subprocess.Popen[bytes] | None = None
         if not _certainly_none():
-            self._child = subprocess.Popen(
-                [sys.executable, "-c", _PROBE],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
+            self._child = self._stack.enter_context(child_process([sys.executable, "-c", _PROBE], quiet=True))
 
     def check(self) -> None:
         """Wait for the answer.
@@ -52,9 +50,7 @@ class DisplayProbe:
 
     def close(self) -> None:
         """Nobody needs the answer any more."""
-        if self._child is not None and self._child.poll() is None:
-            self._child.kill()
-            self._child.wait()
+        self._stack.close()
 
 
 def _certainly_none() -> bool:

@@ -6,12 +6,14 @@ import io
 import json
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dptscope.ending import together
 from dptscope.errors import DptscopeError
 from dptscope.staging import clear_leftovers, part_file
 
@@ -66,25 +68,25 @@ def save_new(folder: Path, stem: str, files: Mapping[str, bytes]) -> tuple[Path,
 
 def _write_all(paths: tuple[Path, ...], contents: list[bytes]) -> bool:
     """Write all or none. False: another program has taken one of the names in the meantime."""
-    staged: list[Path] = []
-    written: list[Path] = []
-    try:
+    with ExitStack() as stack:
+        parts: list[Path] = []
         for path, content in zip(paths, contents, strict=True):
-            handle, part = part_file(path)
-            staged.append(part)
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            part.chmod(0o644)
-        for path, part in zip(paths, staged, strict=True):
-            _claim(part, path)
-            written.append(path)
-    except FileExistsError:
-        for path in written:
-            path.unlink()
-        return False
-    finally:
-        for part in staged:
-            part.unlink(missing_ok=True)
+            file, part = stack.enter_context(part_file(path))
+            file.write(content)
+            file.flush()
+            parts.append(part)
+        with together():
+            written: list[Path] = []
+            try:
+                for path, part in zip(paths, parts, strict=True):
+                    _claim(part, path)
+                    written.append(path)
+            except OSError as error:
+                for path in written:
+                    path.unlink()
+                if isinstance(error, FileExistsError):
+                    return False
+                raise
     return True
 
 
@@ -101,4 +103,9 @@ def _claim(staged: Path, path: Path) -> None:
         raise
     except OSError:  # a file system without hard links, such as a memory card's: still never over another file
         with path.open("xb") as file:
-            file.write(staged.read_bytes())
+            try:
+                file.write(staged.read_bytes())
+                file.flush()
+            except BaseException:
+                path.unlink()
+                raise
