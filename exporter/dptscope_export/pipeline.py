@@ -28,6 +28,7 @@ from dptscope_export.graph.readable import make_readable
 from dptscope_export.graph.rows import lengthen_rows
 from dptscope_export.graph.simplify import say_reshapes, simplify
 from dptscope_export.graph.trace import FusionInputs, example_fusion_inputs, trace_fusion, trace_whole
+from dptscope_export.inside import check_inside
 from dptscope_export.key_map import load_strictly
 from dptscope_export.models.dpt import DPT
 from dptscope_export.models.preview import Preview, choose_level
@@ -98,6 +99,7 @@ def export(
         plan = recognise(checkpoint, wishes or Wishes())
         report("load", f"{plan.variant} {plan.architecture} ({plan.evidence})")
         model = build(checkpoint, plan)
+        check_inside(model, plan, checkpoint.name)
         card = _card(checkpoint, plan, opset)
         del checkpoint
 

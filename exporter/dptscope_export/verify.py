@@ -77,7 +77,7 @@ def verify(
     for index, (height, width) in enumerate(sizes):
         batch = 2 if index == 0 else 1
         report(f"{height} × {width}" + (f", batch {batch}" if batch > 1 else ""))
-        image = _lively_image(batch, height, width, generator)
+        image = lively_image(batch, height, width, generator)
         _compare(model, whole, fusion, image, plan, outputs, worst)
         worst.sizes.append((height, width))
     return Parity(worst.depth, worst.depth_range, worst.norms, worst.companion, tuple(worst.sizes))
@@ -96,7 +96,7 @@ def verify_preview(preview: Preview, model: DPT, path: Path, plan: Recognition) 
     generator = torch.Generator().manual_seed(SEED)
     for height, width in (*plan.sizes.trial, plan.sizes.native):
         with torch.no_grad():
-            inputs = model.features(_lively_image(1, height, width, generator)).fusion_inputs
+            inputs = model.features(lively_image(1, height, width, generator)).fusion_inputs
             feeds = {spec.name: value.numpy() for spec, value in zip(fusion_inputs, inputs, strict=True)}
             for setting in SCALED:
                 wanted = preview.depth(inputs, tuple(torch.full((1,), s) for s in setting)).numpy()
@@ -111,7 +111,7 @@ def _scale_feeds(setting: Sequence[float]) -> dict[str, Float32Array]:
     }
 
 
-def _lively_image(batch: int, height: int, width: int, generator: torch.Generator) -> torch.Tensor:
+def lively_image(batch: int, height: int, width: int, generator: torch.Generator) -> torch.Tensor:
     """Normalised values with structure at all scales: a sum of noises, from coarse to fine."""
     image = torch.zeros(batch, 3, height, width)
     for cells in (2, 7, 23):

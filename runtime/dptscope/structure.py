@@ -1,9 +1,9 @@
 """A look at a model file's structure before onnxruntime sees it: what an exported model never has is refused.
 
-onnxruntime checks graphs well, but three things that it takes are traps in a file of unknown origin: weights in files
-outside the model's folder (older releases read any path), control flow (a loop may run for ever), and weights whose shapes
-claim more than the file holds. So the protobuf messages of the file are walked here, weights themselves skipped over, which
-needs neither onnx nor protobuf. The field numbers are those of ``onnx.proto``.
+onnxruntime checks graphs well, but four things that it takes are traps in a file of unknown origin: weights in files
+outside the model's folder (older releases read any path), control flow (a loop may run for ever), weights whose shapes
+claim more than the file holds, and weights that are not finite. So the protobuf messages of the file are walked here,
+which needs neither onnx nor protobuf. The field numbers are those of ``onnx.proto``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dptscope.contract import WEIGHTS_SUFFIX
 from dptscope.errors import ModelFileError
+from dptscope.weights import are_sound
 
 # Not Scan, which ends with the axis it runs over: exports attend head by head with it.
 _CONTROL_FLOW = frozenset({"If", "Loop", "SequenceMap"})
@@ -22,6 +23,8 @@ _DEEPEST = 8  # functions, nodes and attributes inside each other; an export has
 
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
 _EXTERNAL = 1
+_RAW = 9
+_VALUES = (4, _RAW, 10)  # float_data, raw_data, double_data
 
 # Bytes a value in raw_data, by TensorProto.DataType; half a byte for the four-bit types.
 _VALUE_BYTES = {
@@ -61,7 +64,7 @@ class _Walk:
         self._path = path
         self._data = data
         self._weights = path.name + WEIGHTS_SUFFIX
-        self._weights_bytes = -1
+        self._beside: mmap.mmap | None = None
 
     def model(self) -> None:
         graphs = 0
@@ -118,15 +121,19 @@ class _Walk:
     def _tensor(self, start: int, end: int) -> None:
         """Check that a tensor's shape claims what its data holds, and that outside data is where it belongs."""
         shape: list[int] = []
-        data_type, raw_bytes, external = 0, -1, False
+        data_type, raw_bytes, external, name = 0, -1, False, ""
+        values = (0, 0)  # where they begin and end
         entries: dict[str, str] = {}
         for number, first, last in self._fields(start, end):
             if number == 1:
                 shape += self._numbers(first, last)
             elif number == 2:
                 data_type = first
-            elif number == 9:
-                raw_bytes = last - first
+            elif number == 8:
+                name = self._text(first, last)
+            elif number in _VALUES:
+                values = first, last
+                raw_bytes = last - first if number == _RAW else raw_bytes
             elif number == 13:
                 key, value = self._entry(first, last)
                 entries[key] = value
@@ -135,14 +142,22 @@ class _Walk:
         if any(not 0 <= side < 1 << 63 for side in shape):
             raise ModelFileError(f"{self._path}: expected shapes of whole numbers, got the shape {shape[:8]}")
         size = math.ceil(math.prod(shape) * _VALUE_BYTES.get(data_type, 0))
+        data = self._data
         if external or entries:
-            raw_bytes = self._external_bytes(entries, size)
+            data, values = self._external(entries, size)
+            raw_bytes = values[1] - values[0]
         if raw_bytes >= 0 and data_type in _VALUE_BYTES and size != raw_bytes:
             raise ModelFileError(f"{self._path}: a weight of shape {shape[:8]} needs {size} bytes, got {raw_bytes}")
         if raw_bytes < 0 and size > 16 * (end - start):  # values one by one take at least a byte each
             raise ModelFileError(f"{self._path}: a weight claims the shape {shape[:8]}, got {end - start} bytes of it")
+        if not are_sound(data, data_type, *values):
+            raise ModelFileError(
+                f"{self._path}: expected finite weights, got NaN, infinity or numbers too large to compute with in "
+                f"{name[:120]}"
+            )
 
-    def _external_bytes(self, entries: dict[str, str], size: int) -> int:
+    def _external(self, entries: dict[str, str], size: int) -> tuple[mmap.mmap, tuple[int, int]]:
+        """The file beside the model, and where in it a weight begins and ends."""
         location = entries.get("location", "")
         if location != self._weights:
             raise ModelFileError(
@@ -152,19 +167,26 @@ class _Walk:
             offset, length = int(entries.get("offset", "0")), int(entries.get("length", size))
         except ValueError as error:
             raise _BrokenError from error
-        if self._weights_bytes < 0:
+        data = self._weights_file()
+        if offset < 0 or length < 0 or offset + length > len(data):
+            raise ModelFileError(
+                f"{self._path}: expected a weight inside {self._weights} ({len(data)} bytes), "
+                f"got one at {offset} to {offset + length}"
+            )
+        return data, (offset, offset + length)
+
+    def _weights_file(self) -> mmap.mmap:
+        if self._beside is None:
             beside = self._path.with_name(self._weights)
             if beside.is_symlink() and not self._path.is_symlink():
                 raise ModelFileError(f"{beside}: expected the model's weights, got a link to somewhere else")
             if not beside.is_file():
                 raise ModelFileError(f"{beside}: no such file, though {self._path.name} keeps its weights there")
-            self._weights_bytes = beside.stat().st_size
-        if offset < 0 or length < 0 or offset + length > self._weights_bytes:
-            raise ModelFileError(
-                f"{self._path}: expected a weight inside {self._weights} ({self._weights_bytes} bytes), "
-                f"got one at {offset} to {offset + length}"
-            )
-        return length
+            if not beside.stat().st_size:
+                raise ModelFileError(f"{beside}: expected the model's weights, got an empty file")
+            with beside.open("rb") as file:
+                self._beside = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return self._beside
 
     def _entry(self, start: int, end: int) -> tuple[str, str]:
         found = {number: self._text(first, last) for number, first, last in self._fields(start, end)}

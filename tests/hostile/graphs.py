@@ -20,9 +20,17 @@ def _move_depth(model: ModelProto) -> None:
         node.output[:] = ["the_real_depth" if name == "depth" else name for name in node.output]
 
 
-def replace_depth(model: ModelProto, value: float) -> ModelProto:
-    """Add a number to the depth, which makes NaN or infinity of it where the number is one."""
-    return change_depth(model, helper.make_node("Add", ["the_real_depth", "the_number"], ["depth"]), value)
+def depth_over_zero(model: ModelProto) -> ModelProto:
+    return change_depth(model, helper.make_node("Div", ["the_real_depth", "the_number"], ["depth"]), 0.0)
+
+
+def zero_over_zero(model: ModelProto) -> ModelProto:
+    """NaN in a file where every weight is finite."""
+    model = change_depth(model, helper.make_node("Div", ["zeros", "the_number"], ["depth"]), 0.0)
+    model.graph.node.insert(
+        len(model.graph.node) - 1, helper.make_node("Sub", ["the_real_depth", "the_real_depth"], ["zeros"])
+    )
+    return model
 
 
 def change_depth(model: ModelProto, node: NodeProto, value: float) -> ModelProto:
@@ -32,12 +40,26 @@ def change_depth(model: ModelProto, node: NodeProto, value: float) -> ModelProto
     return model
 
 
-def _weights(pattern: str, value: float) -> Edit:
+def _weights(pattern: str, value: float, every: bool = False) -> Edit:
     def edit(model: ModelProto) -> ModelProto:
         tensor = next(t for t in model.graph.initializer if pattern in t.name and len(t.raw_data) >= 16)
         array = numpy_helper.to_array(tensor).copy()
-        array.flat[len(array.flat) // 2] = value
+        if every:
+            array *= value
+        else:
+            array.flat[len(array.flat) // 2] = value
         tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+        return model
+
+    return edit
+
+
+def _layers(block: str, value: float) -> Edit:
+    """Every weight is small enough, what two layers make of them is not: the next normalisation divides it to zero."""
+
+    def edit(model: ModelProto) -> ModelProto:
+        for layer in ("fc1", "fc2"):
+            model = _weights(f"{block}/mlp/{layer}/weight", value, every=True)(model)
         return model
 
     return edit
@@ -203,12 +225,16 @@ def edited_graphs() -> dict[str, tuple[Edit, Expected, str]]:
     """Name: the edit, what must come of it, and a word of the message."""
     return {
         "nothing": (lambda model: model, "works", ""),
-        "NaN in the depth": (lambda model: replace_depth(model, np.nan), "refused", "not finite"),
-        "infinity in the depth": (lambda model: replace_depth(model, np.inf), "refused", "not finite"),
-        "NaN in an encoder weight": (_weights("block_01", np.nan), "refused", "not finite"),
-        "infinity in an encoder weight": (_weights("block_01", np.inf), "refused", "not finite"),
-        "a fusion weight that overflows": (_weights("fusion", 3e38), "refused", "not finite"),
-        "NaN in a head weight": (_weights("head/conv2", np.nan), "refused", "not finite"),
+        "NaN in the depth": (zero_over_zero, "refused", "expected finite numbers in depth"),
+        "infinity in the depth": (depth_over_zero, "refused", "expected finite numbers in depth"),
+        "NaN in an encoder weight": (_weights("block_01", np.nan), "refused", "expected finite weights"),
+        "infinity in an encoder weight": (_weights("block_01", np.inf), "refused", "expected finite weights"),
+        "a fusion weight that overflows": (_weights("fusion", 3e38), "refused", "expected finite weights"),
+        "NaN in a head weight": (_weights("head/conv2", np.nan), "refused", "expected finite weights"),
+        "infinity that a ReLU hides": (_weights("head/conv2/bias", -np.inf), "refused", "expected finite weights"),
+        "tokens that overflow": (_weights("block_01/mlp/fc2/weight", 1e20, every=True), "refused", "m.onnx"),
+        "norms that overflow": (_layers("block_01", 1e12), "refused", "norms"),
+        "a head that overflows": (_weights("head/conv1/weight", 1e18, every=True), "either", "m.onnx"),
         "constant depth": (_constant, "works", ""),
         "no depth": (_remove("depth"), "refused", "depth"),
         "no tokens": (_remove("block_02_tokens"), "refused", "block_02_tokens"),

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from hostile.cases import Case
-from hostile.graphs import edited_graphs, endless_loop, mutate_graph, replace_depth
+from hostile.graphs import edited_graphs, endless_loop, mutate_graph, zero_over_zero
 from hostile.mutate import damage, pick
 from hostile.photos import encoded
 from onnx import ModelProto
@@ -266,7 +266,7 @@ def _companions() -> Iterator[Case]:
         "half": companion()[: len(companion()) // 2],
         "of another model": other.SerializeToString(),
         "the model": whole(),
-        "with another depth": replace_depth(onnx.load_from_string(companion()), np.nan).SerializeToString(),
+        "with another depth": zero_over_zero(onnx.load_from_string(companion())).SerializeToString(),
     }
     for name, data in files.items():
         yield Case(f"companion: {name}", writes(whole(), data), DEPTH, "refused", "m.fusion.onnx")

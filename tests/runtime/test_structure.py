@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -105,3 +107,44 @@ def test_a_model_is_checked_when_it_is_loaded(tmp_path: Path, tiny_model: Path) 
     (tmp_path / "m.onnx").write_bytes(tiny_model.read_bytes() + with_initializer(external("/dev/zero")))
     with pytest.raises(ModelFileError, match=r"or in m\.onnx\.data beside it"):
         dptscope.load(tmp_path / "m.onnx")
+
+
+def floats(*values: float, kind: str = "f") -> bytes:
+    return struct.pack(f"<{len(values)}{kind}", *values)
+
+
+UNSOUND = {
+    "NaN": tensor([2], floats(1, math.nan)),
+    "minus infinity": tensor([2], floats(-math.inf, 0)),
+    "squares that overflow": tensor([1], floats(-1e38)),
+    "far inside": tensor([300_000], floats(*[0.5] * 299_999, math.inf)),
+    "value by value": field(1, 2) + field(2, 1) + field(4, floats(1, math.inf)),
+    "half": field(1, 1) + field(2, 10) + field(9, floats(math.nan, kind="e")),
+    "double": field(1, 1) + field(2, 11) + field(9, floats(1e300, kind="d")),
+}
+
+
+@pytest.mark.parametrize("kind", UNSOUND)
+@pytest.mark.parametrize("wrap", [with_initializer, in_attribute])
+def test_weights_that_nothing_can_compute_with(kind: str, wrap: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    named = UNSOUND[kind] + field(8, "head/bias")
+    assert "expected finite weights" in (said := refusal(tmp_path / "m.onnx", wrap(named)))
+    assert said.endswith("in head/bias")
+
+
+def test_weights_beside_the_model_that_nothing_can_compute_with(tmp_path: Path) -> None:
+    data = with_initializer(external("m.onnx.data", 3))
+    (tmp_path / "m.onnx.data").write_bytes(b"..." + floats(1, 2))
+    (tmp_path / "m.onnx").write_bytes(data)
+    check_structure(tmp_path / "m.onnx")
+    (tmp_path / "m.onnx.data").write_bytes(b"..." + floats(1, math.inf))
+    assert "expected finite weights" in refusal(tmp_path / "m.onnx", data)
+    (tmp_path / "m.onnx.data").write_bytes(b"")
+    assert "got an empty file" in refusal(tmp_path / "m.onnx", data)
+
+
+def test_large_whole_numbers_and_large_weights_pass(tmp_path: Path) -> None:
+    whole = field(1, 1) + field(2, 7) + field(9, struct.pack("<q", -1))  # as floating point it would be NaN
+    for content in (whole, tensor([2], floats(1e15, -1e15))):
+        (tmp_path / "m.onnx").write_bytes(with_initializer(content))
+        check_structure(tmp_path / "m.onnx")
