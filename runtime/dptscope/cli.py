@@ -59,6 +59,7 @@ def build_app() -> typer.Typer:
     app.command("info")(info)
     app.command("depth")(depth)
     app.command("norms")(norms)
+    app.command("bench")(bench)
     app.command("open")(open_model)
     for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
         point.load()(app)
@@ -175,6 +176,28 @@ def norms(
 
     chosen = parse_formats(formats, NORM_FORMATS)
     _tell(write_norms(load(model, provider, threads), images, output, chosen, size, square))
+
+
+def bench(
+    model: ModelArgument,
+    size: Annotated[
+        int | None, typer.Option(metavar="N", help="Pixels a side of the model's input; its native size by default.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, metavar="N", help="How often each is measured.")] = 5,
+    threads: ThreadsOption = None,
+    provider: ProviderOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure how fast a model is on this machine: a photo, a slider's move, its preview."""
+    from dptscope.bench import measure, show
+
+    measured = measure(model, size, rounds, threads, provider)
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(measured.to_json(), indent=2))
+    else:
+        show(measured)
 
 
 def _tell(paths: Any) -> None:
