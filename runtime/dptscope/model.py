@@ -271,7 +271,8 @@ class DepthModel:
 
 
 def _scale_feeds(fusion_scales: FusionScales | NDArray[np.float32]) -> dict[str, Float32Array]:
-    scales_n4 = np.atleast_2d(np.asarray(fusion_scales, dtype=np.float32))
+    with np.errstate(over="ignore"):  # what float32 cannot hold is refused a line below
+        scales_n4 = np.atleast_2d(np.asarray(fusion_scales, dtype=np.float32))
     if scales_n4.ndim != 2 or scales_n4.shape[1] != len(contract.FUSION_BLOCKS) or not np.isfinite(scales_n4).all():
         raise DptscopeError(f"expected four finite fusion scales, got {fusion_scales}")
     return {contract.fusion_scale_name(k): np.ascontiguousarray(scales_n4[:, k - 1]) for k in contract.FUSION_BLOCKS}

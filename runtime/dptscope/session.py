@@ -16,6 +16,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from dptscope.errors import DptscopeError, ModelFileError, ProviderError
 from dptscope.structure import check_structure
 
+MOST_THREADS = 1024  # onnxruntime starts as many as it is told
 DEFAULT_PROVIDERS = ("CPUExecutionProvider",)
 _FATAL_ONLY = (
     4  # what goes wrong comes as an exception; the log says it a second time, and warns of scales with a default
@@ -67,15 +68,15 @@ def open_session(
 
     Raises:
         ModelFileError: no such file, no ONNX file, or one that no export writes (see :mod:`dptscope.structure`).
-        ProviderError: a provider that is not there.
+        ProviderError: a provider that is not there, or a number of threads that cannot be.
     """
     wanted = tuple(providers) if providers is not None else DEFAULT_PROVIDERS
     missing = [name for name in wanted if name not in ort.get_available_providers()]
     if missing or not wanted:
         there = ", ".join(ort.get_available_providers())
         raise ProviderError(f"expected one of the providers {there}, got {', '.join(missing) or 'none'}")
-    if threads is not None and threads < 1:
-        raise ProviderError(f"expected at least one thread, got {threads}")
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise ProviderError(f"expected 1 to {MOST_THREADS} threads, got {threads}")
     if not path.is_file():
         raise ModelFileError(f"{path}: no such file")
     check_structure(path)

@@ -13,7 +13,7 @@ from itertools import chain
 
 from hostile.run_cases import Tally, run_all
 
-KINDS = ("photos", "models", "checkpoints")
+KINDS = ("photos", "models", "checkpoints", "settings")
 
 
 def main() -> int:

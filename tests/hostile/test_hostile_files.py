@@ -1,4 +1,4 @@
-"""Hostile photos, models and checkpoints: all that are made by hand, and some seeded mutations.
+"""Hostile photos, models, checkpoints and settings: all that are made by hand, and some seeded mutations.
 
 The full run, with as many mutations as one likes: see the README of this folder.
 """
@@ -9,13 +9,14 @@ from itertools import chain
 from types import ModuleType
 
 import pytest
-from hostile import checkpoints, models, photos
+from hostile import checkpoints, models, photos, settings
 from hostile.run_cases import Tally, run_all
 
 
-@pytest.mark.parametrize(
-    ("files", "mutations"), [(photos, 100), (models, 140), (checkpoints, 80)], ids=["photos", "models", "checkpoints"]
-)
+MUTATIONS = {photos: 100, models: 140, checkpoints: 80, settings: 20}
+
+
+@pytest.mark.parametrize(("files", "mutations"), MUTATIONS.items(), ids=[files.__name__ for files in MUTATIONS])
 def test_hostile_files(files: ModuleType, mutations: int) -> None:
     tally = Tally()
     wrong = list(tally.add(run_all(chain(files.by_hand(), files.mutated(mutations)), files.good())))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -112,12 +113,15 @@ def test_bad_arguments(model: dptscope.DepthModel, tiny_model: Path, photo_bgr: 
         scene.depth((1, 2, 3))  # type: ignore[arg-type]
     with pytest.raises(DptscopeError, match="expected four finite fusion scales"):
         scene.depth((1, 2, 3, float("nan")))
+    with warnings.catch_warnings(action="error"), pytest.raises(DptscopeError, match="four finite fusion scales"):
+        scene.depth((1, 2, 3, 1e39))  # finite, but not in float32
     with pytest.raises(DptscopeError, match="keep_tokens=True"):
         _ = scene.block_tokens
     with pytest.raises(ProviderError, match="got CUDAExecutionProvider"):
         dptscope.load(tiny_model, providers=["CUDAExecutionProvider"])
-    with pytest.raises(ProviderError, match="at least one thread"):
-        dptscope.load(tiny_model, threads=0)
+    for threads in (-1, 0, 1 << 40, 10**30):
+        with pytest.raises(ProviderError, match="1 to 1024 threads"):
+            dptscope.load(tiny_model, threads=threads)
 
 
 def test_cpus_respect_the_cgroup(tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ import cv2
 import numpy as np
 import pytest
 
+from dptscope import DptscopeError
 from dptscope.cli import run
+from dptscope_view.presets import read_preset
 from dptscope_view.start import window_size
 
 
@@ -41,6 +43,7 @@ def test_render_draws_each_view_without_a_screen(tiny_model: Path, photo_path: P
     [
         (["--window", "big"], "1280x800"),
         (["--window", "100x100"], "640x480"),
+        (["--window", "9" * 5000 + "x800"], "1280x800"),
         (["--block", "99"], "0 to 3"),
         (["--channel", "64"], "0 to 63"),
         (["--colours", "rainbow"], "inferno"),
@@ -80,14 +83,39 @@ def test_presets_begin_with_their_scales(tiny_model: Path, photo_path: Path, tmp
     first, second = (cv2.imread(str(tmp_path / name)) for name in ("a.png", "b.png"))
     body = np.s_[:560]  # below are the milliseconds
     assert (first[body] == second[body]).all()
-    for text in (
+
+
+SCALES_OF = '{"dptscope_preset": 1, "fusion_scales": '
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "",
         "[]",
+        "[" * 60_000,
         '{"dptscope_preset": 2, "fusion_scales": [1, 1, 1, 1]}',
-        '{"dptscope_preset": 1, "fusion_scales": [9]}',
-    ):
-        preset.write_text(text)
-        assert run([*base, str(tmp_path / "c.png"), "--preset", str(preset)]) == 2
+        SCALES_OF + "[9]}",
+        SCALES_OF + '"1111"}',
+        SCALES_OF + "[true, 1, 1, 1]}",
+        SCALES_OF + "[NaN, 1, 1, 1]}",
+        SCALES_OF + f"[1{'0' * 400}, 1, 1, 1]}}",
+        SCALES_OF + "[1, 1, 1, 1]}" + " " * (1 << 16),
+    ],
+    ids=lambda text: text[:50],
+)
+def test_what_is_no_preset(text: str, tmp_path: Path) -> None:
+    preset = tmp_path / "p.json"
+    preset.write_text(text)
+    with pytest.raises(DptscopeError, match=r"p\.json: expected"):
+        read_preset(preset)
+
+
+def test_a_preset_that_is_a_pipe_or_a_device_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "p.json")
+    for path in (tmp_path / "p.json", tmp_path, Path("/dev/zero")):
+        with pytest.raises(DptscopeError, match="expected a preset, got no such file"):
+            read_preset(path)
 
 
 def test_help_shows_the_keys(capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,6 +18,7 @@ from dptscope_view.save import encode_json, save_new
 from dptscope_view.state import SCALE_HIGH, SCALE_LOW
 
 VERSION = 1
+LARGEST_FILE = 1 << 16  # bytes; one of ours has less than a hundred
 
 
 def default_folder() -> Path:
@@ -38,13 +39,17 @@ def read_preset(path: Path) -> FusionScales:
     Raises:
         DptscopeError: no such file, or no preset.
     """
+    if not path.is_file():  # a pipe or a device would be waited for, or read for ever
+        raise DptscopeError(f"{path}: expected a preset, got no such file")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        version, scales = content["dptscope_preset"], [float(scale) for scale in content["fusion_scales"]]
+        if path.stat().st_size > LARGEST_FILE:
+            raise DptscopeError(f"{path}: expected a preset, got {path.stat().st_size} bytes")
+        content = json.loads(path.read_bytes())
+        version, scales = content["dptscope_preset"], [_number(scale) for scale in content["fusion_scales"]]
         one, two, three, four = scales
     except OSError as error:
         raise DptscopeError(f"{path}: cannot read the preset ({error.strerror})") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise DptscopeError(f"{path}: expected a preset with four fusion_scales, got something else") from error
     if version != VERSION:
         raise DptscopeError(f"{path}: expected a preset of version {VERSION}, got {version}")
@@ -52,6 +57,12 @@ def read_preset(path: Path) -> FusionScales:
     if outside:
         raise DptscopeError(f"{path}: expected scales from {SCALE_LOW:g} to {SCALE_HIGH:g}, got {outside[0]:g}")
     return one, two, three, four
+
+
+def _number(value: object) -> float:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise TypeError(f"expected a number, got {type(value).__name__}")
+    return float(value)
 
 
 def list_presets(folder: Path) -> tuple[Path, ...]:

@@ -98,8 +98,8 @@ def window_size(text: str) -> tuple[int, int]:
         DptscopeError: something else, or too small for the layout.
     """
     parts = text.lower().replace("×", "x").split("x")
-    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
-        raise DptscopeError(f"--window: expected a size like 1280x800, got {text!r}")
+    if len(parts) != 2 or not all(part.isdecimal() and len(part) < 10 for part in parts):
+        raise DptscopeError(f"--window: expected a size like 1280x800, got {text[:40]!r}")
     width, height = int(parts[0]), int(parts[1])
     if (width < SMALLEST_WINDOW[0] or height < SMALLEST_WINDOW[1]) or max(width, height) > LARGEST_WINDOW:
         smallest = "x".join(map(str, SMALLEST_WINDOW))
