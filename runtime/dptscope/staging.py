@@ -1,7 +1,8 @@
 """Unfinished files: names for them beside their final place, and clearing away what a killed process left.
 
 Every unfinished file or folder is called ``.NAME.XXXXXXXX.dptscope-part`` and locked by the process that fills it, for as
-long as that lives. So whoever can lock one has found a leftover. Windows has no such locks; leftovers stay there.
+long as that lives. So whoever can lock one has found a leftover. Making one and locking it are two steps: the folder is
+locked during both, and by whoever looks for leftovers. Windows has no such locks; leftovers stay there.
 """
 
 from __future__ import annotations
@@ -11,9 +12,8 @@ import os
 import secrets
 import shutil
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,7 +23,6 @@ if sys.platform != "win32":
     import fcntl
 
 PART_SUFFIX = ".dptscope-part"
-_SECONDS_TO_LOCK = 5.0  # from making a file to locking it; far more than that takes
 
 
 @contextmanager
@@ -35,9 +34,12 @@ def part_file(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
         OSError: the folder cannot be written to.
     """
     part = _part_name(path)
-    with cleaned_up(lambda: part.unlink(missing_ok=True)), part.open("xb") as file:
-        try:
+    with ExitStack() as stack:
+        stack.enter_context(cleaned_up(lambda: part.unlink(missing_ok=True)))
+        with locked_folder(path.parent):
+            file = stack.enter_context(part.open("xb"))
             _lock(file.fileno(), wait=True)
+        try:
             yield file, part
         finally:
             part.unlink(missing_ok=True)
@@ -51,11 +53,13 @@ def part_folder(path: Path) -> Iterator[Path]:
         OSError: it cannot be made.
     """
     folder = _part_name(path)
-    with cleaned_up(lambda: shutil.rmtree(folder)):
-        folder.mkdir(mode=0o700)
+    with ExitStack() as stack:
+        stack.enter_context(cleaned_up(lambda: shutil.rmtree(folder)))
+        with locked_folder(path.parent):
+            folder.mkdir(mode=0o700)
+            stack.enter_context(locked_folder(folder))
         try:
-            with locked_folder(folder):
-                yield folder
+            yield folder
         finally:
             shutil.rmtree(folder)
 
@@ -84,7 +88,8 @@ def clear_leftovers(folder: Path) -> None:
     """Remove the unfinished files and folders of processes that were killed. What cannot be removed is left."""
     if sys.platform == "win32":
         return
-    with contextlib.suppress(OSError):  # nobody asked for this; what was asked for says it if the folder is at fault
+    # Nobody asked for this; what was asked for says it if the folder is at fault.
+    with contextlib.suppress(OSError), locked_folder(folder):
         for entry in list(os.scandir(folder)):
             if entry.name.startswith(".") and entry.name.endswith(PART_SUFFIX):
                 _clear(Path(entry.path))
@@ -92,9 +97,9 @@ def clear_leftovers(folder: Path) -> None:
 
 def _clear(leftover: Path) -> None:
     with contextlib.suppress(OSError):  # as above; or its owner has just finished it
-        if leftover.is_symlink() or time.time() - leftover.stat().st_mtime < _SECONDS_TO_LOCK:
+        if leftover.is_symlink():
             return
-        handle = os.open(leftover, os.O_RDONLY)
+        handle = os.open(leftover, os.O_RDONLY | os.O_NONBLOCK)  # something else with such a name may be a pipe
         try:
             if not _lock(handle, wait=False):
                 return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import signal
@@ -11,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import onnx
 import pytest
 
 import dptscope
@@ -67,11 +67,68 @@ def test_kills_at_random_moments(tmp_path: Path) -> None:
             time.sleep(dice.uniform(0, 0.05))
             process.send_signal(signal.SIGKILL)
         assert dptscope.load(tmp_path / "m.onnx").card.model_id[0] in "ab"
-    for path in leftovers(tmp_path):
-        os.utime(path, (time.time() - 60, time.time() - 60))
     with staging_folder(tmp_path / "m.onnx"):
         assert len(leftovers(tmp_path)) == 1  # this one's own
     assert not leftovers(tmp_path)
+
+
+# Publishes model b over model a and dies before the step with the number that is given; says when it was not reached.
+DIES_BEFORE = """
+import os, shutil, signal, sys
+from pathlib import Path
+from dptscope_export.write import publish, staging_folder
+folder, target = Path(sys.argv[1]), Path(sys.argv[1]) / "m.onnx"
+def dying(step, left):
+    def instead(*arguments, **options):
+        left[0] -= 1
+        if not left[0]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step(*arguments, **options)
+    return instead
+for number in range(1, 100):
+    for file in (folder / "a").iterdir():
+        shutil.copy(file, folder)
+    child = os.fork()
+    if not child:
+        with staging_folder(target) as staged:
+            for file in (folder / "b").iterdir():
+                shutil.copy(file, staged)
+            left = [number]
+            Path.replace, Path.unlink = dying(Path.replace, left), dying(Path.unlink, left)
+            publish(staged, target)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    print("done" if status == 0 else "killed", flush=True)
+    sys.stdin.readline()
+    if status == 0:
+        break
+"""
+
+
+def test_a_kill_between_any_two_steps(tmp_path: Path) -> None:
+    """The model is the old or the new one, with its own companion and preview, or for a moment without."""
+    two_models(tmp_path)
+    command = [sys.executable, "-c", DIES_BEFORE, str(tmp_path)]
+    states = []
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None and process.stdout is not None
+        while line := process.stdout.readline():
+            states.append("".join(owner(tmp_path / f"m{ending}") for ending in ENDINGS))
+            dptscope.load(tmp_path / "m.onnx")
+            process.stdin.write("go on\n")
+            process.stdin.flush()
+    assert process.returncode == 0 and line == ""
+    assert states == ["aaa", "a-a", "a--", "b--", "bb-", "bbb", "bbb", "bbb", "bbb"]
+    with staging_folder(tmp_path / "m.onnx"):
+        assert len(leftovers(tmp_path)) == 1
+
+
+def owner(path: Path) -> str:
+    """The letter of the model that a file belongs to."""
+    if not path.exists():
+        return "-"
+    (model_id,) = (entry.value for entry in onnx.load(path).metadata_props if entry.key == f"{METADATA_PREFIX}model_id")
+    return str(model_id[0])
 
 
 def test_two_exports_to_one_name(tmp_path: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import signal
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 
 from dptscope import DptscopeError
 from dptscope.images import write_atomically, write_npy
-from dptscope.staging import PART_SUFFIX, clear_leftovers, part_folder
+from dptscope.staging import PART_SUFFIX, clear_leftovers, locked_folder, part_folder
 
 DIES = """
 import os, signal, sys
@@ -30,12 +31,6 @@ sys.stdin.read()
 """
 
 
-def age(folder: Path) -> None:
-    """Make everything in a folder old enough to be somebody's leftover."""
-    for path in folder.iterdir():
-        os.utime(path, (time.time() - 60, time.time() - 60))
-
-
 def test_what_a_killed_process_left_is_cleared_and_nothing_else(tmp_path: Path) -> None:
     for name in ("photo.png", ".hidden", ".photo.png.abcd"):
         (tmp_path / name).write_bytes(b"mine")
@@ -45,22 +40,26 @@ def test_what_a_killed_process_left_is_cleared_and_nothing_else(tmp_path: Path) 
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        age(tmp_path)
         clear_leftovers(tmp_path)  # they are in use
         assert len(list(tmp_path.glob(f".*{PART_SUFFIX}"))) == 2
         process.send_signal(signal.SIGKILL)
         process.wait()
-    age(tmp_path)
     clear_leftovers(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == mine
 
 
 def test_a_new_file_is_not_taken_for_a_leftover(tmp_path: Path) -> None:
-    part = tmp_path / f".a.png.0{PART_SUFFIX}"
-    part.touch()  # as between making and locking it
-    clear_leftovers(tmp_path)
+    """Who clears waits for who has made a file and not locked it yet."""
+    with locked_folder(tmp_path):
+        clearing = threading.Thread(target=clear_leftovers, args=(tmp_path,))
+        clearing.start()
+        part = tmp_path / f".a.png.0{PART_SUFFIX}"
+        handle = part.open("xb")
+        clearing.join(0.3)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    clearing.join()
     assert part.exists()
-    age(tmp_path)
+    handle.close()
     clear_leftovers(tmp_path)
     assert not part.exists()
 
@@ -69,7 +68,6 @@ def test_links_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "file").write_bytes(b"x")
     (tmp_path / f".x.abc{PART_SUFFIX}").symlink_to(tmp_path / "mine")
-    age(tmp_path)
     clear_leftovers(tmp_path)
     assert (tmp_path / "mine" / "file").exists()
 
