@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from dptscope_export.archive import check_file, is_archive
-from dptscope_export.errors import CheckpointError
+from dptscope_export.errors import CheckpointError, first_few
 from dptscope_export.file_names import CONFIG_NAME, SAFETENSORS_SUFFIX, TORCH_SUFFIXES, WEIGHT_NAMES
 
 _WRAPPERS = ("model", "state_dict", "model_state_dict")  # keys under which training scripts keep the weights
@@ -106,7 +106,11 @@ def _read_folder(folder: Path, name: str) -> Checkpoint:
     for file in files:
         if not file.is_file():
             raise CheckpointError(f"{file}: no such file, though {weights.name} names it")
-        tensors |= _read_weights(file)[0]
+        part = _read_weights(file)[0]
+        twice = sorted(tensors.keys() & part.keys())
+        if twice:
+            raise CheckpointError(f"{file}: expected other tensors than in the files before it, got {first_few(twice)}")
+        tensors |= part
     return Checkpoint(name, tensors, _sha256(files), config=config)
 
 
@@ -150,6 +154,8 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)
             metadata = file.metadata() or {}
+    except MemoryError as error:
+        raise CheckpointError(f"{path}: not enough memory to read it") from error
     except (SafetensorError, OSError, RuntimeError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(f"{path}: no safetensors file, or a damaged one ({str(error)[:160]})") from error
     return _without_prefixes(tensors), metadata

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,19 @@ def test_damaged_files(tmp_path: Path, kind: str) -> None:
     with pytest.raises(CheckpointError) as raised:
         read_checkpoint(damaged(tmp_path, kind))
     assert "\n" not in str(raised.value)
+
+
+def test_a_tensor_in_two_files(tmp_path: Path) -> None:
+    files = {"a.safetensors": ["one", "two"], "b.safetensors": ["two", "three"]}
+    for file, names in files.items():
+        save_file({name: torch.zeros(2) for name in names}, tmp_path / file)
+    (tmp_path / "config.json").write_text("{}")
+    index = {"weight_map": {name: file for file, names in files.items() for name in names}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(CheckpointError, match=r"b\.safetensors: expected other tensors .* got two"):
+        read_checkpoint(tmp_path)
+    save_file({"three": torch.zeros(2)}, tmp_path / "b.safetensors")
+    assert sorted(read_checkpoint(tmp_path).tensors) == ["one", "three", "two"]
 
 
 def test_something_else(tmp_path: Path) -> None:

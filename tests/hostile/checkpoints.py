@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,11 +22,12 @@ from exporter.seeded import seeded_tensors
 from hostile.cases import Case, Expected
 from hostile.containers import hostile_pickles, hostile_safetensors, hostile_zips
 from hostile.mutate import damage, pick
+from hostile.settings import NOBODY
+from hostile.tensors import CHANGED, RANDOM_CHANGES, Tensors
 from numpy.random import Generator
 from safetensors.torch import load_file, save
 
-Tensors = dict[str, torch.Tensor]
-Change = Callable[[Tensors, Generator], None]
+NO_FILES, ENDINGS = ("empty", "pipe", "zero", "sparse"), ("pth", "safetensors")
 V2 = ("--variant", "depth-anything-v2")
 
 
@@ -76,7 +79,7 @@ def by_hand() -> Iterator[Case]:
     """Every good and bad file as it is."""
     yield from _good()
     pth, safe = export("c.pth", *V2), export("c.safetensors", *V2)
-    for name, change in _CHANGED.items():
+    for name, change in CHANGED.items():
         tensors = dict(tiny())
         change(tensors)
         expected: Expected = "works" if name.startswith("fine") else "refused"
@@ -130,84 +133,6 @@ def _folder(tensors: Tensors, config: object) -> Callable[[Path], object]:
     return make
 
 
-WEIGHT = "pretrained.blocks.1.attn.qkv.weight"
-
-
-def _set(place: int, value: float) -> Callable[[Tensors], None]:
-    def change(tensors: Tensors) -> None:
-        tensors[WEIGHT] = tensors[WEIGHT].double()
-        tensors[WEIGHT].view(-1)[place] = value
-
-    return change
-
-
-def _replace(make: Callable[[torch.Tensor], torch.Tensor], name: str = WEIGHT) -> Callable[[Tensors], None]:
-    def change(tensors: Tensors) -> None:
-        tensors[name] = make(tensors[name])
-
-    return change
-
-
-def _everything(make: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[Tensors], None]:
-    def change(tensors: Tensors) -> None:
-        tensors.update({name: make(tensor) for name, tensor in tensors.items()})
-
-    return change
-
-
-def _add(name: str, value: torch.Tensor) -> Callable[[Tensors], None]:
-    return lambda tensors: tensors.update({name: value})
-
-
-_POSITION, _CLASS = "pretrained.pos_embed", "pretrained.cls_token"
-_CHANGED: dict[str, Callable[[Tensors], None]] = {
-    "NaN": _set(5, float("nan")),
-    "infinity": _set(5, float("inf")),
-    "minus infinity at the end": _set(-1, float("-inf")),
-    "a double that float32 cannot hold": _set(7, 1e300),
-    "whole numbers": _replace(lambda t: t.long()),
-    "bytes": _replace(lambda t: t.byte()),
-    "booleans": _replace(lambda t: t > 0),
-    "complex": _replace(lambda t: t.to(torch.complex64)),
-    "eight-bit floats": _replace(lambda t: t.to(torch.float8_e4m3fn)),
-    "everything whole numbers": _everything(lambda t: t.long()),
-    "sparse": _replace(lambda t: t.to_sparse()),
-    "quantised": _replace(lambda t: torch.quantize_per_tensor(t, 0.1, 0, torch.qint8)),
-    "another shape": _replace(lambda t: t[:-1].clone()),
-    "a scalar": _replace(lambda t: t[0, 0].clone()),
-    "empty": _replace(lambda t: t[:0].clone()),
-    "one number for all": _replace(lambda t: t[:1, :1].clone().expand(t.shape)),
-    "a petabyte from one number": _replace(lambda t: torch.zeros(1).expand(1 << 40, 1 << 10)),
-    "positions: a petabyte": _replace(lambda t: torch.zeros(1).expand(1, 1 + (1 << 40), 64), _POSITION),
-    "positions: a scalar": _replace(lambda t: t.flatten()[0].clone(), _POSITION),
-    "positions: none": _replace(lambda t: t[:, :0].clone(), _POSITION),
-    "positions: no square": _replace(lambda t: t[:, :-1].clone(), _POSITION),
-    "class token: a scalar": _replace(lambda t: t.flatten()[0].clone(), _CLASS),
-    "class token: no width": _replace(lambda t: t[..., :0].clone(), _CLASS),
-    "patches: a scalar": _replace(lambda t: t.flatten()[0].clone(), "pretrained.patch_embed.proj.weight"),
-    "patches: of no size": _replace(lambda t: t[..., :0].clone(), "pretrained.patch_embed.proj.weight"),
-    "fusion: a scalar": _replace(lambda t: t.flatten()[0].clone(), "depth_head.scratch.layer1_rn.weight"),
-    "head: none": _replace(lambda t: t[:0].clone(), "depth_head.scratch.output_conv1.weight"),
-    "mlp: none": _replace(lambda t: t[:0].clone(), "pretrained.blocks.0.mlp.fc1.weight"),
-    "missing": lambda tensors: tensors.pop(WEIGHT),  # type: ignore[dict-item,return-value]
-    "one too many": _add("pretrained.blocks.1.attn.qkv.weights", torch.zeros(3)),
-    "a block with a huge number": _add("pretrained.blocks.99999999999999.norm1.weight", torch.zeros(64)),
-    "a block with a number of 5000 digits": _add(f"pretrained.blocks.{'9' * 5000}.norm1.weight", torch.zeros(64)),
-    "a block with an odd digit": _add("pretrained.blocks.².norm1.weight", torch.zeros(64)),
-    "a name that writes to the terminal": _add("pretrained.\x1b[2J\n\r\x07.weight", torch.zeros(64)),
-    "a name of a megabyte": _add("x" * (1 << 20), torch.zeros(3)),
-    "no names": lambda tensors: tensors.clear(),
-    "fine: views of one storage": lambda tensors: tensors.update(_views(tensors)),
-    "fine: an unused tensor with NaN": _add("pretrained.mask_token", torch.full((1, 64), float("nan"))),
-}
-
-
-def _views(tensors: Tensors) -> Tensors:
-    storage = torch.cat([tensor.flatten() for tensor in tensors.values()])
-    parts = storage.split([tensor.numel() for tensor in tensors.values()])
-    return {name: part.view(tensors[name].shape) for name, part in zip(tensors, parts, strict=True)}
-
-
 def _folders() -> Iterator[Case]:
     tensors, config = families()["beit_hub"]
     assert config is not None
@@ -241,7 +166,51 @@ def _folders() -> Iterator[Case]:
             (folder / "hub/model.safetensors.index.json").write_text(json.dumps(index))
 
         yield load(f"index: {name}", make, export("hub"), "refused")
+    for name, again, expected in (("one tensor in two files", True, "refused"), ("two files", False, "works")):
+        yield load(f"index: {name}", _two_files(tensors, config, again), export("hub"), expected)
+    for name, place in {
+        "a pipe": "pipe.pth",
+        "a device": "zero.pth",
+        "an empty file": "empty.pth",
+        "a hub": "hub.pt",
+    }.items():
+        yield load(f"no file: {name}", _no_files, export(place, *V2), "refused", place)
+    for name in ("empty.safetensors", "pipe.safetensors", "sparse.safetensors", "sparse.pth", "zero.safetensors"):
+        yield load(f"no file: {name}", _no_files, export(name, *V2), "refused", name)
+    unreadable = load("unreadable: a checkpoint", _unreadable, export("c.pth", *V2), "refused", "c.pth")
+    yield replace(unreadable, user=NOBODY)
     yield load("index: an empty folder", lambda folder: (folder / "hub").mkdir(), export("hub"), "refused", "hub")
+
+
+def _two_files(tensors: Tensors, config: object, again: bool) -> Callable[[Path], object]:
+    """A model in two files, which have one tensor in common or none."""
+
+    def make(folder: Path) -> None:
+        _folder(tensors, config)(folder)
+        (folder / "hub/model.safetensors").unlink()
+        names = list(tensors)
+        parts = {"a.safetensors": names[: 20 + again], "b.safetensors": names[20:]}
+        for file, part in parts.items():
+            (folder / "hub" / file).write_bytes(save({name: tensors[name] for name in part}))
+        index = {"weight_map": {name: file for file, part in parts.items() for name in part}}
+        (folder / "hub/model.safetensors.index.json").write_text(json.dumps(index))
+
+    return make
+
+
+def _no_files(folder: Path) -> None:
+    for ending in ENDINGS:
+        (folder / f"empty.{ending}").touch()
+        os.mkfifo(folder / f"pipe.{ending}")
+        (folder / f"zero.{ending}").symlink_to("/dev/zero")
+        with (folder / f"sparse.{ending}").open("wb") as file:
+            file.truncate(1 << 40)
+    (folder / "hub.pt").mkdir()
+
+
+def _unreadable(folder: Path) -> None:
+    (folder / "c.pth").write_bytes(saved(tiny()))
+    (folder / "c.pth").chmod(0)
 
 
 def _wishes() -> Iterator[Case]:
@@ -270,7 +239,7 @@ def mutated(count: int, seed: int = 0) -> Iterator[Case]:
         family = names[number // 2 % len(names)]
         tensors, config = dict(families()[family][0]), families()[family][1]
         for _ in range(1 + int(random.integers(0, 3))):
-            pick(_RANDOM_CHANGES, random)(tensors, random)
+            pick(RANDOM_CHANGES, random)(tensors, random)
         if config is None:
             make = one("c.pt", saved(tensors))
             arguments = export("c.pt", *(V2 if family == "depth_anything" else ()))
@@ -286,60 +255,6 @@ def _damaged(name: str, data: bytes, random: Generator) -> bytes:
     if name == "c.pth" and random.random() < 0.7:
         return damage(data[::-1], random, 8000)[::-1]
     return damage(data, random, 4000 if name == "c.safetensors" else None)
-
-
-def _some(tensors: Tensors, random: Generator) -> str:
-    return pick(list(tensors), random)
-
-
-def _drop(tensors: Tensors, random: Generator) -> None:
-    del tensors[_some(tensors, random)]
-
-
-def _rename(tensors: Tensors, random: Generator) -> None:
-    name = _some(tensors, random)
-    place = int(random.integers(0, len(name)))
-    tensors[name[:place] + pick(".0123456789abc", random) + name[place + 1 :]] = tensors.pop(name)
-
-
-def _reshape(tensors: Tensors, random: Generator) -> None:
-    name = _some(tensors, random)
-    tensor = tensors[name]
-    kind = int(random.integers(0, 6))
-    if kind == 0:
-        tensors[name] = tensor.flatten()
-    elif kind == 1:
-        tensors[name] = tensor[None].clone()
-    elif kind == 2 and tensor.ndim:
-        tensors[name] = tensor[: tensor.shape[0] // 2].clone()
-    elif kind == 3:
-        tensors[name] = tensor.flatten()[:1].reshape(()).clone() if tensor.numel() else tensor
-    elif kind == 4:
-        tensors[name] = tensor.flip(0).transpose(0, -1).contiguous() if tensor.ndim else tensor
-    else:
-        tensors[name] = tensor[..., :0].clone() if tensor.ndim else tensor
-
-
-def _retype(tensors: Tensors, random: Generator) -> None:
-    name = _some(tensors, random)
-    tensors[name] = tensors[name].to(
-        pick((torch.int64, torch.uint8, torch.bool, torch.float16, torch.bfloat16), random)
-    )
-
-
-def _value(tensors: Tensors, random: Generator) -> None:
-    name = _some(tensors, random)
-    tensors[name] = tensors[name].clone()
-    if tensors[name].numel() and tensors[name].is_floating_point():
-        tensors[name].view(-1)[0] = pick((float("nan"), float("inf"), 3e38, -3e38), random)
-
-
-def _swap(tensors: Tensors, random: Generator) -> None:
-    one, other = _some(tensors, random), _some(tensors, random)
-    tensors[one], tensors[other] = tensors[other], tensors[one].clone()
-
-
-_RANDOM_CHANGES: tuple[Change, ...] = (_drop, _rename, _reshape, _reshape, _retype, _value, _swap)
 
 
 def _change_json(config: dict[str, Any], random: Generator) -> dict[str, Any]:

@@ -7,11 +7,14 @@ import json
 import os
 import pickle
 import struct
+import tarfile
+import warnings
 import zipfile
 from collections import OrderedDict
 from typing import Any
 
 import torch
+from exporter.programs import HOSTILE, program
 from hostile.cases import CANARY
 
 Tensors = dict[str, torch.Tensor]
@@ -56,7 +59,7 @@ def hostile_pickles(tensors: Tensors) -> dict[str, tuple[bytes, bool]]:
         "torch.load itself": (saved({"model": Runs(torch.load, CANARY)}), False),
         "a dictionary that holds itself": (saved(looped), False),
         "a hundred wrappers": (saved(deep), False),
-        "a key that takes for ever to hash": (_endless_hash(), False),
+        **{f"alone, {name}": (program(body), False) for name, body in HOSTILE.items()},
         "a list in a list, 100,000 deep": (pickle.dumps(None)[:2] + b"]" * 100_000 + b"a" * 99_999 + b".", False),
         "a string of 8 exabytes": (b"\x80\x04\x8d" + struct.pack("<Q", 1 << 62) + b"a.", False),
         "an integer of 2 GiB": (b"\x80\x02\x8b" + struct.pack("<i", (1 << 31) - 1) + b"\xff.", False),
@@ -80,30 +83,30 @@ def _global(module: bytes, name: bytes) -> bytes:
     return b"\x80\x02c" + module + b"\n" + name + b"\n)R."
 
 
-def _endless_hash() -> bytes:
-    """A tuple of two of a tuple of two of …, 60 deep and in the memo once each, as the key of a dictionary."""
-    code = b"\x80\x02}"  # the dictionary
-    code += b")" + b"q\x00"
-    for level in range(60):
-        code += b"0h" + bytes([level]) + b"h" + bytes([level]) + b"\x86" + b"q" + bytes([level + 1])
-    code += b"K\x01s."  # value 1, set the item
-    return code
-
-
 def hostile_zips(good: bytes) -> dict[str, bytes]:
     """Archives made of a good checkpoint."""
     with zipfile.ZipFile(io.BytesIO(good)) as archive:
         entries = {name: archive.read(name) for name in archive.namelist()}
     root = next(iter(entries)).split("/")[0]
     largest = max(entries, key=lambda name: len(entries[name]))
-    program = f"{root}/data.pkl"
+    code = f"{root}/data.pkl"
     return {
+        **{name: packed({**entries, code: program(body)}) for name, body in HOSTILE.items()},
+        "a program in a memo of its own": packed({**entries, code: program(b"}r\xff\xff\xff\xffj\xff\xff\xff\xff0")}),
+        "tuples, 100,000 deep": packed({**entries, code: program(b")" + b"\x85" * 100_000)}),
+        "dictionaries, 100,000 deep": packed({**entries, code: program(b"}" * 100_000 + b"Nu" * 99_999)}),
+        "half a million names for one number": packed({**entries, code: program(b"}(" + _names(500_000) + b"u")}),
+        "an entry twice": twice(entries, code),
+        "an entry twice, in capitals": packed({**entries, code.upper(): entries[code]}),
+        "another archive before it": packed({"a/data.pkl": b"N."}) + good,
+        "a compiled program": _compiled(),
+        "a tar": _tar(entries),
         "no entries": packed({}),
-        "no program": packed({name: data for name, data in entries.items() if name != program}),
-        "a program of nothing": packed({**entries, program: b""}),
-        "no weights": packed({program: entries[program], f"{root}/version": b"3\n"}),
+        "no program": packed({name: data for name, data in entries.items() if name != code}),
+        "a program of nothing": packed({**entries, code: b""}),
+        "no weights": packed({code: entries[code], f"{root}/version": b"3\n"}),
         "weights that are too short": packed({**entries, largest: entries[largest][:8]}),
-        "a bomb as program": packed({**entries, program: bytes(1 << 28)}, compress=True),
+        "a bomb as program": packed({**entries, code: bytes(1 << 28)}, compress=True),
         "a bomb as weights": packed({**entries, largest: bytes(1 << 28)}, compress=True),
         "a bomb beside it": packed({**entries, f"{root}/data/bomb": bytes(1 << 28)}, compress=True),
         "an entry outside": packed({f"../{name}": data for name, data in entries.items()}),
@@ -115,6 +118,42 @@ def hostile_zips(good: bytes) -> dict[str, bytes]:
         "sizes that lie": good.replace(struct.pack("<I", len(entries[largest])), struct.pack("<I", 1 << 31)),
         "a checkpoint inside a checkpoint": good[: len(good) // 2] + good,
     }
+
+
+def _names(count: int) -> bytes:
+    return b"".join(b"X\x08\0\0\0%08dK\x01" % number for number in range(count))
+
+
+def twice(entries: dict[str, bytes], name: str) -> bytes:
+    """An archive that has one name twice."""
+    buffer = io.BytesIO(packed(entries))
+    with zipfile.ZipFile(buffer, "a") as archive, warnings.catch_warnings(action="ignore"):
+        archive.writestr(name, entries[name])
+    return buffer.getvalue()
+
+
+def _compiled() -> bytes:
+    """What ``torch.jit.save`` writes."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings(action="ignore"):  # deprecated, but there are files of it
+        torch.jit.save(torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)), buffer)
+    return buffer.getvalue()
+
+
+def _tar(entries: dict[str, bytes]) -> bytes:
+    """What PyTorch wrote before 2017, as far as that tells it from a pickle."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name, data in {
+            "pickle": next(iter(entries.values())),
+            "../canary": b"",
+            "storages": b"",
+            "tensors": b"",
+        }.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return buffer.getvalue()
 
 
 def packed(entries: dict[str, bytes], compress: bool = False) -> bytes:

@@ -87,13 +87,17 @@ def model_copy() -> ModelProto:
     return copy
 
 
-def writes(data: bytes | ModelProto, beside: bytes | None = None) -> Callable[[Path], object]:
-    """Makes a folder with a model, its companion (the good one by default) and a photo."""
+def writes(
+    data: bytes | ModelProto, beside: bytes | None = None, preview: bytes | None = None
+) -> Callable[[Path], object]:
+    """Makes a folder with a model, its companion (the good one by default), a preview if there is one, and a photo."""
 
     def make(folder: Path) -> None:
         (folder / "m.onnx").write_bytes(data if isinstance(data, bytes) else data.SerializeToString())
         (folder / "photo.png").write_bytes(encoded("PNG"))
         (folder / "m.fusion.onnx").write_bytes(companion() if beside is None else beside)
+        if preview is not None:
+            (folder / "m.preview.onnx").write_bytes(preview)
 
     return make
 
@@ -270,6 +274,24 @@ def _companions() -> Iterator[Case]:
     }
     for name, data in files.items():
         yield Case(f"companion: {name}", writes(whole(), data), DEPTH, "refused", "m.fusion.onnx")
+    preview = (DATA / "tiny.preview.onnx").read_bytes()
+    stranger = onnx.load_from_string(preview)
+    next(entry for entry in stranger.metadata_props if entry.key == "dptscope.model_id").value = "0" * 16
+    files |= {
+        "the companion": companion(),
+        "half": preview[: len(preview) // 2],
+        "of another model": stranger.SerializeToString(),
+    }
+    del files["with another depth"]  # nobody asks a preview without a slider that moves
+    yield Case("preview: as it should be", writes(whole(), preview=preview), DEPTH, "works")
+    for name, data in files.items():
+        yield Case(f"preview: {name}", writes(whole(), preview=data), DEPTH, "refused", "m.preview.onnx")
+    yield Case("companion: the preview", writes(whole(), preview), DEPTH, "refused", "m.fusion.onnx")
+    yield Case("preview: named as the model", _misnamed, ("info", "a.preview.onnx"), "refused", "got a preview")
+
+
+def _misnamed(folder: Path) -> None:
+    (folder / "a.preview.onnx").write_bytes((DATA / "tiny.preview.onnx").read_bytes())
 
 
 def mutated(count: int, seed: int = 0) -> Iterator[Case]:

@@ -27,7 +27,7 @@ def run_case(case: Case, children: Children) -> tuple[Outcome, list[str]]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         case.make(folder)
-        folder.chmod(0o755)
+        folder.chmod(0o777)
         before = {path.name for path in folder.iterdir()}
         outcome = children.run(case.arguments, folder, until_trace=case.until_trace, user=case.user)
         return outcome, complaints(case, outcome, before, folder)
