@@ -54,7 +54,7 @@ def show_result(exported: Exported, notes: Sequence[str] = ()) -> None:
     for note in (*exported.notes, *notes):
         console.print(f"note: {note}")
     console.print(
-        f"verified at {len(parity.sizes)} sizes: depth within {parity.depth_range:.1e} of its range "
+        f"verified at {_sizes(len(parity.sizes))}: depth within {parity.depth_range:.1e} of its range "
         f"({parity.depth:.1e} of its std), norms {parity.norms:.1e}, companion {parity.companion:.1e}"
     )
     for file in exported.files:
@@ -72,3 +72,7 @@ def peak_memory_gib() -> float | None:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**30 if sys.platform == "darwin" else 2**20)
+
+
+def _sizes(number: int) -> str:
+    return "1 size" if number == 1 else f"{number} sizes"
