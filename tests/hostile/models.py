@@ -12,9 +12,11 @@ import numpy as np
 import onnx
 import onnxruntime
 from hostile.cases import Case
+from hostile.formats import mutate_message, mutate_metadata
 from hostile.graphs import edited_graphs, endless_loop, mutate_graph, zero_over_zero
 from hostile.mutate import damage, pick
 from hostile.photos import encoded
+from numpy.random import Generator
 from onnx import ModelProto
 
 DATA = Path(__file__).parents[1] / "data"
@@ -300,7 +302,7 @@ def mutated(count: int, seed: int = 0) -> Iterator[Case]:
     for number in range(count):
         random = np.random.default_rng((seed, 2, number))
         arguments = pick((DEPTH, DEPTH, NORMS, INFO), random)
-        kind = number % 4
+        kind = number % 7
         if kind == 0:  # parts of a message merge when concatenated, so the weights come after the damaged rest
             make = writes(damage(skeleton, random) + heavy)
             name = "bytes of the graph"
@@ -310,10 +312,28 @@ def mutated(count: int, seed: int = 0) -> Iterator[Case]:
         elif kind == 2:
             make = writes(whole(), damage(companion(), random))
             name = "bytes of the companion"
-        else:
+        elif kind == 3:
             make = writes(mutate_graph(model_copy(), random))
             name = "the graph's structure"
+        elif kind == 6:
+            model = model_copy()
+            mutate_metadata(model, random)
+            make, name = writes(model), "the card"
+        else:
+            make, name = (
+                writes(*_changed_fields(random, kind == 5)),
+                "fields of " + ("the model", "the companion")[kind - 4],
+            )
         yield Case(f"damaged model {number}: {name}", make, arguments)
+
+
+def _changed_fields(random: Generator, beside: bool) -> tuple[bytes, bytes]:
+    """The model and its companion, one of them with one to three fields changed."""
+    model = onnx.load_from_string(companion() if beside else whole())
+    for _ in range(1 + int(random.integers(0, 3))):
+        mutate_message(model, random)
+    data = bytes(model.SerializeToString())
+    return (whole(), data) if beside else (data, companion())
 
 
 @cache

@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 from hostile.cases import Case, Expected
+from hostile.formats import PICTURES
 from hostile.mutate import damage, pick
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
@@ -221,10 +222,15 @@ def _pipe(folder: Path) -> None:
 
 
 def mutated(count: int, seed: int = 0) -> Iterator[Case]:
-    """Seeded damage to good photos."""
+    """Seeded damage to good photos: to any bytes, and to parts of a format."""
     files = list(good_files().items())
+    known = [(name, data) for name, data in files if Path(name).suffix in PICTURES]
     for number in range(count):
         random = np.random.default_rng((seed, 1, number))
-        name, data = files[number % len(files)]
-        head = pick((None, None, 200), random)
-        yield Case(f"damaged photo {number}: {name}", writes(name, damage(data, random, head)), (*DEPTH, "--", name))
+        if number % 3:
+            name, data = pick(files, random)
+            damaged = damage(data, random, pick((None, None, 200), random))
+        else:
+            name, data = pick(known, random)
+            damaged = PICTURES[Path(name).suffix](data, random)
+        yield Case(f"damaged photo {number}: {name}", writes(name, damaged), (*DEPTH, "--", name))

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from hostile import models
 from hostile.cases import Case, Expected
+from hostile.formats import mutate_json
 from hostile.models import DEPTH, INFO, NORMS, SIZE, companion, whole, writes
 from hostile.mutate import damage, pick
 from hostile.photos import encoded
@@ -184,6 +185,8 @@ def mutated(count: int, seed: int = 0) -> Iterator[Case]:
         random = np.random.default_rng((seed, 4, number))
         if number % 2:
             text = damage(GOOD_PRESET.encode(), random)
+            if number % 4 == 1:
+                text = json.dumps(mutate_json(json.loads(GOOD_PRESET), random)).encode()
             arguments: tuple[str, ...] = (*VIEW, "--preset", "presets/p.json")
         else:
             text = GOOD_PRESET.encode()
