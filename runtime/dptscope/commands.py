@@ -12,7 +12,7 @@ from dptscope.card import DepthKind
 from dptscope.drawing import depth_picture, normalise
 from dptscope.errors import DptscopeError
 from dptscope.images import output_stems, read_image, write_json, write_npy, write_png
-from dptscope.model import DepthModel, FusionScales, Scene
+from dptscope.model import DepthModel, FusionScales
 from dptscope.norms import RULE
 from dptscope.resize import Float32Array
 from dptscope.sheet import norm_sheet
@@ -46,8 +46,9 @@ def write_depth(
     square: bool,
 ) -> Iterator[Path]:
     """Write ``STEM_depth.png``, ``STEM_depth16.png`` and ``STEM_depth.npy`` for each photo and yield their paths."""
-    for stem, scene in _scenes(model, images, folder, size, square):
-        depth_hw = scene.depth(scales)
+    for stem, image_bgr in _photos(images, folder):
+        depth_hw = model.predict(image_bgr, size=size, square=square, fusion_scales=scales).depth
+        _make_folder(folder)
         if "png" in formats:
             write_png(folder / f"{stem}_depth.png", depth_picture(depth_hw, model.card.depth_kind))
             yield folder / f"{stem}_depth.png"
@@ -82,7 +83,9 @@ def write_norms(
 
     The array is ``[blocks, grid_height, grid_width]``; where the blocks' grids differ, there is one file a block.
     """
-    for stem, scene in _scenes(model, images, folder, size, square):
+    for stem, image_bgr in _photos(images, folder):
+        scene = model.prepare(image_bgr, size=size, square=square)
+        _make_folder(folder)
         statistics = scene.statistics()
         if "png" in formats:
             height, width = scene.input_size
@@ -117,19 +120,16 @@ def _write_norm_arrays(folder: Path, stem: str, norms: Sequence[Float32Array]) -
         yield path
 
 
-def _scenes(
-    model: DepthModel, images: Sequence[Path], folder: Path, size: int | None, square: bool
-) -> Iterator[tuple[str, Scene]]:
-    """Each photo after the encoder. The folder is made only when the first one has been read and has run."""
+def _photos(images: Sequence[Path], folder: Path) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """Each photo with the name that its files begin with."""
     stems = output_stems(images)
     clear_leftovers(folder)
     for image, stem in zip(images, stems, strict=True):
-        scene = model.prepare(read_image(image), size=size, square=square)
-        _make_folder(folder)
-        yield stem, scene
+        yield stem, read_image(image)
 
 
 def _make_folder(folder: Path) -> None:
+    """Only when the first photo has been read and has run."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

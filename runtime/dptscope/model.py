@@ -145,13 +145,21 @@ class DepthModel:
         check_outputs(path, session.get_outputs(), (depth,))
         return session
 
-    def predict(self, image_bgr: NDArray[Any], *, size: int | None = None, square: bool = False) -> Prediction:
-        """Depth of a photo with the unmodified model.
+    def predict(
+        self,
+        image_bgr: NDArray[Any],
+        *,
+        size: int | None = None,
+        square: bool = False,
+        fusion_scales: FusionScales = UNSCALED,
+    ) -> Prediction:
+        """Depth of a photo, in one run of the whole model that keeps nothing.
 
         Args:
             image_bgr: uint8 ``[height, width, 3]``, blue first, as OpenCV reads it.
             size: what to use in place of the model's native size: the target of its resize rule, in pixels.
             square: ignore the photo's aspect.
+            fusion_scales: factors of fusion blocks 1 … 4. For several on one photo use :meth:`prepare`.
 
         Raises:
             ImageError: no image.
@@ -159,9 +167,7 @@ class DepthModel:
         """
         image = check_image(image_bgr)
         input_bchw = prepare_image(self.card, image, size, square)
-        return self._prediction(self.run(input_bchw, [contract.DEPTH])[contract.DEPTH][0], image)
-
-    def _prediction(self, raw_hw: Float32Array, image: NDArray[Any]) -> Prediction:
+        raw_hw = self.run(input_bchw, [contract.DEPTH], fusion_scales)[contract.DEPTH][0]
         photo_hw = (image.shape[0], image.shape[1])
         depth_hw = resize_depth(raw_hw, photo_hw, self.card.preparation.output_resize)
         return Prediction(depth=depth_hw, raw=raw_hw, kind=self.card.depth_kind)
@@ -221,7 +227,7 @@ class DepthModel:
         if unknown:
             raise DptscopeError(f"{self.path.name}: expected an output of the model, got {unknown[0]!r}")
         feeds = {contract.IMAGE: np.ascontiguousarray(input_bchw, dtype=np.float32)}
-        if fusion_scales != UNSCALED:
+        if tuple(fusion_scales) != UNSCALED:
             feeds |= _scale_feeds(fusion_scales)
         return dict(zip(outputs, self._session.run(list(outputs), feeds), strict=True))
 

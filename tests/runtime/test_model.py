@@ -47,6 +47,16 @@ def test_scene_equals_predict_and_answers_scales(model: dptscope.DepthModel, pho
     np.testing.assert_allclose(scene.depth((1.0, 1.0, 1.0, 1.0 + 1e-9)), plain, atol=1e-5 * plain.std())
 
 
+def test_predict_with_scales(model: dptscope.DepthModel, photo_bgr: Any) -> None:
+    scales = (1.0, 0.5, 1.5, 0.0)
+    scaled = model.predict(photo_bgr, fusion_scales=scales).raw
+    assert np.ptp(scaled - model.predict(photo_bgr).raw) > 0
+    wanted = model.prepare(photo_bgr).raw_depth(scales)  # through the companion
+    np.testing.assert_allclose(scaled, wanted, rtol=0, atol=1e-5 * float(np.ptp(wanted)))
+    with pytest.raises(DptscopeError, match="four finite"):
+        model.predict(photo_bgr, fusion_scales=(1.0, float("nan"), 1.0, 1.0))
+
+
 def test_without_companion_the_whole_model_runs_and_says_so_once(
     tiny_model: Path, tmp_path: Path, photo_bgr: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
