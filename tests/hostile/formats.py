@@ -178,6 +178,13 @@ def mutate_jpeg(data: bytes, random: Generator) -> bytes:
     )
 
 
+def _damage_inside(content: bytes, random: Generator) -> bytes:
+    try:
+        return zlib.compress(damage(zlib.decompress(content), random))
+    except zlib.error:  # damaged before
+        return damage(content, random)
+
+
 def _change_parts(parts: list[tuple[bytes, bytes]], random: Generator, deflated: tuple[bytes, ...] = ()) -> None:
     for _ in range(1 + int(random.integers(0, 2))):
         one, other = (int(random.integers(0, len(parts))) for _ in range(2))
@@ -190,7 +197,7 @@ def _change_parts(parts: list[tuple[bytes, bytes]], random: Generator, deflated:
         elif how == 2:
             parts[one], parts[other] = parts[other], parts[one]
         elif kind in deflated and how < 5:
-            parts[one] = kind, zlib.compress(damage(zlib.decompress(content), random))
+            parts[one] = kind, _damage_inside(content, random)
         elif content:
             parts[one] = kind, damage(content, random)
 
