@@ -15,7 +15,7 @@ import dptscope
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.compare.speed import psnr
-from dptscope.model import FusionScales
+from dptscope.scales import FusionScales
 from dptscope_view.engine import Engine, Question, Subject
 
 MOVES = 60

@@ -24,9 +24,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import dptscope
 from benchmarks.compare.speed import psnr
 from dptscope.images import read_image
-from dptscope.model import UNSCALED
 from dptscope.prepare import prepare_image
 from dptscope.resize import Float32Array
+from dptscope.scales import UNSCALED
 from dptscope_export.checkpoint import read_checkpoint
 from dptscope_export.families import Wishes, recognise
 from dptscope_export.models.dpt import DPT

@@ -13,9 +13,8 @@ import torch
 
 import dptscope
 from dptscope import ModelCard, contract
-from dptscope.contract import TensorSpec
+from dptscope.contract import TensorSpec, companion_path, preview_path
 from dptscope.errors import DptscopeError
-from dptscope.model import companion_path, preview_path
 from dptscope_export.checkpoint import Checkpoint, read_checkpoint
 from dptscope_export.cost import cost
 from dptscope_export.families import Recognition, Wishes, recognise

@@ -10,10 +10,9 @@ from pathlib import Path
 import onnx
 import onnx_ir as ir
 
-from dptscope.contract import WEIGHTS_SUFFIX
+from dptscope.contract import WEIGHTS_SUFFIX, companion_path, preview_path
 from dptscope.ending import together
 from dptscope.errors import DptscopeError
-from dptscope.model import companion_path, preview_path
 from dptscope.staging import clear_leftovers, locked_folder, part_folder
 
 # A protobuf message ends at 2 GiB; some room for the graph itself.

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from dptscope.card import ModelCard, Parity, Preparation
     from dptscope.contract import BlockSpec
     from dptscope.errors import DptscopeError, ImageError, ModelFileError, ProviderError, SizeError
-    from dptscope.model import DepthModel, Prediction, Scene, load
+    from dptscope.model import DepthModel, Prediction, load
     from dptscope.norms import NormStatistics
+    from dptscope.scene import Scene
 
 __version__ = "0.1.0"
 
@@ -45,8 +46,9 @@ _HOMES = {
     "card": ("ModelCard", "Parity", "Preparation"),
     "contract": ("BlockSpec",),
     "errors": ("DptscopeError", "ImageError", "ModelFileError", "ProviderError", "SizeError"),
-    "model": ("DepthModel", "Prediction", "Scene", "load"),
+    "model": ("DepthModel", "Prediction", "load"),
     "norms": ("NormStatistics",),
+    "scene": ("Scene",),
 }
 
 

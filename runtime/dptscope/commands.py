@@ -12,9 +12,10 @@ from dptscope.card import DepthKind
 from dptscope.drawing import depth_picture, normalise
 from dptscope.errors import DptscopeError
 from dptscope.images import output_stems, read_image, write_json, write_npy, write_png
-from dptscope.model import DepthModel, FusionScales
+from dptscope.model import DepthModel
 from dptscope.norms import RULE
 from dptscope.resize import Float32Array
+from dptscope.scales import FusionScales
 from dptscope.sheet import norm_sheet
 from dptscope.staging import clear_leftovers
 

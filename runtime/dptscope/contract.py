@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 CONTRACT_VERSION = "1"
 METADATA_PREFIX = "dptscope."
@@ -135,3 +136,13 @@ def model_outputs(blocks: Sequence[BlockSpec], has_cls: bool, fusion_channels: i
     """All outputs of ``NAME.onnx``, in the order of the file. Readers go by name, never by position."""
     cls = (cls_output(blocks),) if has_cls else ()
     return (depth_output(), *block_outputs(blocks), *cls, *fusion_inputs(fusion_channels))
+
+
+def companion_path(model_path: Path) -> Path:
+    """``NAME.fusion.onnx`` beside ``NAME.onnx``."""
+    return model_path.with_name(model_path.name.removesuffix(MODEL_SUFFIX) + COMPANION_SUFFIX)
+
+
+def preview_path(model_path: Path) -> Path:
+    """``NAME.preview.onnx`` beside ``NAME.onnx``."""
+    return model_path.with_name(model_path.name.removesuffix(MODEL_SUFFIX) + PREVIEW_SUFFIX)

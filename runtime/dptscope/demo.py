@@ -11,8 +11,10 @@ import numpy as np
 from dptscope.contract import FUSION_BLOCKS
 from dptscope.drawing import BACKGROUND, GREY, depth_picture, put_text, text_width
 from dptscope.images import read_image, write_atomically, write_png
-from dptscope.model import DepthModel, FusionScales, Scene
+from dptscope.model import DepthModel
 from dptscope.prepare import UInt8Array
+from dptscope.scales import FusionScales
+from dptscope.scene import Scene
 from dptscope.sheet import norm_sheet
 
 ASSETS = Path(__file__).parent / "assets"

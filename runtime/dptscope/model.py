@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -16,16 +15,12 @@ from numpy.typing import NDArray
 from dptscope import contract
 from dptscope.card import DepthKind, ModelCard
 from dptscope.errors import DptscopeError, ModelFileError
-from dptscope.norms import NormStatistics, norm_statistics, token_norms
 from dptscope.prepare import check_image, check_input_shape, prepare_image
 from dptscope.resize import Float32Array, resize_depth
+from dptscope.scales import UNSCALED, FusionScales, scale_feeds
+from dptscope.scene import Scene
 from dptscope.session import open_session
 from dptscope.signature import check_inputs, check_outputs
-
-logger = logging.getLogger("dptscope")
-
-FusionScales = tuple[float, float, float, float]
-UNSCALED: FusionScales = (1.0, 1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -61,16 +56,6 @@ def load(
     return DepthModel(Path(path), providers, threads, spin)
 
 
-def companion_path(model_path: Path) -> Path:
-    """``NAME.fusion.onnx`` beside ``NAME.onnx``."""
-    return model_path.with_name(model_path.name.removesuffix(contract.MODEL_SUFFIX) + contract.COMPANION_SUFFIX)
-
-
-def preview_path(model_path: Path) -> Path:
-    """``NAME.preview.onnx`` beside ``NAME.onnx``."""
-    return model_path.with_name(model_path.name.removesuffix(contract.MODEL_SUFFIX) + contract.PREVIEW_SUFFIX)
-
-
 class DepthModel:
     """An exported model. Use :func:`load`.
 
@@ -91,8 +76,8 @@ class DepthModel:
         self._outputs = {output.name for output in self._session.get_outputs()}
         self._check_graph()
         whole, coarse = contract.depth_output(), contract.preview_output()
-        self._companion = self._open_beside(companion_path(path), "companion", whole, providers, threads, spin)
-        self._preview = self._open_beside(preview_path(path), "preview", coarse, providers, threads, spin)
+        self._companion = self._open_beside(contract.companion_path(path), "companion", whole, providers, threads, spin)
+        self._preview = self._open_beside(contract.preview_path(path), "preview", coarse, providers, threads, spin)
 
     @property
     def has_companion(self) -> bool:
@@ -228,7 +213,7 @@ class DepthModel:
             raise DptscopeError(f"{self.path.name}: expected an output of the model, got {unknown[0]!r}")
         feeds = {contract.IMAGE: np.ascontiguousarray(input_bchw, dtype=np.float32)}
         if tuple(fusion_scales) != UNSCALED:
-            feeds |= _scale_feeds(fusion_scales)
+            feeds |= scale_feeds(fusion_scales)
         return dict(zip(outputs, self._session.run(list(outputs), feeds), strict=True))
 
     def fuse(
@@ -246,7 +231,7 @@ class DepthModel:
         Raises:
             ModelFileError: the companion is not there.
         """
-        return self._decode(self._companion, companion_path(self.path), fusion_inputs, fusion_scales)
+        return self._decode(self._companion, contract.companion_path(self.path), fusion_inputs, fusion_scales)
 
     def preview(
         self, fusion_inputs: Sequence[Float32Array], fusion_scales: FusionScales | NDArray[np.float32] = UNSCALED
@@ -259,7 +244,7 @@ class DepthModel:
         Raises:
             ModelFileError: the preview is not there.
         """
-        return self._decode(self._preview, preview_path(self.path), fusion_inputs, fusion_scales)
+        return self._decode(self._preview, contract.preview_path(self.path), fusion_inputs, fusion_scales)
 
     @staticmethod
     def _decode(
@@ -271,106 +256,6 @@ class DepthModel:
         if session is None:
             raise ModelFileError(f"{path}: expected this file beside the model, which is not there; export it again")
         feeds = {contract.fusion_input_name(k): v for k, v in zip(contract.FUSION_BLOCKS, fusion_inputs, strict=True)}
-        feeds |= _scale_feeds(fusion_scales)
+        feeds |= scale_feeds(fusion_scales)
         (depth_bhw,) = session.run([contract.DEPTH], feeds)
         return np.asarray(depth_bhw)
-
-
-def _scale_feeds(fusion_scales: FusionScales | NDArray[np.float32]) -> dict[str, Float32Array]:
-    with np.errstate(over="ignore"):  # what float32 cannot hold is refused a line below
-        scales_n4 = np.atleast_2d(np.asarray(fusion_scales, dtype=np.float32))
-    if scales_n4.ndim != 2 or scales_n4.shape[1] != len(contract.FUSION_BLOCKS) or not np.isfinite(scales_n4).all():
-        raise DptscopeError(f"expected four finite fusion scales, got {fusion_scales}")
-    return {contract.fusion_scale_name(k): np.ascontiguousarray(scales_n4[:, k - 1]) for k in contract.FUSION_BLOCKS}
-
-
-class Scene:
-    """One photo after the encoder. Made by :meth:`DepthModel.prepare`.
-
-    Attributes:
-        photo_size: height and width of the photo.
-        input_size: height and width at which the model saw it.
-        block_norms: L2 norms of the tokens that leave each block, float32 ``[grid_height, grid_width]`` each.
-    """
-
-    def __init__(self, model: DepthModel, image: NDArray[Any], input_bchw: Float32Array, keep_tokens: bool) -> None:
-        self._model = model
-        self.photo_size: tuple[int, int] = (image.shape[0], image.shape[1])
-        self.input_size: tuple[int, int] = (input_bchw.shape[2], input_bchw.shape[3])
-        blocks = [contract.block_tokens_name(index) for index in range(len(model.card.blocks))]
-        fusion = (
-            [contract.fusion_input_name(k) for k in contract.FUSION_BLOCKS]
-            if model.has_companion or model.has_preview
-            else []
-        )
-        found = model.run(input_bchw, [contract.DEPTH, *blocks, *fusion])
-        self._unscaled_hw: Float32Array = found[contract.DEPTH][0]
-        self._tokens = tuple(found[name][0] for name in blocks) if keep_tokens else None
-        self.block_norms = tuple(token_norms(found[name][0]) for name in blocks)
-        self._fusion_inputs = tuple(found[name] for name in fusion)
-        self._input_bchw = None if model.has_companion else input_bchw
-        self._warned = False
-
-    @property
-    def block_tokens(self) -> tuple[Float32Array, ...]:
-        """Patch tokens that leave each block, float32 ``[grid_height, grid_width, channels]`` each.
-
-        Raises:
-            DptscopeError: the scene was prepared without ``keep_tokens``.
-        """
-        if self._tokens is None:
-            raise DptscopeError("expected a scene prepared with keep_tokens=True, got one that keeps only the norms")
-        return self._tokens
-
-    def statistics(self) -> tuple[NormStatistics, ...]:
-        """What each block's norm map looks like, and where its outliers are."""
-        blocks = self._model.card.blocks
-        return tuple(
-            norm_statistics(index, norms_hw, blocks[index].stride, blocks[index].channels)
-            for index, norms_hw in enumerate(self.block_norms)
-        )
-
-    def raw_depth(self, fusion_scales: FusionScales = UNSCALED) -> Float32Array:
-        """Depth at the model's input size, float32 ``[height, width]``, for scales of fusion blocks 1 … 4.
-
-        Runs only fusion and head where the companion is there, else the whole model (and logs that once).
-        """
-        fusion_scales = _four(fusion_scales)
-        if fusion_scales == UNSCALED:
-            return self._unscaled_hw
-        if self._input_bchw is None:
-            fused_hw: Float32Array = self._model.fuse(self._fusion_inputs, fusion_scales)[0]
-            return fused_hw
-        if not self._warned:
-            self._warned = True
-            logger.warning(
-                "%s is not there: every fusion scaling runs the whole model", companion_path(self._model.path)
-            )
-        scaled_hw: Float32Array = self._model.run(self._input_bchw, [contract.DEPTH], fusion_scales)[contract.DEPTH][0]
-        return scaled_hw
-
-    @property
-    def has_preview(self) -> bool:
-        """Whether :meth:`preview_depth` can answer."""
-        return self._model.has_preview
-
-    def preview_depth(self, fusion_scales: FusionScales) -> Float32Array:
-        """A coarse :meth:`raw_depth`, float32 ``[height, width]`` at a fraction of the input size.
-
-        Raises:
-            ModelFileError: the preview is not there.
-        """
-        coarse_hw: Float32Array = self._model.preview(self._fusion_inputs, _four(fusion_scales))[0]
-        return coarse_hw
-
-    def depth(self, fusion_scales: FusionScales = UNSCALED) -> Float32Array:
-        """Depth at the photo's size, float32 ``[height, width]``; see :meth:`raw_depth`."""
-        raw_hw = self.raw_depth(fusion_scales)
-        return resize_depth(raw_hw, self.photo_size, self._model.card.preparation.output_resize)
-
-
-def _four(fusion_scales: Sequence[float]) -> FusionScales:
-    scales = tuple(float(scale) for scale in fusion_scales)
-    if len(scales) != len(contract.FUSION_BLOCKS) or not np.isfinite(scales).all():
-        raise DptscopeError(f"expected four finite fusion scales, got {scales}")
-    return scales[0], scales[1], scales[2], scales[3]

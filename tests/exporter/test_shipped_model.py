@@ -15,8 +15,8 @@ import pytest
 
 import dptscope
 from dptscope import contract, demo
+from dptscope.contract import companion_path
 from dptscope.images import read_image
-from dptscope.model import companion_path
 from dptscope_export.pipeline import export
 
 

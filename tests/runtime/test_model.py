@@ -62,7 +62,7 @@ def test_without_companion_the_whole_model_runs_and_says_so_once(
 ) -> None:
     shutil.copy(tiny_model, tmp_path / "alone.onnx")
     said: list[str] = []
-    monkeypatch.setattr("dptscope.model.logger.warning", lambda text, *words: said.append(text % words))
+    monkeypatch.setattr("dptscope.scene.logger.warning", lambda text, *words: said.append(text % words))
     alone, whole = dptscope.load(tmp_path / "alone.onnx"), dptscope.load(tiny_model)
     assert not alone.has_companion
     scales = (0.5, -1.0, 2.0, 1.5)

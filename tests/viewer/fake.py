@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from dptscope.card import DepthKind, ModelCard, Preparation
 from dptscope.contract import BlockSpec
-from dptscope.model import UNSCALED, FusionScales
 from dptscope.norms import NormStatistics, norm_statistics
 from dptscope.prepare import input_size
+from dptscope.scales import UNSCALED, FusionScales
 
 PLAIN_BLOCKS = tuple(BlockSpec(channels=32, stride=14) for _ in range(12))
 SWIN_BLOCKS = (

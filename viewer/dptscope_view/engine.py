@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from dptscope.card import ModelCard
 from dptscope.images import read_image
-from dptscope.model import UNSCALED, FusionScales
 from dptscope.norms import NormStatistics
 from dptscope.prepare import input_size
+from dptscope.scales import UNSCALED, FusionScales
 from dptscope_view.detail import Detail
 from dptscope_view.photos import cropped
 from dptscope_view.state import WHOLE, Crop

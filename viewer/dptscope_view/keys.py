@@ -9,7 +9,7 @@ import enum
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from dptscope.model import UNSCALED
+from dptscope.scales import UNSCALED
 from dptscope_view.state import (
     WHOLE,
     Facts,

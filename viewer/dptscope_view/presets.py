@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 
 from dptscope.errors import DptscopeError
-from dptscope.model import FusionScales
+from dptscope.scales import FusionScales
 from dptscope_view.save import encode_json, save_new
 from dptscope_view.state import SCALE_HIGH, SCALE_LOW
 

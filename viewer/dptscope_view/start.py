@@ -9,7 +9,8 @@ from pathlib import Path
 from dptscope.card import ModelCard
 from dptscope.errors import DptscopeError, SizeError
 from dptscope.images import write_png
-from dptscope.model import FusionScales, load
+from dptscope.model import load
+from dptscope.scales import FusionScales
 from dptscope_view.colours import COLOUR_MAP_NAMES
 from dptscope_view.display import DisplayProbe
 from dptscope_view.engine import Engine

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from dptscope.card import ModelCard
-from dptscope.model import UNSCALED, FusionScales
+from dptscope.scales import UNSCALED, FusionScales
 from dptscope_view.colours import COLOUR_MAP_NAMES
 from dptscope_view.scaling import Scaling
 
