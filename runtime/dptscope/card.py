@@ -148,7 +148,7 @@ class ModelCard:
             raise ModelFileError(f"{source}: expected a model exported by dptscope, got an ONNX file of something else")
         if contract != CONTRACT_VERSION:
             raise ModelFileError(
-                f"{source}: expected contract {CONTRACT_VERSION}, got {contract}; export the checkpoint again"
+                f"{source}: expected contract {CONTRACT_VERSION}, got {contract[:40]}; export the checkpoint again"
             )
         strings = {field.name for field in dataclasses.fields(cls) if field.type == "str" or field.name == "depth_kind"}
         try:

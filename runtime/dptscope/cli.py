@@ -18,6 +18,7 @@ from dptscope.netron import open_model
 
 ENTRY_POINTS = "dptscope.commands"
 ERROR_STATUS = 2
+LONGEST_COMPLAINT = 800  # characters
 
 # Read by libraries when they are imported, which a command does after this module. What the user has set is kept.
 ENVIRONMENT = {
@@ -86,7 +87,10 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _complain(text: str) -> int:
+    """Say what is wrong in one line of no more than is read: names and values in it may come out of a file."""
     line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    if len(line) > LONGEST_COMPLAINT:
+        line = f"{line[:LONGEST_COMPLAINT]} …"
     if not is_ending():  # else this comes of it
         print(f"dptscope: {line}", file=sys.stderr)  # noqa: T201
     return ERROR_STATUS

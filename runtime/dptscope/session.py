@@ -13,6 +13,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
+from dptscope.contract import BLOCK_CLS_TOKENS
 from dptscope.errors import DptscopeError, ModelFileError, ProviderError
 from dptscope.structure import check_structure
 
@@ -94,7 +95,11 @@ def open_session(
 
 
 class Session(ort.InferenceSession):  # type: ignore[misc]  # onnxruntime has no types
-    """An onnxruntime session that answers with finite numbers of the declared shapes, or with one of our errors."""
+    """An onnxruntime session that answers with finite numbers of the declared shapes, or with one of our errors.
+
+    Tokens that have become too large leave no trace in the depth, for the next normalisation divides by an infinite variance
+    and makes zeros of them. So the class tokens of all blocks, where there are any, are looked at in every run: they are few.
+    """
 
     def __init__(self, path: Path, options: ort.SessionOptions, providers: Sequence[str]) -> None:
         super().__init__(str(path), options, providers=list(providers))
@@ -104,6 +109,7 @@ class Session(ort.InferenceSession):  # type: ignore[misc]  # onnxruntime has no
         self._axes: dict[str, list[int | str | None]] = {
             node.name: list(node.shape or ()) for node in (*inputs, *self.get_outputs())
         }
+        self._witness = [BLOCK_CLS_TOKENS] if BLOCK_CLS_TOKENS in {node.name for node in self.get_outputs()} else []
 
     def run(
         self, output_names: Sequence[str], input_feed: Mapping[str, NDArray[Any]], run_options: Any = None
@@ -125,16 +131,22 @@ class Session(ort.InferenceSession):  # type: ignore[misc]  # onnxruntime has no
                 raise DptscopeError(f"expected finite numbers in {name}, got NaN or infinity")
             sizes |= dict(zip(self._axes.get(name, ())[1:], array.shape[1:], strict=False))
         try:
-            outputs: list[NDArray[np.float32]] = super().run(list(output_names), dict(input_feed), run_options)
+            names = [*output_names, *self._witness]
+            outputs: list[NDArray[np.float32]] = super().run(names, dict(input_feed), run_options)
         except (*_ORT_ERRORS, MemoryError, ValueError) as error:
             reason = _in_one_line(error)
             if isinstance(error, MemoryError) or "bad_alloc" in reason or "Failed to allocate" in reason:
                 shape = " × ".join(str(size) for size in next(iter(input_feed.values())).shape)
                 raise DptscopeError(f"{self._path}: not enough memory for an input of {shape}") from error
             raise ModelFileError(f"{self._path}: onnxruntime cannot run it ({reason})") from error
-        for name, array in zip(output_names, outputs, strict=True):
+        for name, array in zip(names, outputs, strict=True):
             self._check_output(name, array, sizes)
-        return outputs
+        if self._witness and not _has_finite_squares(outputs[-1]):
+            raise DptscopeError(
+                f"{self._path}: expected numbers that float32 can compute with, got larger ones in {BLOCK_CLS_TOKENS}: "
+                "weights that are too large"
+            )
+        return outputs[: len(output_names)]
 
     def _check_output(self, name: str, array: NDArray[Any], sizes: Mapping[int | str | None, int]) -> None:
         """The first axis is the batch, which is the image's or that of the scales."""
@@ -157,9 +169,13 @@ class Session(ort.InferenceSession):  # type: ignore[misc]  # onnxruntime has no
 def is_finite(array: NDArray[Any]) -> bool:
     """Whether an array holds neither NaN nor infinity. The sum of squares, one fast pass, is finite for almost every good
     array; only where it is not, each number is looked at."""
+    return _has_finite_squares(array) or bool(np.isfinite(array).all())
+
+
+def _has_finite_squares(array: NDArray[Any]) -> bool:
     flat = array.reshape(-1)
     with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(np.dot(flat, flat))) or bool(np.isfinite(flat).all())
+        return bool(np.isfinite(np.dot(flat, flat)))
 
 
 def _in_one_line(error: BaseException) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-_KINDS: dict[int, np.dtype[Any]] = {1: np.dtype("<f4"), 10: np.dtype("<f2"), 11: np.dtype("<f8")}  # by TensorProto.DataType
+# By TensorProto.DataType.
+_KINDS: dict[int, np.dtype[Any]] = {1: np.dtype("<f4"), 10: np.dtype("<f2"), 11: np.dtype("<f8")}
 _AT_ONCE = 1 << 18  # numbers; as many as stay in the cache, for weights in a file are not aligned and are copied
 
 

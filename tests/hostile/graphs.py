@@ -233,7 +233,7 @@ def edited_graphs() -> dict[str, tuple[Edit, Expected, str]]:
         "NaN in a head weight": (_weights("head/conv2", np.nan), "refused", "expected finite weights"),
         "infinity that a ReLU hides": (_weights("head/conv2/bias", -np.inf), "refused", "expected finite weights"),
         "tokens that overflow": (_weights("block_01/mlp/fc2/weight", 1e20, every=True), "refused", "m.onnx"),
-        "norms that overflow": (_layers("block_01", 1e12), "refused", "norms"),
+        "tokens that only the next layer would hide": (_layers("block_01", 1e12), "refused", "too large"),
         "a head that overflows": (_weights("head/conv1/weight", 1e18, every=True), "either", "m.onnx"),
         "constant depth": (_constant, "works", ""),
         "no depth": (_remove("depth"), "refused", "depth"),

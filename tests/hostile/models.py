@@ -25,6 +25,7 @@ FUSED = ("--scales", "1", "0.5", "1", "1")
 DEPTH = ("depth", "m.onnx", "photo.png", "-o", "out", "--format", "npy,png,png16", *SIZE, *FUSED)
 NORMS = ("norms", "m.onnx", "photo.png", "-o", "out", "--format", "npy,png,json", *SIZE)
 INFO = ("info", "m.onnx")
+VIEW = ("view", "m.onnx", "photo.png", "--render", "view.png", "--view", "fusion", *SIZE, *FUSED)
 
 # For every kind of value in the metadata, values that are not it.
 WRONG_VALUES: dict[str, tuple[str, ...]] = {
@@ -275,7 +276,7 @@ def _companions() -> Iterator[Case]:
         "with another depth": zero_over_zero(onnx.load_from_string(companion())).SerializeToString(),
     }
     for name, data in files.items():
-        yield Case(f"companion: {name}", writes(whole(), data), DEPTH, "refused", "m.fusion.onnx")
+        yield Case(f"companion: {name}", writes(whole(), data), VIEW, "refused", "m.fusion.onnx")
     preview = (DATA / "tiny.preview.onnx").read_bytes()
     stranger = onnx.load_from_string(preview)
     next(entry for entry in stranger.metadata_props if entry.key == "dptscope.model_id").value = "0" * 16

@@ -12,7 +12,6 @@ import pytest
 from hostile import checkpoints, models, photos, settings
 from hostile.run_cases import Tally, run_all
 
-
 MUTATIONS = {photos: 100, models: 140, checkpoints: 80, settings: 20}
 
 

@@ -116,3 +116,11 @@ def test_metric_depth_keeps_its_metres() -> None:
     np.testing.assert_array_equal(depth_16_bit(depth, "metric"), [[0, 384, 20477]])
     with pytest.raises(dptscope.DptscopeError, match=r"up to 256\.0 for a 16-bit PNG, got 300\.0"):
         depth_16_bit(np.array([[300.0]], np.float32), "metric")
+
+
+def test_complaints_are_of_a_length_that_is_read(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["depth", str(tiny_model), "x" * 5000, "-o", "out"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert len(line) < 900
+    assert line.startswith("dptscope: ")
+    assert line.endswith(" …")

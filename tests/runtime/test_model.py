@@ -148,3 +148,29 @@ def test_cpus_respect_the_cgroup(tmp_path: Path) -> None:
     (tmp_path / "cpu/cpu.cfs_period_us").write_text("100000\n")
     assert _cgroup_quota(tmp_path) == 4.0
     assert available_cpus() >= 1
+
+
+def multiplied(data: bytes, weight: str, factor: float) -> bytes:
+    """A model file with all numbers of a weight multiplied. In the file they follow the weight's name."""
+    start = data.index(b"\x42" + bytes([len(weight)]) + weight.encode()) + 2 + len(weight)
+    assert data[start] == 0x4A  # raw_data, and then its length in groups of seven bits
+    length, shift, place = 0, 0, start + 1
+    while True:
+        length |= (data[place] & 0x7F) << shift
+        shift, place = shift + 7, place + 1
+        if data[place - 1] < 0x80:
+            break
+    numbers = np.frombuffer(data[place : place + length], "<f4") * np.float32(factor)
+    return data[:place] + numbers.tobytes() + data[place + length :]
+
+
+def test_tokens_that_the_next_layer_would_hide(tiny_model: Path, photo_bgr: Any, tmp_path: Path) -> None:
+    """Weights of 1e12 in two layers make tokens of 1e24, and the normalisation after them makes zeros of those."""
+    data = tiny_model.read_bytes()
+    for layer in ("fc1", "fc2"):
+        data = multiplied(data, f"encoder/block_01/mlp/{layer}/weight", 1e12)
+    (tmp_path / "m.onnx").write_bytes(data)
+    loaded = dptscope.load(tmp_path / "m.onnx")
+    for ask in (loaded.predict, loaded.prepare):
+        with pytest.raises(DptscopeError, match=r"m\.onnx: expected numbers that float32 can compute with"):
+            ask(photo_bgr)
