@@ -56,7 +56,8 @@ class Children:
     def __init__(self, good: Sequence[Case] = (), cpu: int | None = None) -> None:
         self._scratch = tempfile.TemporaryDirectory()
         self._cpu = cpu
-        environment = os.environ | ONE_THREAD | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}
+        paths = [str(ROOT), str(ROOT / "tests"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+        environment = os.environ | ONE_THREAD | {"PYTHONPATH": os.pathsep.join(paths)}
         command = [sys.executable, "-m", "hostile.server", json.dumps([self._prepared(case) for case in good])]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=self._scratch.name
