@@ -31,6 +31,7 @@ from dptscope_export.inside import check_inside
 from dptscope_export.key_map import load_strictly
 from dptscope_export.models.dpt import DPT
 from dptscope_export.models.preview import Preview, choose_level
+from dptscope_export.room import check_room
 from dptscope_export.verify import verify, verify_preview
 from dptscope_export.write import append_metadata, publish, save, staging_folder
 
@@ -96,10 +97,12 @@ def export(
         checkpoint = read_checkpoint(checkpoint_path, name)
         report("recognise", "")
         plan = recognise(checkpoint, wishes or Wishes())
+        card = _card(checkpoint, plan, opset)
+        assert card.parameters is not None
+        check_room(card.parameters, target)
         report("load", f"{plan.variant} {plan.architecture} ({plan.evidence})")
         model = build(checkpoint, plan)
         check_inside(model, plan, checkpoint.name)
-        card = _card(checkpoint, plan, opset)
         del checkpoint
 
         staged_model = staged / target.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,7 +14,7 @@ import onnx_ir as ir
 from dptscope.contract import WEIGHTS_SUFFIX, companion_path, preview_path
 from dptscope.ending import together
 from dptscope.errors import DptscopeError
-from dptscope.staging import clear_leftovers, locked_folder, part_folder
+from dptscope.staging import PART_SUFFIX, clear_leftovers, locked_folder, part_folder
 
 # A protobuf message ends at 2 GiB; some room for the graph itself.
 SINGLE_FILE_BYTES = 2_000_000_000
@@ -35,10 +36,12 @@ def staging_folder(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """Say in one line what a disk or folder does not allow."""
+    """Say in one line what a disk or folder does not allow; of an unfinished file by the name that it would have got."""
     try:
         yield
     except OSError as error:
+        if path.parent.name.endswith(PART_SUFFIX):
+            path = path.parent.parent / path.name
         raise DptscopeError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
@@ -68,7 +71,8 @@ def publish(staged: Path, target: Path) -> list[Path]:
     Several files cannot take their places in one step. So the old companion and preview go first, which a model does
     without, then the model changes in one step, then the new ones come: whoever looks, or a power cut, finds the old model or
     the new one, and never parts of both. Only a model with its weights in a second file is away for a moment. Two exports to
-    one name take turns.
+    one name take turns. The steps between take a fraction of a millisecond: what is slow, writing to the disk and freeing
+    the old files, is done before and after.
     """
     names = sorted(file.name for file in staged.iterdir())
     weights = target.name + WEIGHTS_SUFFIX
@@ -76,9 +80,12 @@ def publish(staged: Path, target: Path) -> list[Path]:
     with _writing(target), locked_folder(target.parent):
         for name in names:
             _flush(staged / name)
+        with contextlib.suppress(OSError):  # no old model, or a disk without hard links, where it is freed in between
+            os.link(target, staged / f"old {target.name}")
         with together():
             for beside in (companion_path(target), preview_path(target)):
-                beside.unlink(missing_ok=True)
+                with contextlib.suppress(FileNotFoundError):
+                    beside.replace(staged / f"old {beside.name}")
             if weights in names:
                 target.unlink(missing_ok=True)
             for name in (*model, *(name for name in names if name not in model)):

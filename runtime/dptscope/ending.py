@@ -60,7 +60,8 @@ def signals_handled() -> Iterator[None]:
     try:
         for number in numbers:
             signal.signal(number, _on_signal)
-        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # runs last: only libraries are still being unloaded
+        # Runs last, when only libraries are still to be unloaded.
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
         yield
     finally:
         _finished = True
