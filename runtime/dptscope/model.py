@@ -22,6 +22,8 @@ from dptscope.scene import Scene
 from dptscope.session import open_session
 from dptscope.signature import check_inputs, check_outputs
 
+_TRIES = 5
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -53,7 +55,33 @@ def load(
         ModelFileError: no such file, no dptscope model, or a companion or preview of another model.
         ProviderError: a provider that is not there.
     """
-    return DepthModel(Path(path), providers, threads, spin)
+    path = Path(path)
+    for _ in range(_TRIES):
+        before = _identities(path)
+        try:
+            model = DepthModel(path, providers, threads, spin)
+        except ModelFileError:
+            if _identities(path) == before:
+                raise
+        else:
+            if _identities(path) == before:
+                break
+    else:
+        raise ModelFileError(f"{path}: expected a file that stays as it is, got one that was replaced {_TRIES} times")
+    return model
+
+
+def _identities(path: Path) -> list[tuple[int, int, int] | None]:
+    """Tells whether the model and what lies beside it are still the same files: an export may replace them one by one while
+    they are being opened."""
+    found: list[tuple[int, int, int] | None] = []
+    for file in (path, contract.companion_path(path), contract.preview_path(path)):
+        try:
+            status = file.stat()
+            found.append((status.st_dev, status.st_ino, status.st_mtime_ns))
+        except OSError:
+            found.append(None)
+    return found
 
 
 class DepthModel:

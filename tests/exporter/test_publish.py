@@ -9,13 +9,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 
 import dptscope
 from dptscope import DptscopeError
 from dptscope.contract import METADATA_PREFIX
+from dptscope.session import open_session
 from dptscope_export.write import append_metadata, publish, save, staging_folder
 
 DATA = Path(__file__).parents[1] / "data"
@@ -141,6 +144,48 @@ def test_two_exports_to_one_name(tmp_path: Path) -> None:
         for process in (one, other):
             process.kill()
     dptscope.load(tmp_path / "m.onnx")  # raises where companion and model are of two exports
+
+
+def publish_one(folder: Path, model: str) -> None:
+    """Put model ``a`` or ``b`` under the common name."""
+    with staging_folder(folder / "m.onnx") as staged:
+        for file in (folder / model).iterdir():
+            shutil.copy(file, staged)
+        publish(staged, folder / "m.onnx")
+
+
+@pytest.mark.parametrize("opened", [1, 2, 3])
+def test_an_export_while_the_old_one_is_being_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: int
+) -> None:
+    """Between two of its three files, or after the last: the new one is opened, and not parts of both."""
+    two_models(tmp_path)
+    publish_one(tmp_path, "a")
+    left = [opened]
+
+    def open_and_be_overtaken(*arguments: Any) -> Any:
+        session = open_session(*arguments)
+        left[0] -= 1
+        if left[0] == 0:
+            publish_one(tmp_path, "b")
+        return session
+
+    monkeypatch.setattr("dptscope.model.open_session", open_and_be_overtaken)
+    model = dptscope.load(tmp_path / "m.onnx")
+    assert model.card.model_id[0] == "b" and model.has_companion and model.has_preview
+
+
+def test_an_export_while_the_old_one_is_open(tmp_path: Path) -> None:
+    """Whoever has it open keeps it, as a viewer does."""
+    two_models(tmp_path)
+    publish_one(tmp_path, "a")
+    image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    model = dptscope.load(tmp_path / "m.onnx")
+    before = model.prepare(image).depth((1, 0.5, 1, 1))
+    publish_one(tmp_path, "b")
+    assert dptscope.load(tmp_path / "m.onnx").card.model_id[0] == "b"
+    assert model.card.model_id[0] == "a"
+    np.testing.assert_array_equal(model.prepare(image).depth((1, 0.5, 1, 1)), before)
 
 
 def test_weights_beside_the_graph_are_not_left_over(tmp_path: Path) -> None:
