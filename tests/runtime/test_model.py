@@ -165,12 +165,13 @@ def multiplied(data: bytes, weight: str, factor: float) -> bytes:
 
 
 def test_tokens_that_the_next_layer_would_hide(tiny_model: Path, photo_bgr: Any, tmp_path: Path) -> None:
-    """Weights of 1e12 in two layers make tokens of 1e24, and the normalisation after them makes zeros of those."""
+    """Weights of 1e12 in two layers make tokens of 1e24, and the normalisation after them makes zeros of those; NaN in
+    onnxruntime 1.20, which is refused as any NaN is."""
     data = tiny_model.read_bytes()
     for layer in ("fc1", "fc2"):
         data = multiplied(data, f"encoder/block_01/mlp/{layer}/weight", 1e12)
     (tmp_path / "m.onnx").write_bytes(data)
     loaded = dptscope.load(tmp_path / "m.onnx")
     for ask in (loaded.predict, loaded.prepare):
-        with pytest.raises(DptscopeError, match=r"m\.onnx: expected numbers that float32 can compute with"):
+        with pytest.raises(DptscopeError, match=r"m\.onnx: expected (numbers that float32 can compute with|finite numbers)"):
             ask(photo_bgr)
