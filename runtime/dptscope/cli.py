@@ -14,6 +14,7 @@ import typer
 
 from dptscope.ending import is_ending
 from dptscope.errors import DptscopeError
+from dptscope.memory import is_for_memory
 from dptscope.netron import open_model
 
 ENTRY_POINTS = "dptscope.commands"
@@ -77,12 +78,14 @@ def run(arguments: Sequence[str]) -> int:
     except (DptscopeError, typer.TyperException) as error:
         text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
         return _complain(text)
-    except MemoryError:
-        return _complain("not enough memory")
     except OSError as error:  # a disk, a folder or a pipe at fault, not the program
         return _complain(": ".join(str(part) for part in (error.filename, error.strerror or error) if part))
     except (KeyboardInterrupt, typer.Abort):
         return 130
+    except Exception as error:
+        if is_for_memory(error):
+            return _complain("not enough memory")
+        raise
     return status if isinstance(status, int) else 0
 
 

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dptscope.card import ModelCard
 from dptscope.errors import SizeError
+
+if TYPE_CHECKING:
+    from dptscope.card import ModelCard
 
 _HEAD_WIDTH = 64  # channels an attention head; every published encoder with global attention has that
 _FLOAT_BYTES = 4
 _GIB = float(1 << 30)
+_SIGNS = (
+    "allocate memory",  # PyTorch, and the system
+    "failed to map segment from shared object",  # the loader of libraries
+    "Failed to allocate",  # onnxruntime
+    "bad_alloc",
+    "bad allocation",
+    "Failed to serialize proto",  # protobuf, which says no more; sizes that it cannot take are not written
+)
 
 
 def available_bytes(root: Path = Path("/")) -> int | None:
@@ -18,6 +29,16 @@ def available_bytes(root: Path = Path("/")) -> int | None:
     where nothing says."""
     found = (_system(root), _container(root / "sys/fs/cgroup", root / "proc/self/cgroup"), _process_limit(root))
     return min((number for number in found if number is not None), default=None)
+
+
+def is_for_memory(error: BaseException) -> bool:
+    """Whether an error, or what led to it, says that memory was not to be had: each library says it in its own way."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MemoryError) or any(sign in str(cause) for sign in _SIGNS):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def check_room(card: ModelCard, input_hw: tuple[int, int], batch: int = 1) -> None:

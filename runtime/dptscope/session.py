@@ -15,6 +15,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from dptscope.contract import BLOCK_CLS_TOKENS
 from dptscope.errors import DptscopeError, ModelFileError, ProviderError
+from dptscope.memory import is_for_memory
 from dptscope.structure import check_structure
 
 MOST_THREADS = 1024  # onnxruntime starts as many as it is told
@@ -88,9 +89,9 @@ def open_session(
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin else "0")
     try:
         return Session(path, options, wanted)
-    except MemoryError as error:
-        raise DptscopeError(f"{path}: not enough memory to load it") from error
-    except (*_ORT_ERRORS, UnicodeDecodeError) as error:  # names and messages come out of the file
+    except (*_ORT_ERRORS, MemoryError, UnicodeDecodeError) as error:  # names and messages come out of the file
+        if is_for_memory(error):
+            raise DptscopeError(f"{path}: not enough memory to load it") from error
         raise ModelFileError(f"{path}: onnxruntime cannot load it ({_in_one_line(error)})") from error
 
 
@@ -134,11 +135,10 @@ class Session(ort.InferenceSession):  # type: ignore[misc]  # onnxruntime has no
             names = [*output_names, *self._witness]
             outputs: list[NDArray[np.float32]] = super().run(names, dict(input_feed), run_options)
         except (*_ORT_ERRORS, MemoryError, ValueError) as error:
-            reason = _in_one_line(error)
-            if isinstance(error, MemoryError) or "bad_alloc" in reason or "Failed to allocate" in reason:
+            if is_for_memory(error):
                 shape = " × ".join(str(size) for size in next(iter(input_feed.values())).shape)
                 raise DptscopeError(f"{self._path}: not enough memory for an input of {shape}") from error
-            raise ModelFileError(f"{self._path}: onnxruntime cannot run it ({reason})") from error
+            raise ModelFileError(f"{self._path}: onnxruntime cannot run it ({_in_one_line(error)})") from error
         for name, array in zip(names, outputs, strict=True):
             self._check_output(name, array, sizes)
         if self._witness and not _has_finite_squares(outputs[-1]):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +13,7 @@ import pytest
 
 import dptscope
 from dptscope import SizeError
-from dptscope.memory import available_bytes, check_room, least_bytes
+from dptscope.memory import available_bytes, check_room, is_for_memory, least_bytes
 
 MIB = 1 << 20
 
@@ -62,3 +66,28 @@ def test_the_estimate_is_a_lower_bound(tiny_model: Path) -> None:
     card = dptscope.load(tiny_model).card
     tokens = 100 * 100
     assert least_bytes(card, (1400, 1400)) == 4 * (4 * tokens * 64 + 1400 * 1400 + tokens**2)
+
+
+def test_who_says_that_there_is_no_memory() -> None:
+    for error in (
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    ):
+        wrapped = RuntimeError("export failed")
+        wrapped.__cause__ = error
+        assert is_for_memory(error) and is_for_memory(wrapped)
+    assert not is_for_memory(RuntimeError("expected 3 channels"))
+
+
+@pytest.mark.parametrize("mib", [300, 450])
+def test_too_little_to_start_with_is_one_line(tiny_model: Path, photo_path: Path, tmp_path: Path, mib: int) -> None:
+    """With so little address space some library cannot be loaded, or has nothing to work with."""
+    command = [sys.executable, "-m", "dptscope", "norms", str(tiny_model), str(photo_path), "-o", str(tmp_path)]
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=environment,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (mib * MIB, mib * MIB)),
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 2 and done.stderr.splitlines()[-1].startswith("dptscope: ")
+    assert not list(tmp_path.iterdir())
