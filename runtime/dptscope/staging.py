@@ -54,7 +54,8 @@ def part_folder(path: Path) -> Iterator[Path]:
     """
     folder = _part_name(path)
     with ExitStack() as stack:
-        stack.enter_context(cleaned_up(lambda: shutil.rmtree(folder)))
+        # The block below may be removing the same at that moment; what one finds gone the other has removed.
+        stack.enter_context(cleaned_up(lambda: shutil.rmtree(folder, ignore_errors=True)))
         with locked_folder(path.parent):
             folder.mkdir(mode=0o700)
             stack.enter_context(locked_folder(folder))

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dptscope import DptscopeError
+from dptscope import DptscopeError, ending
 from dptscope.images import write_atomically, write_npy
 from dptscope.staging import PART_SUFFIX, clear_leftovers, locked_folder, part_folder
 
@@ -98,3 +98,19 @@ def test_a_folder_goes_even_after_an_error(tmp_path: Path) -> None:
         (folder / "m.onnx").write_bytes(b"half")
         raise KeyboardInterrupt
     assert not list(tmp_path.iterdir())
+
+
+def test_two_clear_away_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a signal the block and the thread that ends the process may remove the same folder, one step each in turn."""
+    real_unlink = os.unlink
+
+    def unlink_twice(*arguments: object, **options: object) -> None:
+        real_unlink(*arguments, **options)  # the other one was there first
+        real_unlink(*arguments, **options)
+
+    with pytest.raises(FileNotFoundError), part_folder(tmp_path / "m.onnx") as folder:
+        (folder / "m.onnx").write_bytes(b"half")
+        (action,) = ending._actions.values()
+        monkeypatch.setattr(os, "unlink", unlink_twice)
+        action()
+        assert not list(tmp_path.iterdir())
