@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -112,5 +113,6 @@ def test_two_clear_away_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (folder / "m.onnx").write_bytes(b"half")
         (action,) = ending._actions.values()
         monkeypatch.setattr(os, "unlink", unlink_twice)
-        action()
-        assert not list(tmp_path.iterdir())
+        with contextlib.suppress(OSError):  # as the thread does
+            action()
+        assert not folder.exists()
