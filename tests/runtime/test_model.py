@@ -173,5 +173,7 @@ def test_tokens_that_the_next_layer_would_hide(tiny_model: Path, photo_bgr: Any,
     (tmp_path / "m.onnx").write_bytes(data)
     loaded = dptscope.load(tmp_path / "m.onnx")
     for ask in (loaded.predict, loaded.prepare):
-        with pytest.raises(DptscopeError, match=r"m\.onnx: expected (numbers that float32 can compute with|finite numbers)"):
+        with pytest.raises(
+            DptscopeError, match=r"m\.onnx: expected (numbers that float32 can compute with|finite numbers)"
+        ):
             ask(photo_bgr)
