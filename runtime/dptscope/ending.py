@@ -50,8 +50,10 @@ def signals_handled() -> Iterator[None]:
     global _standard_error, _finished
     numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
     numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
-    with contextlib.suppress(OSError):  # a process without standard error
+    try:
         _standard_error = os.dup(2)  # while photos are decoded, 2 leads nowhere
+    except OSError:  # a process without standard error, where 2 may become any file
+        _standard_error = -1
     read_end, write_end = os.pipe()
     if sys.platform != "win32":
         os.set_blocking(write_end, False)

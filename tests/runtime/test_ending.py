@@ -110,6 +110,17 @@ def test_other_signals_end_it_without_a_word(tmp_path: Path, name: str) -> None:
     assert not hidden(tmp_path)
 
 
+def test_no_standard_error(tmp_path: Path) -> None:
+    """Nobody is told, and it ends all the same."""
+    closing = "import os, sys; os.close(2); exec(sys.argv.pop(1))"
+    with start(["-c", closing, BUSY + "    ready(); native()", tmp_path]) as process:
+        wait_for((tmp_path / "ready").exists, process)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate()
+    assert (process.returncode, said) == (130, ("", ""))
+    assert not hidden(tmp_path)
+
+
 def test_steps_that_belong_together(tmp_path: Path) -> None:
     code = (
         "    with together():\n        (folder / '1').touch(); ready(); time.sleep(1.5); (folder / '2').touch()\n"
