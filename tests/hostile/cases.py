@@ -24,7 +24,7 @@ class Case:
         arguments: of the command, run in that folder; what it writes goes to ``out``.
         expected: whether the file is good, bad, or may be either (a flipped bit can fall where nothing reads it).
         message: a part of the line that a refusal must contain.
-        user: run it as this user; 0 is whoever runs the tests.
+        bound: permission bits bind the command, also where root runs the tests.
         until_trace: stop an export where tracing would begin, and count that as done.
     """
 
@@ -33,7 +33,7 @@ class Case:
     arguments: tuple[str, ...]
     expected: Expected = "either"
     message: str = ""
-    user: int = 0
+    bound: bool = False
     until_trace: bool = False
 
 

@@ -24,7 +24,6 @@ from hostile.cases import Case, Expected
 from hostile.containers import hostile_pickles, hostile_safetensors, hostile_zips
 from hostile.formats import mutate_archive, mutate_json, mutate_legacy, mutate_safetensors
 from hostile.mutate import damage, pick
-from hostile.settings import NOBODY
 from hostile.tensors import CHANGED, RANDOM_CHANGES, Tensors
 from numpy.random import Generator
 from safetensors.torch import load_file, save
@@ -181,7 +180,7 @@ def _folders() -> Iterator[Case]:
     for name in ("empty.safetensors", "pipe.safetensors", "sparse.safetensors", "sparse.pth", "zero.safetensors"):
         yield load(f"no file: {name}", _no_files, export(name, *V2), "refused", name)
     unreadable = load("unreadable: a checkpoint", _unreadable, export("c.pth", *V2), "refused", "c.pth")
-    yield replace(unreadable, user=NOBODY)
+    yield replace(unreadable, bound=True)
     yield load("index: an empty folder", lambda folder: (folder / "hub").mkdir(), export("hub"), "refused", "hub")
 
 

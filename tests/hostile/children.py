@@ -78,7 +78,7 @@ class Children:
         cpu_seconds: int = 30,
         seconds: int = 300,
         mib: int = 2048,
-        user: int = 0,
+        bound: bool = False,
     ) -> Outcome:
         """Run ``dptscope ARGUMENTS`` in ``folder``.
 
@@ -89,13 +89,13 @@ class Children:
             cpu_seconds: processor time that it may use.
             seconds: time on the wall clock after which it is killed; generous, for busy machines.
             mib: address space that it may take beyond what the server has.
-            user: run it as this user; 0 is whoever runs the server.
+            bound: permission bits bind it, also where root runs the server.
         """
         self._wait_until_ready()
         said = {name: str(Path(self._scratch.name) / name) for name in ("stdout", "stderr")}
         request = {
             "arguments": list(arguments), "folder": str(folder), "until_trace": until_trace, "cpu_seconds": cpu_seconds,
-            "seconds": seconds, "mib": mib, "cpu": self._cpu, "user": user, **said,
+            "seconds": seconds, "mib": mib, "cpu": self._cpu, "bound": bound, **said,
         }  # fmt: skip
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(request) + "\n")

@@ -29,7 +29,7 @@ def run_case(case: Case, children: Children) -> tuple[Outcome, list[str]]:
         case.make(folder)
         folder.chmod(0o777)
         before = {path.name for path in folder.iterdir()}
-        outcome = children.run(case.arguments, folder, until_trace=case.until_trace, user=case.user)
+        outcome = children.run(case.arguments, folder, until_trace=case.until_trace, bound=case.bound)
         return outcome, complaints(case, outcome, before, folder)
 
 

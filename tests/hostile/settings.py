@@ -17,7 +17,6 @@ from hostile.photos import encoded
 
 PLAIN = ("depth", "m.onnx", "photo.png", "-o", "out", *SIZE)
 VIEW = ("view", "m.onnx", "photo.png", "--render", "out/view.png", "--view", "fusion", "--presets", "presets", *SIZE)
-NOBODY = 65534 if os.geteuid() == 0 else 0  # to root nothing is unreadable
 
 # Scales, what comes of them in depth, what in the view, whose sliders go from -5 to 5.
 SCALES: dict[str, tuple[Expected, Expected]] = {
@@ -164,10 +163,10 @@ def _no_files() -> Iterator[Case]:
 def _unreadable() -> Iterator[Case]:
     for name in ("photo.png", "m.onnx", "m.fusion.onnx"):
         make = _as(name, lambda path: (path.write_bytes(_content(path.name)), path.chmod(0)))
-        yield Case(f"unreadable: {name}", make, DEPTH, "refused", name, user=NOBODY)
+        yield Case(f"unreadable: {name}", make, DEPTH, "refused", name, bound=True)
     make = _as("presets/p.json", lambda path: (path.write_text(GOOD_PRESET), path.chmod(0)))
-    yield Case("unreadable: a preset", make, (*VIEW, "--preset", "presets/p.json"), "refused", "p.json", user=NOBODY)
-    yield Case("unreadable: the folder to write to", _locked, NORMS, "refused", user=NOBODY)
+    yield Case("unreadable: a preset", make, (*VIEW, "--preset", "presets/p.json"), "refused", "p.json", bound=True)
+    yield Case("unreadable: the folder to write to", _locked, NORMS, "refused", bound=True)
 
 
 def _locked(folder: Path) -> None:
