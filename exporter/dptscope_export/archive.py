@@ -12,13 +12,8 @@ from dptscope_export.errors import CheckpointError
 from dptscope_export.pickles import UnsafePickleError, check_pickle
 
 _SIGNATURE = b"PK\x03\x04"  # what tells an archive for PyTorch: an entry at the very beginning
-_LEGACY_PICKLES = (
-    False,
-    False,
-    False,
-    True,
-    False,
-)  # magic number, version, system, the tensors, keys; which has tensors
+# Of the five pickles in a row: magic number, version, system, the tensors, keys. Only the fourth makes tensors.
+_LEGACY_PICKLES = (False, False, False, True, False)
 
 
 def is_archive(path: Path) -> bool:

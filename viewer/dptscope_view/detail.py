@@ -21,8 +21,8 @@ WINDOW = 5
 """Coarse values a side of the neighbourhood in which a slope is taken."""
 
 CALM = 1e-3
-"""Where the coarse depth varies less than this share of its range (its square root, as a standard deviation), the slope tends
-to one: the fine structure stays as it was."""
+"""As a share of the squared range of the coarse depth. Where its variance in a neighbourhood is small beside that, the slope
+tends to one: the fine structure stays as it was."""
 
 STEEPEST = 4.0
 """Slopes are kept within plus and minus this."""

@@ -101,7 +101,8 @@ class Frame:
         statistics: of the norms.
         tokens: one float32 ``[grid_height, grid_width, channels]`` a block, or None when nobody asked.
         input_size: height and width at which the model saw the photo.
-        coarse: it saw it smaller than was asked, or the depth is the model's preview; the full picture follows.
+        coarse: it saw it smaller than was asked, or the depth is the model's preview with the detail of the last full
+            picture; the full picture follows.
         encoder_ms: what the encoder took when this subject was prepared.
         fusion_ms: what fusion and head took for these scales; 0 for the unmodified model, which the encoder's run includes.
         number: different for every frame.

@@ -16,9 +16,12 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
+from dptscope_export.graph.constants import Array, add_constant, set_constant
+
 NARROWEST = 256  # channels; fewer gain nothing
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+Size = int | ir.SymbolicDim
 
 
 def interpolate_rows_late(model: ir.Model) -> bool:
@@ -103,7 +106,7 @@ def _replace(graph: ir.Graph, convolution: ir.Node) -> None:
         resize_name,
     )
     by_rows = np.ascontiguousarray(weight_oihw.transpose(0, 2, 1, 3)).reshape(3 * made, -1, 1, 3)
-    _set(weight, by_rows)
+    set_constant(weight, by_rows)
     x = build.node("Conv", [x, weight], (batch, 3 * made, rows, columns), [ir.AttrInt64s("pads", [0, 1, 0, 1])])
     target = build.constant("shape", np.array([0, made, -1, 0]))
     x = build.node("Reshape", [x, target], (batch, made, thrice_rows, columns))
@@ -119,12 +122,10 @@ def _replace(graph: ir.Graph, convolution: ir.Node) -> None:
     graph.remove([convolution, resize], safe=True)
 
 
-def _rows_matrix(
-    build: _Builder, map_bchw: ir.Value, rows: ir.SymbolicDim, twice: int | ir.SymbolicDim, thrice: int | ir.SymbolicDim
-) -> ir.Value:
+def _rows_matrix(build: _Builder, map_bchw: ir.Value, rows: ir.SymbolicDim, twice: Size, thrice: Size) -> ir.Value:
     """:func:`rows_matrix` of a height that is only known when the graph runs: the identity, doubled."""
 
-    def step(name: str, inputs: list[ir.Value | None], shape: Sequence[object], *attributes: ir.Attr) -> ir.Value:
+    def step(name: str, inputs: list[ir.Value | None], shape: Sequence[Size], *attributes: ir.Attr) -> ir.Value:
         operator = name.rpartition("/")[2]
         return build.node(operator, inputs, shape, attributes, f"{build.path}/rows/{name}")
 
@@ -165,37 +166,27 @@ class _Builder:
         self,
         operator: str,
         inputs: list[ir.Value | None],
-        shape: Sequence[object],
+        shape: Sequence[Size],
         attributes: Sequence[ir.Attr] = (),
         name: str | None = None,
     ) -> ir.Value:
         """The first output of a new node."""
         node = ir.Node("", operator, inputs, attributes, name=name or f"{self.path}/{operator}")
         value = node.outputs[0]
-        value.shape = ir.Shape(shape)  # type: ignore[arg-type]
+        value.shape = ir.Shape(shape)
         value.type = _type_of(operator, inputs[0])
         self.graph.insert_before(self.before, node)
         return value
 
-    def constant(self, name: str, array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> ir.Value:
+    def constant(self, name: str, array: Array) -> ir.Value:
         """An initializer ``path/name``."""
-        tensor = ir.tensor(array, name=f"{self.path}/{name}")
-        value = ir.Value(
-            name=tensor.name, type=ir.TensorType(tensor.dtype), shape=ir.Shape(array.shape), const_value=tensor
-        )
-        self.graph.initializers[tensor.name or ""] = value
-        return value
+        return add_constant(self.graph, f"{self.path}/{name}", array)
 
 
 def _type_of(operator: str, source: ir.Value | None) -> ir.TypeProtocol | None:
     if operator in ("Shape", "ConstantOfShape"):
         return ir.TensorType(ir.DataType.INT64 if operator == "Shape" else ir.DataType.FLOAT)
     return source.type if source is not None else None
-
-
-def _set(value: ir.Value, array: Floats) -> None:
-    value.const_value = ir.tensor(array, name=value.name)
-    value.shape = ir.Shape(array.shape)
 
 
 def _in_brackets(size: str) -> str:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from dptscope_export.graph.constants import Array, add_constant, set_constant
+
 BAD_ROW = 1024  # floats: 4096 bytes
 EXTRA = 16  # floats: one cache line
 
@@ -33,7 +35,7 @@ def lengthen_rows(model: ir.Model) -> bool:
         if source not in longer:
             longer[source] = source if _widen(model.graph, source) else _append_zeros(model.graph, source, node)
         node.replace_input_with(0, longer[source])
-        _set_weight(node, 1, np.pad(weight.numpy(), ((0, EXTRA), (0, 0))))
+        _set_input(node, 1, np.pad(weight.numpy(), ((0, EXTRA), (0, 0))))
         changed = True
     return changed
 
@@ -58,8 +60,8 @@ def _widen(graph: ir.Graph, value: ir.Value) -> bool:
     bias = add.inputs[1]
     if bias is None or bias.const_value is None or bias.const_value.numpy().shape != (weight.numpy().shape[1],):
         return False
-    _set_weight(product, 1, np.pad(weight.numpy(), ((0, 0), (0, EXTRA))))
-    _set_weight(add, 1, np.pad(bias.const_value.numpy(), (0, EXTRA)))
+    _set_input(product, 1, np.pad(weight.numpy(), ((0, 0), (0, EXTRA))))
+    _set_input(add, 1, np.pad(bias.const_value.numpy(), (0, EXTRA)))
     for wider in (product.outputs[0], add.outputs[0], value):
         wider.shape = _longer(wider.shape)
     return True
@@ -75,7 +77,7 @@ def _only_source(value: ir.Value, node: ir.Node | None, operator: str) -> ir.Nod
 def _append_zeros(graph: ir.Graph, value: ir.Value, user: ir.Node) -> ir.Value:
     path = user.name or ""
     pads, axes = (
-        _constant(graph, f"{path}/{name}", np.array(numbers, dtype=np.int64))
+        add_constant(graph, f"{path}/{name}", np.array(numbers, dtype=np.int64))
         for name, numbers in (("pads", [0, EXTRA]), ("axes", [-1]))
     )
     pad = ir.node("Pad", [value, pads, None, axes], name=f"{path.rpartition('/')[0]}/Pad")
@@ -92,15 +94,7 @@ def _longer(shape: ir.Shape | None) -> ir.Shape | None:
     return ir.Shape([*shape[:-1], shape[-1] + EXTRA])
 
 
-def _set_weight(node: ir.Node, index: int, array: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
+def _set_input(node: ir.Node, index: int, array: Array) -> None:
     value = node.inputs[index]
     assert value is not None
-    value.const_value = ir.tensor(array, name=value.name)
-    value.shape = ir.Shape(array.shape)
-
-
-def _constant(graph: ir.Graph, name: str, array: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> ir.Value:
-    tensor = ir.tensor(array, name=name)
-    value = ir.Value(name=name, type=ir.TensorType(tensor.dtype), shape=ir.Shape(array.shape), const_value=tensor)
-    graph.initializers[name] = value
-    return value
+    set_constant(value, array)

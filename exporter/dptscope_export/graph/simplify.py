@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx_ir as ir
 import onnxsim
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from dptscope_export.errors import ExportError
+from dptscope_export.graph.constants import add_constant
 
 
 def simplify(model: ir.Model) -> ir.Model:
@@ -76,10 +78,7 @@ def say_reshapes(model: ir.Model) -> bool:
         target = _target(node.inputs[0], node.outputs[0])
         if target is None:
             continue
-        tensor = ir.tensor(target, dtype=ir.DataType.INT64, name=f"{node.name}/shape")
-        constant = ir.Value(name=tensor.name, type=ir.TensorType(ir.DataType.INT64), shape=ir.Shape([len(target)]))
-        constant.const_value = tensor
-        model.graph.initializers[tensor.name or ""] = constant
+        constant = add_constant(model.graph, f"{node.name}/shape", np.array(target, dtype=np.int64))
         node.replace_input_with(1, constant)
         node.attributes.pop("allowzero", None)  # the exporter sets it, and 0 would mean an empty axis then
         changed = True

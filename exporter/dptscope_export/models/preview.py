@@ -21,7 +21,7 @@ LEVELS = (1, 2, 3)  # the map at whose resolution the preview is
 LARGEST_FLOPS = 4e9  # of the finest level that is taken: about 25 ms on two cores
 
 # How much coarser a map must be for a kernel to become one of 1×1. With the trained small model this changes the preview's
-# median distance from the full picture by 0.3 dB of 31 at level 3, and saves a third of the time there.
+# median distance from the full picture by 0.3 dB of 31 at level 3, and saves a third of the arithmetic there.
 POINT_IN_BLOCK = 4
 POINT_IN_HEAD = 8
 
