@@ -14,7 +14,7 @@ import typer
 
 from dptscope.ending import is_ending
 from dptscope.errors import DptscopeError
-from dptscope.memory import is_for_memory
+from dptscope.memory import check_address_space, is_for_memory
 from dptscope.netron import open_model
 
 ENTRY_POINTS = "dptscope.commands"
@@ -74,6 +74,7 @@ def run(arguments: Sequence[str]) -> int:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     try:
+        check_address_space()
         status = build_app()(args=list(arguments) or ["--help"], prog_name="dptscope", standalone_mode=False)
     except (DptscopeError, typer.TyperException) as error:
         text = error.format_message() if isinstance(error, typer.TyperException) else str(error)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 _HEAD_WIDTH = 64  # channels an attention head; every published encoder with global attention has that
 _FLOAT_BYTES = 4
 _GIB = float(1 << 30)
+LEAST_ADDRESS_SPACE = 1 << 30
+"""Bytes of address space for the command; most of them stay unused."""
+
 _SIGNS = (
     "allocate memory",  # PyTorch, and the system
     "failed to map segment from shared object",  # the loader of libraries
@@ -29,6 +32,21 @@ def available_bytes(root: Path = Path("/")) -> int | None:
     where nothing says."""
     found = (_system(root), _container(root / "sys/fs/cgroup", root / "proc/self/cgroup"), _process_limit(root))
     return min((number for number in found if number is not None), default=None)
+
+
+def check_address_space() -> None:
+    """Refuse a limit (``ulimit -v``) under which the libraries may not even load. How they fail then is not ours to catch:
+    segmentation faults and aborts have been seen up to 570 MiB with two threads, and each thread takes more.
+
+    Raises:
+        SizeError: with what is needed and what the limit is.
+    """
+    limit = _address_space()
+    if limit is not None and limit < LEAST_ADDRESS_SPACE:
+        raise SizeError(
+            f"expected at least {LEAST_ADDRESS_SPACE >> 20} MiB of address space to load onnxruntime and OpenCV, "
+            f"got a limit of {limit >> 20} MiB (ulimit -v)"
+        )
 
 
 def is_for_memory(error: BaseException) -> bool:
@@ -105,15 +123,20 @@ def _container(cgroups: Path, own: Path) -> int | None:
 
 def _process_limit(root: Path) -> int | None:
     """What ``ulimit -v`` leaves."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit == resource.RLIM_INFINITY:
+    limit = _address_space()
+    if limit is None:
         return None
     try:
         used = int((root / "proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return None
     return max(0, limit - used)
+
+
+def _address_space() -> int | None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if limit == resource.RLIM_INFINITY else limit
