@@ -21,12 +21,12 @@ from dptscope_export.families import Recognition, Wishes, recognise
 from dptscope_export.graph.finish import make_scales_optional, stamp
 from dptscope_export.graph.fold import fold
 from dptscope_export.graph.heads import attend_head_by_head
-from dptscope_export.graph.late_rows import interpolate_rows_late
 from dptscope_export.graph.naming import name_axes, name_nodes, name_values
 from dptscope_export.graph.readable import make_readable
 from dptscope_export.graph.rows import lengthen_rows
 from dptscope_export.graph.simplify import say_reshapes, simplify
 from dptscope_export.graph.trace import FusionInputs, example_fusion_inputs, trace_fusion, trace_whole
+from dptscope_export.graph.winograd import convolve_by_windows
 from dptscope_export.inside import check_inside
 from dptscope_export.key_map import load_strictly
 from dptscope_export.models.dpt import DPT
@@ -188,7 +188,7 @@ def _finish(
     model = simplify(model)
     attend_head_by_head(model)
     lengthen_rows(model)
-    interpolate_rows_late(model)
+    convolve_by_windows(model)
     name_axes(model, inputs, outputs)
     name_values(model)
     make_scales_optional(model)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from full_disk import run_without_rights
 
 import dptscope
 from dptscope import DptscopeError
@@ -230,12 +231,10 @@ def test_a_full_disk(small_disk: Path) -> None:
 
 
 NO_RIGHTS = """
-import os, sys
+import sys
 from pathlib import Path
 from dptscope.errors import DptscopeError
 from dptscope_export.write import staging_folder
-if os.geteuid() == 0:
-    os.seteuid(65534)
 try:
     with staging_folder(Path(sys.argv[1])):
         pass
@@ -247,10 +246,5 @@ except DptscopeError as error:
 def test_no_permission(tmp_path: Path) -> None:
     folder = tmp_path / "locked"
     folder.mkdir()
-    for parent in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        parent.chmod(0o755)
-    folder.chmod(0o555)
-    ended = subprocess.run(
-        [sys.executable, "-c", NO_RIGHTS, str(folder / "m.onnx")], capture_output=True, text=True, check=True
-    )
+    ended = run_without_rights(["-c", NO_RIGHTS, folder / "m.onnx"], folder)
     assert ended.stdout == f"{folder / 'm.onnx'}: cannot be written (Permission denied)\n"

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+SHARED = "constants"
+"""First part of the names of initializers that belong to no module alone."""
+
 Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 
 

@@ -12,12 +12,12 @@ import onnx_ir as ir
 
 from dptscope.contract import SCALES_AXIS, TensorSpec
 from dptscope_export.errors import ExportError
+from dptscope_export.graph.constants import SHARED
 from dptscope_export.graph.wrappers import MODEL_ATTRIBUTE
 
 _SCOPES = "pkg.torch.onnx.name_scopes"  # the exporter's own record: module path by module path, then the operation
 _NO_MODULE = "_empty_nn_module_stack"  # how the exporter marks what it reads off the inputs: their sizes
 _SIZES = "sizes"
-_CONSTANTS = "constants"
 _NUMBER = re.compile(r"_\d+$")
 _MODEL_PREFIX = re.compile(rf"^{MODEL_ATTRIBUTE}(\.|$)")
 
@@ -133,14 +133,14 @@ def _initializer_name(value: ir.Value) -> str:
     if name.startswith(f"{MODEL_ATTRIBUTE}."):
         return _MODEL_PREFIX.sub("", name).replace(".", "/")
     uses = list(value.uses())
-    if not uses:
+    if not uses or name.startswith(f"{SHARED}/"):
         return name
     node, index = uses[0]
     path = (node.name or "").rpartition("/")[0]
     if node.op_type == "MatMul" and index == 1 and value.shape is not None and len(value.shape) == 2:
         return _join(path, "weight")  # the exporter transposed the linear layer's weight and lost its name
     if any((user.name or "").rpartition("/")[0] != path for user, _ in uses[1:]):
-        return _join(_CONSTANTS, _operand(node, index))
+        return _join(SHARED, _operand(node, index))
     return _join(node.name or "", _operand(node, index))
 
 
