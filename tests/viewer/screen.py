@@ -119,8 +119,13 @@ class Program:
         self.screen.xdotool("mousemove", "--window", self.window, round(x), round(y))
 
     def click(self, x: float, y: float, button: int = 1) -> None:
-        """Press and release a button (4 and 5: the wheel)."""
-        self.screen.xdotool("mousemove", "--window", self.window, round(x), round(y), "click", button)
+        """Press and release a button (4 and 5: the wheel), as a hand would: the mouse rests first, and the button is down
+        for a moment. On a busy machine a click without that has got lost."""
+        self.move(x, y)
+        time.sleep(0.05)
+        self.screen.xdotool("mousedown", button)
+        time.sleep(0.03)
+        self.screen.xdotool("mouseup", button)
 
     def drag(self, points: Sequence[tuple[float, float]], pause: float = 0.03) -> None:
         """Press at the first point, go through the others, release at the last."""
