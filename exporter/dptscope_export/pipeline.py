@@ -21,6 +21,7 @@ from dptscope_export.families import Recognition, Wishes, recognise
 from dptscope_export.graph.finish import make_scales_optional, stamp
 from dptscope_export.graph.fold import fold
 from dptscope_export.graph.heads import attend_head_by_head
+from dptscope_export.graph.late_rows import interpolate_rows_late
 from dptscope_export.graph.naming import name_axes, name_nodes, name_values
 from dptscope_export.graph.readable import make_readable
 from dptscope_export.graph.rows import lengthen_rows
@@ -188,6 +189,7 @@ def _finish(
     model = simplify(model)
     attend_head_by_head(model)
     lengthen_rows(model)
+    interpolate_rows_late(model)  # what it makes of the head's convolution stays out of the next
     convolve_by_windows(model)
     name_axes(model, inputs, outputs)
     name_values(model)

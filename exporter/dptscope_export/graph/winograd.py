@@ -13,13 +13,14 @@ Convolution for Deep Neural Networks", 2020); those below give half the error of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import onnx_ir as ir
 
-from dptscope_export.graph.constants import SHARED, Array, add_constant
+from dptscope_export.graph.building import Builder
+from dptscope_export.graph.constants import SHARED, add_constant
+from dptscope_export.graph.convolutions import plain_channels
 
 TILE = 4
 """Results a side that are computed together."""
@@ -35,7 +36,6 @@ LEAST_WIDTH = 60.0
 as before, from 128 to 32 1.3."""
 
 Matrix = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
-Size = int | ir.SymbolicDim
 
 
 def matrices() -> tuple[Matrix, Matrix, Matrix]:
@@ -93,21 +93,11 @@ class _Turned(NamedTuple):
 
 
 def _is_wide_convolution(node: ir.Node) -> bool:
-    if node.op_type != "Conv" or len(node.inputs) != 3 or node.inputs[0] is None or node.inputs[0].shape is None:
+    channels = plain_channels(node)
+    if channels is None or node.inputs[0] is None or node.inputs[0].shape is None:
         return False
-    weight = node.inputs[1]
-    if weight is None or weight.const_value is None:
-        return False
-    made, taken, *kernel = weight.const_value.shape.numpy()
-    steps = [_numbers(node, name, [1, 1]) for name in ("strides", "dilations")]
-    padded = _numbers(node, "pads", [0] * 4)
-    group = node.attributes["group"].as_int() if "group" in node.attributes else 1
-    plain = kernel == [3, 3] and steps == [[1, 1]] * 2 and padded == [1] * 4 and group == 1
-    return plain and made * taken / (made + taken) >= LEAST_WIDTH
-
-
-def _numbers(node: ir.Node, name: str, default: list[int]) -> list[int]:
-    return list(node.attributes[name].as_ints()) if name in node.attributes else default
+    made, taken = channels
+    return made * taken / (made + taken) >= LEAST_WIDTH
 
 
 def _replace(graph: ir.Graph, convolution: ir.Node, turned: _Turned) -> None:
@@ -120,7 +110,7 @@ def _replace(graph: ir.Graph, convolution: ir.Node, turned: _Turned) -> None:
     whole = all(str(side % TILE) == "0" for side in sides)  # whatever the photo's size
     tiles = [side // TILE if whole else (side + TILE - 1) // TILE for side in sides]
     squared = WINDOW**2
-    build = _Builder(graph, convolution, (convolution.name or "").rpartition("/")[0])
+    build = Builder(graph, convolution, (convolution.name or "").rpartition("/")[0])
 
     # onnxruntime does this once, when it loads the file, which so keeps the kernel as the checkpoint has it.
     equation = [ir.AttrString("equation", "tij,ocij->toc")]
@@ -147,56 +137,6 @@ def _replace(graph: ir.Graph, convolution: ir.Node, turned: _Turned) -> None:
         starts, axes = build.constant("Slice/starts", np.array([0, 0])), build.constant("Slice/axes", np.array([2, 3]))
         ends = build.sizes("sizes", [], source_bchw, sides)
         x = build.node("Slice", [x, starts, ends, axes], tuple(result.shape))
-    if any(user.op_type == "Resize" for user in result.consumers()):
-        # As a convolution, the bias brings the map into the blocked layout, in which onnxruntime resizes twice as fast.
-        ones = build.constant("bias/W", np.ones((made, 1, 1, 1), dtype=np.float32))
-        x = build.node("bias/Conv", [x, ones, bias], tuple(result.shape), [ir.AttrInt64("group", made)])
-    else:
-        x = build.node("bias/Add", [x, build.reshape("bias/Reshape", bias, [made, 1, 1])], tuple(result.shape))
+    x = build.node("bias/Add", [x, build.reshape("bias/Reshape", bias, [made, 1, 1])], tuple(result.shape))
     result.replace_all_uses_with(x, replace_graph_outputs=True)
     graph.remove(convolution, safe=True)
-
-
-class _Builder:
-    """Puts nodes and constants into a graph, before one of its nodes.
-
-    Args:
-        graph: where they go.
-        before: the node they are put before.
-        path: path of the module that they belong to.
-    """
-
-    def __init__(self, graph: ir.Graph, before: ir.Node, path: str) -> None:
-        self._graph = graph
-        self._before = before
-        self._path = path
-
-    def node(
-        self, name: str, inputs: list[ir.Value | None], shape: Sequence[Size], attributes: Sequence[ir.Attr] = ()
-    ) -> ir.Value:
-        """The output of a new node, whose operator is the last part of its name, but for a number."""
-        operator = name.rpartition("/")[2].partition("_")[0]
-        node = ir.Node("", operator, inputs, attributes, name=f"{self._path}/{name}")
-        value = node.outputs[0]
-        value.shape = ir.Shape(shape)
-        value.type = ir.TensorType(ir.DataType.INT64 if operator in ("Shape", "Concat") else ir.DataType.FLOAT)
-        self._graph.insert_before(self._before, node)
-        return value
-
-    def reshape(self, name: str, value: ir.Value, target: list[int], shape: Sequence[Size] | None = None) -> ir.Value:
-        """A Reshape; the shape need not be said where the target says it."""
-        return self.node(name, [value, self.constant(f"{name}/shape", np.array(target))], shape or target)
-
-    def sizes(self, name: str, first: list[int], map_bchw: ir.Value, sides: list[Size]) -> ir.Value:
-        """Some numbers and the sides of a map, one after the other; read off the map where they are not fixed."""
-        if all(isinstance(side, int) for side in sides):
-            return self.constant(name, np.array([*first, *sides]))
-        read = self.node(f"{name}/Shape", [map_bchw], (2,), [ir.AttrInt64("start", 2)])
-        if not first:
-            return read
-        numbers = self.constant(f"{name}/first", np.array(first))
-        return self.node(f"{name}/Concat", [numbers, read], (len(first) + 2,), [ir.AttrInt64("axis", 0)])
-
-    def constant(self, name: str, array: Array) -> ir.Value:
-        """An initializer."""
-        return add_constant(self._graph, f"{self._path}/{name}", array)
