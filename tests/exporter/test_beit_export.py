@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 import torch
 from exporter import midas_oracle
@@ -56,6 +59,23 @@ def test_in_onnxruntime(beit: Case, size: tuple[int, int]) -> None:
         wanted_norms = wanted[:, 1:].norm(dim=-1).numpy()
         assert np.abs(norms - wanted_norms).max() <= NORM_LIMIT * wanted_norms.mean(), f"block {index}"
         np.testing.assert_allclose(got[contract.BLOCK_CLS_TOKENS][:, index], wanted[:, 0].numpy(), rtol=0, atol=1e-4)
+
+
+def test_each_block_makes_its_bias_when_it_needs_it(beit: Case, tmp_path: Path) -> None:
+    """A bias takes heads × tokens² numbers: 0.8 GB a block in a BEiT-base at 1024 × 1024 pixels, too much for all at once."""
+    options = ort.SessionOptions()
+    options.enable_profiling = True
+    options.profile_file_prefix = str(tmp_path / "profile")
+    session = ort.InferenceSession(beit.exported.model, options, providers=["CPUExecutionProvider"])
+    session.run([contract.DEPTH], {contract.IMAGE: np.zeros((1, 3, 96, 96), dtype=np.float32)})
+    events = json.loads(Path(session.end_profiling()).read_text())
+    started: dict[str, float] = {}  # in the order in which they ran
+    for event in sorted(events, key=lambda event: float(event["ts"])):
+        found = re.match(r"encoder/block_(\d+)/attention/(relative_bias/Concat|Scan)", event["name"])
+        if found:
+            started.setdefault(f"{found[1]} {found[2].partition('/')[0]}", event["ts"])
+    blocks = range(len(dptscope.load(beit.exported.model).card.blocks))
+    assert list(started) == [f"{block:02} {step}" for block in blocks for step in ("relative_bias", "Scan")]
 
 
 def test_companion_and_scales(beit: Case) -> None:

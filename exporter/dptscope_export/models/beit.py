@@ -131,10 +131,13 @@ class Attention(nn.Module):
         self.proj = nn.Linear(config.width, config.width)
 
     def forward(self, tokens_bnc: Tensor, grid: GridBias) -> Tensor:
+        # Of what a node needs, onnxruntime makes first what stands last in the file. So the bias stands before the rest:
+        # it waits until the block's turn comes, and the biases of all blocks are never in memory together.
+        bias_h1nn = self.relative_bias(grid)[:, None]
         # Heads first: each head is one piece of memory, and the export attends head by head.
         qkv_3hbnd = self.qkv(tokens_bnc).unflatten(-1, (3, self.heads, -1)).permute(2, 3, 0, 1, 4)
         query_hbnd, key_hbnd, value_hbnd = qkv_3hbnd.unbind(0)
-        logits_hbnn = (query_hbnd * self.scale) @ key_hbnd.transpose(-2, -1) + self.relative_bias(grid)[:, None]
+        logits_hbnn = (query_hbnd * self.scale) @ key_hbnd.transpose(-2, -1) + bias_h1nn
         return self.proj((logits_hbnn.softmax(dim=-1) @ value_hbnd).permute(1, 2, 0, 3).flatten(2))
 
 
