@@ -86,6 +86,9 @@ def open_session(
     options = ort.SessionOptions()
     options.log_severity_level = _FATAL_ONLY
     options.intra_op_num_threads = threads if threads is not None else available_cpus()
+    # A plan for a size that came before takes its memory in one new piece, beside what the first run took, for no time won:
+    # without, a ViT-S at 1036 × 1036 pixels needs 950 in place of 1568 MiB.
+    options.enable_mem_pattern = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin else "0")
     try:
         return Session(path, options, wanted)
