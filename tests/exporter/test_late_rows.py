@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import onnx_ir as ir
-import onnxruntime as ort
 import pytest
 import torch
 import torch.nn.functional as F
+from exporter.graphs import run
 from onnx import numpy_helper, parser
 
 from dptscope_export.graph.late_rows import NARROWEST, interpolate_rows_late, rows_matrix
@@ -40,13 +40,6 @@ def head(channels: int = NARROWEST, height: int | str = "h", width: int | str = 
     return model
 
 
-def run(
-    model: ir.Model, x: np.ndarray[tuple[int, ...], np.dtype[np.float32]]
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    session = ort.InferenceSession(ir.to_proto(model).SerializeToString(), providers=["CPUExecutionProvider"])
-    return np.asarray(session.run(None, {"x": x})[0])
-
-
 @pytest.mark.parametrize("fixed", [False, True])
 @pytest.mark.parametrize("size", [(12, 7), (1, 9), (9, 1), (1, 1), (33, 48)])
 def test_the_same_map(size: tuple[int, int], fixed: bool) -> None:
@@ -56,9 +49,9 @@ def test_the_same_map(size: tuple[int, int], fixed: bool) -> None:
     assert ("EyeLike" in operators) != fixed
     onnx.checker.check_model(ir.to_proto(after), full_check=True)
     x = np.random.default_rng(1).normal(size=(2, NARROWEST, *size)).astype(np.float32)
-    wanted = run(before, x)
+    wanted = run(before, {"x": x})
     assert wanted.std() > 0.1
-    np.testing.assert_allclose(run(after, x), wanted, rtol=0, atol=2e-6 * float(np.ptp(wanted)))
+    np.testing.assert_allclose(run(after, {"x": x}), wanted, rtol=0, atol=2e-6 * float(np.ptp(wanted)))
     assert not interpolate_rows_late(after)
 
 

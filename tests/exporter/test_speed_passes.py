@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import onnx
 import onnx_ir as ir
-import onnxruntime as ort
 import pytest
+from exporter.graphs import run
 from onnx import parser
 
 from dptscope_export.graph.heads import attend_head_by_head
@@ -42,11 +40,6 @@ def attention(bias: bool, perm: list[int]) -> ir.Model:
     for index, node in enumerate(model.graph):
         node.name = f"block/attention/{node.op_type}_{index}"
     return model
-
-
-def run(model: ir.Model, feeds: dict[str, np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
-    session = ort.InferenceSession(ir.to_proto(model).SerializeToString(), providers=["CPUExecutionProvider"])
-    return np.asarray(session.run(None, feeds)[0])
 
 
 @pytest.mark.parametrize("bias", [False, True])

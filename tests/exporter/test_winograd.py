@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import onnx_ir as ir
-import onnxruntime as ort
 import pytest
 import torch
 import torch.nn.functional as F
+from exporter.graphs import run
 from onnx import numpy_helper, parser
 
 from dptscope_export.graph.naming import name_values
@@ -47,11 +47,6 @@ def operators(model: ir.Model) -> list[str]:
     return [node.op_type for node in model.graph]
 
 
-def run(model: ir.Model, x: Floats) -> Floats:
-    session = ort.InferenceSession(ir.to_proto(model).SerializeToString(), providers=["CPUExecutionProvider"])
-    return np.asarray(session.run(None, {"x": x})[0])
-
-
 def test_the_matrices_are_those_of_a_convolution() -> None:
     generator = np.random.default_rng(0)
     window, weights = generator.normal(size=6), generator.normal(size=3)
@@ -68,9 +63,9 @@ def test_the_same_map(size: tuple[int, int], fixed: bool) -> None:
     assert ("Shape" in operators(after)) != fixed
     onnx.checker.check_model(ir.to_proto(after), full_check=True)
     x = np.random.default_rng(1).normal(size=(2, WIDE, *size)).astype(np.float32)
-    wanted = run(before, x)
+    wanted = run(before, {"x": x})
     assert wanted.std() > 0.1
-    np.testing.assert_allclose(run(after, x), wanted, rtol=0, atol=3e-6 * float(np.ptp(wanted)))
+    np.testing.assert_allclose(run(after, {"x": x}), wanted, rtol=0, atol=3e-6 * float(np.ptp(wanted)))
     assert not convolve_by_windows(after)
 
 
@@ -83,7 +78,7 @@ def test_against_exact_arithmetic() -> None:
     x = np.random.default_rng(2).normal(size=(1, 512, 24, 24)).astype(np.float32)
     exact = F.relu(F.conv2d(torch.from_numpy(x).double(), weight.double(), bias.double(), padding=1)).numpy()
     torchs = F.relu(F.conv2d(torch.from_numpy(x), weight, bias, padding=1)).numpy()
-    ours, theirs = (float(np.sqrt(np.mean((map_bchw - exact) ** 2))) for map_bchw in (run(model, x), torchs))
+    ours, theirs = (float(np.sqrt(np.mean((map_bchw - exact) ** 2))) for map_bchw in (run(model, {"x": x}), torchs))
     assert 0 < ours < 10 * theirs and ours < 3e-6 * exact.std()
 
 

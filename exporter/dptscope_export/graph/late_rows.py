@@ -49,13 +49,16 @@ def rows_matrix(rows: int) -> Floats:
 
 def _before(node: ir.Node) -> ir.Node | None:
     value = node.inputs[0]
-    return value.producer() if value is not None and len(list(value.uses())) == 1 else None
+    return value.producer() if value is not None and _is_read_once(value) else None
 
 
 def _is_wide_convolution(node: ir.Node) -> bool:
-    channels = plain_channels(node)
-    weight = node.inputs[1] if channels is not None else None
-    return channels is not None and channels[1] >= NARROWEST and weight is not None and len(list(weight.uses())) == 1
+    channels, weight = plain_channels(node), node.inputs[1] if len(node.inputs) > 1 else None
+    return channels is not None and channels[1] >= NARROWEST and weight is not None and _is_read_once(weight)
+
+
+def _is_read_once(value: ir.Value) -> bool:
+    return len(list(value.uses())) == 1
 
 
 def _is_doubling(node: ir.Node | None) -> bool:

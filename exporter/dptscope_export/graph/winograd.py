@@ -32,8 +32,8 @@ POINTS = (0, 3 / 4, -3 / 4, 3 / 2, -3 / 2)
 """Where the polynomials behind the algorithm are evaluated; the sixth point is infinity."""
 
 LEAST_WIDTH = 60.0
-"""Of in × out / (in + out) channels. From 256 to 256 takes 0.5 to 0.6 of the time, from 128 to 128 0.7, from 96 to 96 as much
-as before, from 128 to 32 1.3."""
+"""Of in × out / (in + out) channels. From 256 to 256 takes 0.5 to 0.7 of the time, from 128 to 128 0.8, from 96 to 96 1.1,
+from 128 to 32 1.6 (``benchmarks/winograd.py``)."""
 
 Matrix = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
