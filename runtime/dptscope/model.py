@@ -49,7 +49,8 @@ def load(
         path: ``NAME.onnx``; the companion is ``NAME.fusion.onnx``, the preview ``NAME.preview.onnx``.
         providers: onnxruntime execution providers; the CPU if None.
         threads: threads of a run; as many as this process may use if None.
-        spin: whether idle threads wait by spinning; False where the process has other work to do, such as a window.
+        spin: whether threads that wait during a run do so by spinning; False where the process has other work to do, such as
+            a window.
 
     Raises:
         ModelFileError: no such file, no dptscope model, or a companion or preview of another model.

@@ -17,6 +17,7 @@ from dptscope.contract import BLOCK_CLS_TOKENS
 from dptscope.errors import DptscopeError, ModelFileError, ProviderError
 from dptscope.memory import is_for_memory
 from dptscope.structure import check_structure
+from dptscope.subnormals import subnormals_flushed
 
 MOST_THREADS = 1024  # onnxruntime starts as many as it is told
 DEFAULT_PROVIDERS = ("CPUExecutionProvider",)
@@ -65,8 +66,8 @@ def open_session(
         path: the file.
         providers: onnxruntime execution providers, first choice first; the CPU if None.
         threads: threads inside an operator; :func:`available_cpus` if None.
-        spin: whether idle threads wait by spinning. It makes runs that follow each other closely a little faster and takes
-            CPU time from everything else in the process.
+        spin: whether threads that wait for work *during a run* do so by spinning: a little faster, but everything else in the
+            process gets less of the CPU. Between runs they sleep in any case.
 
     Raises:
         ModelFileError: no such file, no ONNX file, or one that no export writes (see :mod:`dptscope.structure`).
@@ -90,8 +91,13 @@ def open_session(
     # without, a ViT-S at 1036 × 1036 pixels needs 950 in place of 1568 MiB.
     options.enable_mem_pattern = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin else "0")
+    # Model, companion and preview have a pool of threads each. One that spun on after its run would take the cores from the
+    # next run of another: a model's run after a preview took 2.3 times as long, a slider's move 3.6 times.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")
     try:
-        return Session(path, options, wanted)
+        with subnormals_flushed():  # onnxruntime sets the flag in this thread, too, and leaves it so: put back here
+            return Session(path, options, wanted)
     except (*_ORT_ERRORS, MemoryError, UnicodeDecodeError) as error:  # names and messages come out of the file
         if is_for_memory(error):
             raise DptscopeError(f"{path}: not enough memory to load it") from error
@@ -136,7 +142,8 @@ class Session(ort.InferenceSession):  # type: ignore[misc]  # onnxruntime has no
             sizes |= dict(zip(self._axes.get(name, ())[1:], array.shape[1:], strict=False))
         try:
             names = [*output_names, *self._witness]
-            outputs: list[NDArray[np.float32]] = super().run(names, dict(input_feed), run_options)
+            with subnormals_flushed():
+                outputs: list[NDArray[np.float32]] = super().run(names, dict(input_feed), run_options)
         except (*_ORT_ERRORS, MemoryError, ValueError) as error:
             if is_for_memory(error):
                 shape = " × ".join(str(size) for size in next(iter(input_feed.values())).shape)
