@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 import torch
 
 from dptscope import Parity, contract
 from dptscope.contract import TensorSpec
 from dptscope.norms import token_norms
 from dptscope.resize import Float32Array
-from dptscope.session import open_session
+from dptscope.session import Session, open_session
 from dptscope_export.errors import VerificationError
 from dptscope_export.families.base import Recognition
 from dptscope_export.models.dpt import DPT, Features
@@ -60,7 +59,8 @@ def verify(
     Raises:
         VerificationError: anything differs by more than the limits of this module.
     """
-    whole, fusion = open_session(model_path), open_session(companion)
+    # What three sessions keep for their next runs is a quarter of an export's peak.
+    whole, fusion = open_session(model_path, keep_memory=False), open_session(companion, keep_memory=False)
     outputs = contract.model_outputs(plan.blocks, plan.has_cls, plan.fusion_channels)
     scale_inputs = contract.fusion_scale_inputs()
     _check_interface(whole, (contract.image_input(),), scale_inputs, outputs, plan.sizes.dynamic)
@@ -89,7 +89,7 @@ def verify_preview(preview: Preview, model: DPT, path: Path, plan: Recognition) 
     Raises:
         VerificationError: anything differs by more than the limits of this module.
     """
-    session = open_session(path)
+    session = open_session(path, keep_memory=False)
     fusion_inputs = contract.fusion_inputs(plan.fusion_channels)
     output = (contract.preview_output(),)
     _check_interface(session, fusion_inputs, contract.fusion_scale_inputs(), output, plan.sizes.dynamic)
@@ -100,15 +100,8 @@ def verify_preview(preview: Preview, model: DPT, path: Path, plan: Recognition) 
             feeds = {spec.name: value.numpy() for spec, value in zip(fusion_inputs, inputs, strict=True)}
             for setting in SCALED:
                 wanted = preview.depth(inputs, tuple(torch.full((1,), s) for s in setting)).numpy()
-                (got,) = _run(session, [contract.DEPTH], feeds | _scale_feeds(setting))
+                (got,) = session.run([contract.DEPTH], feeds | _scale_feeds(setting))
                 _check_depth(got, wanted, f"of the preview at {height} × {width} with scales {setting}")
-
-
-def _run(session: ort.InferenceSession, names: Sequence[str], feeds: Mapping[str, Float32Array]) -> list[Float32Array]:
-    """Run, and give the memory back. What three sessions keep for their next runs is a quarter of an export's peak."""
-    options = ort.RunOptions()
-    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-    return session.run(names, feeds, options)
 
 
 def _scale_feeds(setting: Sequence[float]) -> dict[str, Float32Array]:
@@ -128,7 +121,7 @@ def lively_image(batch: int, height: int, width: int, generator: torch.Generator
 
 
 def _check_interface(
-    session: ort.InferenceSession,
+    session: Session,
     inputs: Sequence[TensorSpec],
     optional: Sequence[TensorSpec],
     outputs: Sequence[TensorSpec],
@@ -162,8 +155,8 @@ def _check_axes(name: str, axes: Sequence[int | str | None], spec: TensorSpec, d
 
 def _compare(
     model: DPT,
-    whole: ort.InferenceSession,
-    fusion: ort.InferenceSession,
+    whole: Session,
+    fusion: Session,
     image: torch.Tensor,
     plan: Recognition,
     outputs: Sequence[TensorSpec],
@@ -174,18 +167,18 @@ def _compare(
     with torch.no_grad():
         features = model.features(image)
         expected = _expected_outputs(model, features, plan)
-        got = dict(zip(names, _run(whole, names, {contract.IMAGE: image.numpy()}), strict=True))
+        got = dict(zip(names, whole.run(names, {contract.IMAGE: image.numpy()}), strict=True))
         _check_values(got, expected, plan, where, worst)
         fusion_feeds = {name: got[name] for name in names if name.startswith("fusion_input_")}
         for setting in SCALED:
             scales = _scale_feeds(setting)
             wanted = model.depth(features.fusion_inputs, tuple(torch.full((1,), s) for s in setting)).numpy()
-            (direct,) = _run(whole, [contract.DEPTH], {contract.IMAGE: image.numpy(), **scales})
-            (through,) = _run(fusion, [contract.DEPTH], {**fusion_feeds, **scales})
+            (direct,) = whole.run([contract.DEPTH], {contract.IMAGE: image.numpy(), **scales})
+            (through,) = fusion.run([contract.DEPTH], {**fusion_feeds, **scales})
             setting_where = f"{where} with scales {setting}"
             _check_depth(direct, wanted, setting_where, worst)
             worst.companion = max(worst.companion, _check_depth(through, direct, f"of the companion {setting_where}"))
-        (through,) = _run(fusion, [contract.DEPTH], fusion_feeds)
+        (through,) = fusion.run([contract.DEPTH], fusion_feeds)
         worst.companion = max(worst.companion, _check_depth(through, got[contract.DEPTH], f"of the companion {where}"))
 
 

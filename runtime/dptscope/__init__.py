@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 
 TYPE_CHECKING = False  # what type checkers take for true; typing would be half of what is imported here
@@ -40,8 +39,8 @@ __all__ = [
     "load",
 ]
 
-# Where each name lives. They are fetched when they are first used: the command has to handle signals before onnxruntime and
-# OpenCV are loaded, which takes most of its start, and has to set what those read then.
+# Where each name lives. They are fetched when they are first used: the command has to handle signals before onnxruntime is
+# loaded, which takes most of its start.
 _HOMES = {
     "card": ("ModelCard", "Parity", "Preparation"),
     "contract": ("BlockSpec",),
@@ -56,8 +55,6 @@ def __getattr__(name: str) -> object:
     home = next((home for home, names in _HOMES.items() if name in names), None)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # onnxruntime's official builds report to their maker, and make a database for that as soon as they are imported.
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     value: object = getattr(import_module(f"{__name__}.{home}"), name)
     globals()[name] = value
     return value

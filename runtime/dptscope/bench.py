@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 
 from dptscope import contract
 from dptscope.model import DepthModel, load
-from dptscope.prepare import prepare_image
-from dptscope.session import available_cpus
+from dptscope.prepare import input_size as model_input_size
+from dptscope.resize import Float32Array
+from dptscope.scene import Scene
+from dptscope.session import ONNXRUNTIME_VERSION, available_cpus
 
 WARM_UP = 2  # runs at the beginning that are not counted: they also fetch memory
 IN_A_ROW = {"move": 3, "preview": 3}  # the last one counts: under a hand one move follows the other
@@ -34,8 +35,8 @@ class Bench:
         onnxruntime: its version.
         rounds: how often each was measured.
         load_ms: opening the file and what lies beside it, once.
-        depth_ms: image to depth.
-        norms_ms: image to the norms of every block's tokens, depth included: what the viewer waits for on a new photo.
+        depth_ms: a prepared input through the whole model, to depth alone.
+        norms_ms: the same with the norms of every block's tokens: what the viewer waits for on a new photo.
         move_ms: depth for other fusion scales, for a photo that has been through the encoder; None without the companion.
         preview_ms: the same, coarse, while a slider moves; None without the preview.
         gigaflops: arithmetic of image to depth, in 10⁹ operations; None at other sizes than the native one,
@@ -67,7 +68,8 @@ def measure(
     threads: int | None = None,
     providers: Sequence[str] | None = None,
 ) -> Bench:
-    """Time a model on a square image of seeded noise; what an image shows makes no difference to the time.
+    """Time a model on seeded noise, square where the model takes that. What a photo shows makes no difference to the time
+    where subnormal numbers are flushed (see :mod:`dptscope.subnormals`).
 
     Args:
         path: ``NAME.onnx``.
@@ -82,18 +84,16 @@ def measure(
     start = time.perf_counter()
     model = load(path, providers, threads)
     load_ms = (time.perf_counter() - start) * 1000
-    side = max(model.card.native_size) if size is None else size
-    image = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
-    input_bchw = prepare_image(model.card, image, size, square=True)
-    input_size = (input_bchw.shape[2], input_bchw.shape[3])
-    taken = _interleave(_runs(model, image, input_bchw, size), rounds)
+    input_size = model_input_size(model.card, model.card.native_size, size, square=True)
+    input_bchw = np.random.default_rng(0).standard_normal((1, 3, *input_size), dtype=np.float32)
+    taken = _interleave(_runs(model, input_bchw), rounds)
     flops = model.card.flops
     return Bench(
         model=path.name,
         input_size=input_size,
         threads=threads or available_cpus(),
         providers=tuple(providers or ("CPUExecutionProvider",)),
-        onnxruntime=ort.__version__,
+        onnxruntime=ONNXRUNTIME_VERSION,
         rounds=rounds,
         load_ms=load_ms,
         depth_ms=taken["depth"],
@@ -104,12 +104,13 @@ def measure(
     )
 
 
-def _runs(model: DepthModel, image: Any, input_bchw: Any, size: int | None) -> dict[str, Callable[[], object]]:
-    scene = model.prepare(image, size=size, square=True)
+def _runs(model: DepthModel, input_bchw: Float32Array) -> dict[str, Callable[[], object]]:
+    input_size = (input_bchw.shape[2], input_bchw.shape[3])
+    scene = Scene(model, input_size, input_bchw)
     moves = itertools.cycle((1.0, scale, 1.0, 1.0) for scale in (0.5, 0.75, 1.25))
     runs: dict[str, Callable[[], object]] = {
         "depth": lambda: model.run(input_bchw, [contract.DEPTH]),
-        "norms": lambda: model.prepare(image, size=size, square=True),
+        "norms": lambda: Scene(model, input_size, input_bchw),
     }
     if model.has_companion:
         runs["move"] = lambda: scene.raw_depth(next(moves))
@@ -138,13 +139,13 @@ def show(bench: Bench) -> None:
     from rich.table import Table
 
     height, width = bench.input_size
-    rate = f"{bench.gigaflops / bench.depth_ms * 1000:.0f} GFLOP/s" if bench.gigaflops is not None else ""
+    rate = f", {bench.gigaflops / bench.depth_ms * 1000:.0f} GFLOP/s" if bench.gigaflops is not None else ""
     rows = [
-        ("load", bench.load_ms, ""),
-        ("photo to depth", bench.depth_ms, rate),
-        ("photo to depth and norms", bench.norms_ms, ""),
-        ("a slider's move", bench.move_ms, _share(bench, bench.move_ms)),
-        ("its preview", bench.preview_ms, _share(bench, bench.preview_ms)),
+        ("load", bench.load_ms, "the file and what lies beside it, once"),
+        ("photo to depth", bench.depth_ms, f"a prepared photo, the whole model{rate}"),
+        ("photo to depth and norms", bench.norms_ms, "the same, and every block's norms"),
+        ("a slider's move", bench.move_ms, f"fusion and head{_share(bench, bench.move_ms)}"),
+        ("its preview", bench.preview_ms, f"coarse, while it moves{_share(bench, bench.preview_ms)}"),
     ]
     console = Console(highlight=False)
     console.print(
@@ -163,4 +164,4 @@ def show(bench: Bench) -> None:
 
 
 def _share(bench: Bench, milliseconds: float | None) -> str:
-    return f"1/{bench.depth_ms / milliseconds:.0f} of the whole model" if milliseconds else ""
+    return f", 1/{bench.depth_ms / milliseconds:.0f} of the whole model" if milliseconds else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import entry_points
@@ -20,12 +19,6 @@ from dptscope.netron import open_model
 ENTRY_POINTS = "dptscope.commands"
 ERROR_STATUS = 2
 LONGEST_COMPLAINT = 800  # characters
-
-# Read by libraries when they are imported, which a command does after this module. What the user has set is kept.
-ENVIRONMENT = {
-    "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime from 1.29 on reports names and hashes of models to its maker
-    "OPENCV_IO_MAX_IMAGE_PIXELS": str(1 << 28),  # as dptscope.images.MOST_PIXELS, but before anything is decoded
-}
 
 Scales = tuple[float, float, float, float]
 
@@ -71,8 +64,6 @@ def build_app() -> typer.Typer:
 def run(arguments: Sequence[str]) -> int:
     """Run the command and return its exit status; 130 where a KeyboardInterrupt came (typer does not let it through)."""
     logging.basicConfig(level=logging.WARNING, format="dptscope: %(message)s")
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
     try:
         check_address_space()
         status = build_app()(args=list(arguments) or ["--help"], prog_name="dptscope", standalone_mode=False)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from dptscope.contract import FUSION_BLOCKS
 from dptscope.drawing import BACKGROUND, GREY, depth_picture, put_text, text_width
 from dptscope.images import read_image, write_atomically, write_png
 from dptscope.model import DepthModel
+from dptscope.opencv import cv2
 from dptscope.prepare import UInt8Array
 from dptscope.scales import FusionScales
 from dptscope.scene import Scene

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dptscope.card import DepthKind
+from dptscope.opencv import cv2
 from dptscope.prepare import UInt8Array
 from dptscope.resize import Float32Array
 

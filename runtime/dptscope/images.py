@@ -11,16 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dptscope.errors import DptscopeError, ImageError
+from dptscope.opencv import MOST_PIXELS, cv2
 from dptscope.prepare import UInt8Array
 from dptscope.staging import part_file
-
-MOST_PIXELS = 1 << 28
-"""Pixels of the largest photo that is read: 16,384 × 16,384. A small file can claim any number."""
 
 
 def read_image(path: Path) -> UInt8Array:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from dptscope import contract
@@ -19,7 +18,7 @@ from dptscope.prepare import check_image, check_input_shape, prepare_image
 from dptscope.resize import Float32Array, resize_depth
 from dptscope.scales import UNSCALED, FusionScales, scale_feeds
 from dptscope.scene import Scene
-from dptscope.session import open_session
+from dptscope.session import Session, open_session
 from dptscope.signature import check_inputs, check_outputs
 
 _TRIES = 5
@@ -144,7 +143,7 @@ class DepthModel:
         providers: Sequence[str] | None,
         threads: int | None,
         spin: bool,
-    ) -> ort.InferenceSession | None:
+    ) -> Session | None:
         if not path.is_file():
             return None
         session = open_session(path, providers, threads, spin)
@@ -220,7 +219,8 @@ class DepthModel:
             SizeError: the model does not take that size.
         """
         image = check_image(image_bgr)
-        return Scene(self, image, prepare_image(self.card, image, size, square), keep_tokens)
+        photo_hw = (image.shape[0], image.shape[1])
+        return Scene(self, photo_hw, prepare_image(self.card, image, size, square), keep_tokens)
 
     def run(
         self, input_bchw: Float32Array, outputs: Sequence[str], fusion_scales: FusionScales = UNSCALED
@@ -277,7 +277,7 @@ class DepthModel:
 
     @staticmethod
     def _decode(
-        session: ort.InferenceSession | None,
+        session: Session | None,
         path: Path,
         fusion_inputs: Sequence[Float32Array],
         fusion_scales: FusionScales | NDArray[np.float32],

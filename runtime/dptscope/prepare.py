@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dptscope.card import ModelCard, Preparation
 from dptscope.errors import ImageError, SizeError
 from dptscope.memory import check_room
+from dptscope.opencv import cv2
 from dptscope.resize import Float32Array
 
 UInt8Array = NDArray[np.uint8]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from dptscope import contract
 from dptscope.errors import DptscopeError
@@ -28,9 +26,11 @@ class Scene:
         block_norms: L2 norms of the tokens that leave each block, float32 ``[grid_height, grid_width]`` each.
     """
 
-    def __init__(self, model: DepthModel, image: NDArray[Any], input_bchw: Float32Array, keep_tokens: bool) -> None:
+    def __init__(
+        self, model: DepthModel, photo_hw: tuple[int, int], input_bchw: Float32Array, keep_tokens: bool = False
+    ) -> None:
         self._model = model
-        self.photo_size: tuple[int, int] = (image.shape[0], image.shape[1])
+        self.photo_size = photo_hw
         self.input_size: tuple[int, int] = (input_bchw.shape[2], input_bchw.shape[3])
         blocks = [contract.block_tokens_name(index) for index in range(len(model.card.blocks))]
         fusion = (

@@ -9,15 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from dptscope.contract import BLOCK_CLS_TOKENS
 from dptscope.errors import DptscopeError, ModelFileError, ProviderError
 from dptscope.memory import is_for_memory
 from dptscope.structure import check_structure
 from dptscope.subnormals import subnormals_flushed
+
+# Official builds from 1.29 on report names and hashes of models to their maker, and make a database for that as soon as they
+# are imported. This is the only file that imports it.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+try:
+    import onnxruntime as ort
+    from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+except ImportError as error:
+    raise DptscopeError(
+        f"onnxruntime cannot be loaded ({' '.join(str(error).split())}): install a release for this system and its "
+        "processor (pip install --upgrade onnxruntime)"
+    ) from error
 
 MOST_THREADS = 1024  # onnxruntime starts as many as it is told
 DEFAULT_PROVIDERS = ("CPUExecutionProvider",)
@@ -35,6 +45,9 @@ _ORT_ERRORS = (
     ort_errors.NoSuchFile,
     ort_errors.EPFail,
 )
+
+
+ONNXRUNTIME_VERSION: str = ort.__version__
 
 
 def available_cpus() -> int:
@@ -58,7 +71,11 @@ def _cgroup_quota(root: Path) -> float | None:
 
 
 def open_session(
-    path: Path, providers: Sequence[str] | None = None, threads: int | None = None, spin: bool = True
+    path: Path,
+    providers: Sequence[str] | None = None,
+    threads: int | None = None,
+    spin: bool = True,
+    keep_memory: bool = True,
 ) -> Session:
     """Open an ONNX file.
 
@@ -68,6 +85,7 @@ def open_session(
         threads: threads inside an operator; :func:`available_cpus` if None.
         spin: whether threads that wait for work *during a run* do so by spinning: a little faster, but everything else in the
             process gets less of the CPU. Between runs they sleep in any case.
+        keep_memory: whether memory that a run took is kept for the next one.
 
     Raises:
         ModelFileError: no such file, no ONNX file, or one that no export writes (see :mod:`dptscope.structure`).
@@ -83,7 +101,7 @@ def open_session(
     if not path.is_file():
         raise ModelFileError(f"{path}: no such file")
     check_structure(path)
-    ort.disable_telemetry_events()  # official builds from 1.29 on report names and hashes of models to their maker
+    ort.disable_telemetry_events()
     options = ort.SessionOptions()
     options.log_severity_level = _FATAL_ONLY
     options.intra_op_num_threads = threads if threads is not None else available_cpus()
@@ -97,7 +115,7 @@ def open_session(
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
     try:
         with subnormals_flushed():  # onnxruntime sets the flag in this thread, too, and leaves it so: put back here
-            return Session(path, options, wanted)
+            return Session(path, options, wanted, keep_memory)
     except (*_ORT_ERRORS, MemoryError, UnicodeDecodeError) as error:  # names and messages come out of the file
         if is_for_memory(error):
             raise DptscopeError(f"{path}: not enough memory to load it") from error
@@ -111,9 +129,14 @@ class Session(ort.InferenceSession):  # type: ignore[misc]  # onnxruntime has no
     and makes zeros of them. So the class tokens of all blocks, where there are any, are looked at in every run: they are few.
     """
 
-    def __init__(self, path: Path, options: ort.SessionOptions, providers: Sequence[str]) -> None:
+    def __init__(
+        self, path: Path, options: ort.SessionOptions, providers: Sequence[str], keep_memory: bool = True
+    ) -> None:
         super().__init__(str(path), options, providers=list(providers))
         self._path = path
+        self._run_options = ort.RunOptions()
+        if not keep_memory:
+            self._run_options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         self.get_modelmeta().custom_metadata_map  # noqa: B018 - raises here and not later where it is no text
         inputs = [*self.get_inputs(), *self.get_overridable_initializers()]
         self._axes: dict[str, list[int | str | None]] = {
@@ -121,15 +144,12 @@ class Session(ort.InferenceSession):  # type: ignore[misc]  # onnxruntime has no
         }
         self._witness = [BLOCK_CLS_TOKENS] if BLOCK_CLS_TOKENS in {node.name for node in self.get_outputs()} else []
 
-    def run(
-        self, output_names: Sequence[str], input_feed: Mapping[str, NDArray[Any]], run_options: Any = None
-    ) -> list[NDArray[np.float32]]:
+    def run(self, output_names: Sequence[str], input_feed: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
         """Run the graph.
 
         Args:
             output_names: outputs to fetch.
             input_feed: arrays by input.
-            run_options: see onnxruntime.
 
         Raises:
             DptscopeError: NaN or infinity goes in or comes out, or there is not enough memory.
@@ -143,7 +163,7 @@ class Session(ort.InferenceSession):  # type: ignore[misc]  # onnxruntime has no
         try:
             names = [*output_names, *self._witness]
             with subnormals_flushed():
-                outputs: list[NDArray[np.float32]] = super().run(names, dict(input_feed), run_options)
+                outputs: list[NDArray[np.float32]] = super().run(names, dict(input_feed), self._run_options)
         except (*_ORT_ERRORS, MemoryError, ValueError) as error:
             if is_for_memory(error):
                 shape = " × ".join(str(size) for size in next(iter(input_feed.values())).shape)

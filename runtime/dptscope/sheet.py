@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
 from dptscope.drawing import BACKGROUND, GREY, OUTLIER, colourise, normalise, put_text, text_width
 from dptscope.norms import NormStatistics
+from dptscope.opencv import cv2
 from dptscope.prepare import UInt8Array
 from dptscope.resize import Float32Array
 

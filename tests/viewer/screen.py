@@ -127,6 +127,12 @@ class Program:
         time.sleep(0.03)
         self.screen.xdotool("mouseup", button)
 
+    def double_click(self, x: float, y: float) -> None:
+        """Click twice within what the window system takes for a double click."""
+        self.move(x, y)
+        time.sleep(0.05)
+        self.screen.xdotool("click", "--repeat", 2, "--delay", 60, 1)
+
     def drag(self, points: Sequence[tuple[float, float]], pause: float = 0.03) -> None:
         """Press at the first point, go through the others, release at the last."""
         self.move(*points[0])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,20 @@ def test_norms_tiles_and_keys(screen: Screen, double: Double, start: Callable[..
     wait_for(screen, double.viewer(WIDTH, HEIGHT, block=1, show=Show.CHANNEL))
     program.key("n")
     wait_for(screen, double.viewer(WIDTH, HEIGHT, block=1, show=Show.CHANNEL, photo=1))
+    program.key("q")
+    assert program.end() == (0, "")
+
+
+def test_a_double_click_is_two_presses(screen: Screen, double: Double, start: Callable[..., Program]) -> None:
+    program = start()
+    wait_for(screen, double.viewer(WIDTH, HEIGHT))
+    button = double.rect("reverse")
+    x, y = button.x + button.width / 2, button.y + button.height / 2
+    program.double_click(x, y)
+    time.sleep(0.6)  # what comes next is no third press
+    wait_for(screen, double.viewer(WIDTH, HEIGHT))
+    program.click(x, y)
+    wait_for(screen, double.viewer(WIDTH, HEIGHT, reverse=True))
     program.key("q")
     assert program.end() == (0, "")
 

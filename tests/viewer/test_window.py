@@ -18,7 +18,12 @@ def test_the_wheel_counts_notches(way: int, steps: int) -> None:
 
 def test_events_that_nobody_needs_are_left_out() -> None:
     assert to_event(cv2.EVENT_MBUTTONDOWN, 0, 0, 0) is None
-    assert to_event(cv2.EVENT_LBUTTONDBLCLK, 1, 2, 0) == Mouse(Pointer.PRESS, 1, 2)
+
+
+@pytest.mark.parametrize(("framework", "event"), [("WIN32", Mouse(Pointer.PRESS, 1, 2)), ("QT5", None), ("GTK3", None)])
+def test_a_double_click_is_a_press_where_none_comes_with_it(framework: str, event: Mouse | None) -> None:
+    assert to_event(cv2.EVENT_LBUTTONDBLCLK, 1, 2, 0, framework) == event
+    assert to_event(cv2.EVENT_LBUTTONDOWN, 1, 2, 0, framework) == Mouse(Pointer.PRESS, 1, 2)
 
 
 def test_while_qt_magnifies_presses_are_its_own() -> None:

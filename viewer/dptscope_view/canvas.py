@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dptscope.opencv import cv2
 from dptscope_view import theme
 from dptscope_view.geometry import Rect
 from dptscope_view.text import UInt8Image, elide, put_text, text_width

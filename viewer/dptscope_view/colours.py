@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dptscope.opencv import cv2
 from dptscope_view.theme import Colour
 
 
@@ -17,23 +17,23 @@ class ColourMap:
     """One colour map.
 
     Attributes:
-        name: as on the button.
-        code: OpenCV's number, or None for plain grey.
+        name: as on the button; OpenCV's, or plain grey.
         outlier: blue, green, red; far from every colour of the map.
     """
 
     name: str
-    code: int | None
     outlier: Colour
 
 
+GREY = "grey"
+
 COLOUR_MAPS = (
-    ColourMap("inferno", cv2.COLORMAP_INFERNO, (255, 230, 40)),
-    ColourMap("viridis", cv2.COLORMAP_VIRIDIS, (200, 60, 255)),
-    ColourMap("magma", cv2.COLORMAP_MAGMA, (160, 255, 60)),
-    ColourMap("turbo", cv2.COLORMAP_TURBO, (255, 255, 255)),
-    ColourMap("cividis", cv2.COLORMAP_CIVIDIS, (200, 60, 255)),
-    ColourMap("grey", None, (70, 60, 255)),
+    ColourMap("inferno", (255, 230, 40)),
+    ColourMap("viridis", (200, 60, 255)),
+    ColourMap("magma", (160, 255, 60)),
+    ColourMap("turbo", (255, 255, 255)),
+    ColourMap("cividis", (200, 60, 255)),
+    ColourMap(GREY, (70, 60, 255)),
 )
 COLOUR_MAP_NAMES = tuple(colours.name for colours in COLOUR_MAPS)
 
@@ -46,8 +46,11 @@ def colour_map(name: str) -> ColourMap:
 @lru_cache(maxsize=32)
 def _table(name: str, reverse: bool) -> NDArray[np.uint8]:
     ramp = np.arange(256, dtype=np.uint8)[:, None]
-    code = colour_map(name).code
-    table = cv2.cvtColor(ramp, cv2.COLOR_GRAY2BGR) if code is None else cv2.applyColorMap(ramp, code)
+    table = (
+        cv2.cvtColor(ramp, cv2.COLOR_GRAY2BGR)
+        if name == GREY
+        else cv2.applyColorMap(ramp, getattr(cv2, f"COLORMAP_{name.upper()}"))
+    )
     ordered = table[::-1] if reverse else table
     return np.ascontiguousarray(ordered, dtype=np.uint8).reshape(256, 1, 3)
 

@@ -56,8 +56,8 @@ def demo(
         typer.echo(f"the same in a window: dptscope view {model_path} {photos}")
         if probe is not None:
             probe.check()
-    except DisplayError:
-        typer.echo("no screen here, so no window was opened")
+    except DisplayError as error:
+        typer.echo(f"no window was opened: {error}")
         return
     finally:
         if probe is not None:

@@ -9,10 +9,10 @@ Filter").
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dptscope.opencv import cv2
 from dptscope.resize import resize_depth
 
 Float32Array = NDArray[np.float32]

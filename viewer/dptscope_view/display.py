@@ -9,6 +9,7 @@ from contextlib import ExitStack
 
 from dptscope.child import child_process
 from dptscope.errors import DptscopeError
+from dptscope.opencv import cv2
 
 _PROBE = "import cv2, os; cv2.namedWindow('dptscope', cv2.WINDOW_NORMAL); os._exit(0)"
 _TIMEOUT_SECONDS = 30.0
@@ -16,6 +17,11 @@ _TIMEOUT_SECONDS = 30.0
 ADVICE = (
     "no screen to open a window on; `dptscope norms` and `dptscope depth` write files, "
     "and `dptscope view … --render OUT.png` draws the same view without a screen"
+)
+
+WITHOUT_WINDOWS = (
+    "this OpenCV was built without windows (opencv-python-headless: pip uninstall -y opencv-python-headless; "
+    "pip install opencv-python); `dptscope view … --render OUT.png` draws the same view into a file"
 )
 
 
@@ -40,6 +46,8 @@ class DisplayProbe:
         """
         if self._child is None:
             raise DisplayError(ADVICE)
+        if not cv2.currentUIFramework():
+            raise DisplayError(WITHOUT_WINDOWS)
         try:
             status = self._child.wait(_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dptscope.opencv import cv2
 from dptscope_view import theme
 from dptscope_view.canvas import Canvas
 from dptscope_view.colours import colourise

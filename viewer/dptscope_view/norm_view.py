@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dptscope.opencv import cv2
 from dptscope_view import theme
 from dptscope_view.canvas import Canvas
 from dptscope_view.colours import colour_map, colourise

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import cv2
 import numpy as np
 
+from dptscope.opencv import cv2
 from dptscope_view import theme
 from dptscope_view.canvas import Canvas
 from dptscope_view.engine import Frame

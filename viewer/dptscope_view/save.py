@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dptscope.ending import together
 from dptscope.errors import DptscopeError
+from dptscope.opencv import cv2
 from dptscope.staging import clear_leftovers, part_file
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dptscope.opencv import cv2
 from dptscope_view.theme import Colour
 
 UInt8Image = NDArray[np.uint8]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 
-import cv2
-
+from dptscope.opencv import cv2
 from dptscope_view.events import Mouse, Pointer
 from dptscope_view.theme import SMALLEST_WINDOW
 from dptscope_view.viewer import Viewer
@@ -19,16 +17,21 @@ _KEYS_A_TICK = 16
 _KINDS = {
     cv2.EVENT_MOUSEMOVE: Pointer.MOVE,
     cv2.EVENT_LBUTTONDOWN: Pointer.PRESS,
-    cv2.EVENT_LBUTTONDBLCLK: Pointer.PRESS,  # the second press of a double click comes as this alone
     cv2.EVENT_LBUTTONUP: Pointer.RELEASE,
     cv2.EVENT_RBUTTONDOWN: Pointer.MENU,
     cv2.EVENT_MOUSEWHEEL: Pointer.WHEEL,
 }
 
 
-def to_event(kind: int, x: int, y: int, flags: int) -> Mouse | None:
-    """An event of OpenCV's mouse callback, or None for one that nobody needs."""
+def to_event(kind: int, x: int, y: int, flags: int, framework: str = "") -> Mouse | None:
+    """An event of OpenCV's mouse callback, or None for one that nobody needs.
+
+    The second press of a double click comes as a double click alone from Windows' own windows. Qt and GTK send a press, too;
+    Cocoa sends only that.
+    """
     pointer = _KINDS.get(kind)
+    if kind == cv2.EVENT_LBUTTONDBLCLK and framework == "WIN32":
+        pointer = Pointer.PRESS
     if pointer is None:
         return None
     return Mouse(pointer, x, y, _notches(flags >> 16) if pointer is Pointer.WHEEL else 0)
@@ -66,11 +69,6 @@ class Magnifier:
         return self.factor == 1.0 or event.kind in (Pointer.MOVE, Pointer.RELEASE)
 
 
-def _is_qt() -> bool:
-    framework = getattr(cv2, "currentUIFramework", None)  # OpenCV 4.7 and newer
-    return sys.platform.startswith("linux") if framework is None else framework().startswith("QT")
-
-
 def merge_moves(events: deque[Mouse]) -> list[Mouse]:
     """Take all events; of moves in a row only the last counts."""
     kept: list[Mouse] = []
@@ -85,9 +83,10 @@ def merge_moves(events: deque[Mouse]) -> list[Mouse]:
 def show(viewer: Viewer, worker: Worker, width: int, height: int) -> None:
     """Open the window and stay until the user closes it."""
     events: deque[Mouse] = deque()
+    framework = cv2.currentUIFramework()
 
     def on_mouse(kind: int, x: int, y: int, flags: int, _: object) -> None:
-        event = to_event(kind, x, y, flags)
+        event = to_event(kind, x, y, flags, framework)
         if event is not None:
             events.append(event)
 
@@ -102,7 +101,7 @@ def show(viewer: Viewer, worker: Worker, width: int, height: int) -> None:
 
 
 def _loop(viewer: Viewer, worker: Worker, events: deque[Mouse], drawn: tuple[int, int]) -> None:
-    magnifier = Magnifier(_is_qt())
+    magnifier = Magnifier(cv2.currentUIFramework().startswith("QT"))
     while not viewer.closing:
         key = cv2.waitKeyEx(_TICK_MS)
         if not _is_open():

@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dptscope.opencv import cv2
 from dptscope_view import theme
 from dptscope_view.canvas import Canvas
 from dptscope_view.colours import colour_at, colour_map, colourise
