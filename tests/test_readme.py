@@ -34,6 +34,9 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 # Beginning of a command, and who runs it.
 ELSEWHERE = {
+    "apt-get": ROOT / ".ci/bare_root",
+    "python3 -m venv": ROOT / ".ci/bare_root",
+    ". .venv": ROOT / ".ci/bare_root",
     "pip install": ROOT / ".ci/run",
     "python -m pytest": ROOT / ".ci/run",
     "dptscope demo": ROOT / "tests/viewer/test_demo.py",
