@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dptscope.cli import complain, explain
 from dptscope.contract import MODEL_SUFFIX
 from dptscope.errors import DptscopeError
+
+if TYPE_CHECKING:
+    from dptscope_export.sources import Source
 
 EXTRA = "dptscope[export]"
 
@@ -25,13 +30,17 @@ def export(
         str,
         typer.Argument(
             metavar="CHECKPOINT|FOLDER|NAME",
-            help="A .pth, .pt or .safetensors file, a Hugging Face folder, OWNER/REPOSITORY on the Hugging Face hub, "
-            "or a name that 'dptscope models' lists. A path that exists always wins.",
+            help="A .pth, .pt or .safetensors file, a Hugging Face folder, a folder of such files and folders, "
+            "OWNER/REPOSITORY on the Hugging Face hub, or a name that 'dptscope models' lists. A path that exists always "
+            "wins.",
             show_default=False,
         ),
     ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="OUT.onnx", help="By default the checkpoint's name, here.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="OUT.onnx|DIR", help="By default the checkpoint's name, in this folder or in DIR."
+        ),
     ] = None,
     variant: Annotated[
         str | None, typer.Option(metavar="NAME", help="The published variant, where the checkpoint does not tell.")
@@ -60,15 +69,59 @@ def export(
     from dptscope_export.families import Wishes
     from dptscope_export.pipeline import export as export_checkpoint
     from dptscope_export.progress import show_progress, show_result
-    from dptscope_export.sources import find_source
+    from dptscope_export.sources import find_sources
 
     wishes = Wishes(variant=variant, max_depth=max_depth, fixed=fixed, dynamic=dynamic)
-    source = find_source(checkpoint, revision)
-    if output is None and source.stem is not None:
-        output = Path(source.stem + MODEL_SUFFIX)
-    with show_progress() as report:
-        exported = export_checkpoint(source.path, output, wishes, opset, report, source.name, readable)
-    show_result(exported, source.notes)
+
+    def export_one(source: Source) -> None:
+        with show_progress() as report:
+            target = _target(source, output)
+            exported = export_checkpoint(source.path, target, wishes, opset, report, source.name, readable)
+        show_result(exported, source.notes)
+
+    sources = find_sources(checkpoint, revision)
+    if len(sources) == 1:
+        export_one(sources[0])
+    else:
+        _export_each(sources, output, export_one)
+
+
+def _target(source: Source, output: Path | None) -> Path:
+    """Where a checkpoint's model goes."""
+    if output is not None and not output.is_dir():
+        return output
+    path = source.path.resolve()
+    stem = source.stem or (path.name if path.is_dir() else path.stem)
+    return (output or Path()) / (stem + MODEL_SUFFIX)
+
+
+def _export_each(sources: Sequence[Source], output: Path | None, export_one: Callable[[Source], None]) -> None:
+    """Export all that can be; those that cannot are listed at the end, and the status is that of an error."""
+    if output is not None and output.suffix == MODEL_SUFFIX:
+        raise DptscopeError(f"expected --output to name a folder for {len(sources)} checkpoints, got {output}")
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+    failures: list[str] = []
+    written: dict[Path, Source] = {}
+    for number, source in enumerate(sources, 1):
+        typer.echo(f"[{number}/{len(sources)}] {source.path}")
+        target = _target(source, output)
+        if target in written:
+            failures.append(f"{source.path}: {target} is already the model of {written[target].path}")
+            continue
+        try:
+            export_one(source)
+        except Exception as error:
+            reason = explain(error)
+            if reason is None:
+                raise
+            failures.append(reason if str(source.path) in reason else f"{source.path}: {reason}")
+        else:
+            written[target] = source
+    for failure in failures:
+        complain(failure)
+    if failures:
+        raise DptscopeError(f"{len(failures)} of {len(sources)} checkpoints were not exported")
 
 
 def models(

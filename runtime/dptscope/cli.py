@@ -67,28 +67,35 @@ def run(arguments: Sequence[str]) -> int:
     try:
         check_address_space()
         status = build_app()(args=list(arguments) or ["--help"], prog_name="dptscope", standalone_mode=False)
-    except (DptscopeError, typer.TyperException) as error:
-        text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
-        return _complain(text)
-    except OSError as error:  # a disk, a folder or a pipe at fault, not the program
-        return _complain(": ".join(str(part) for part in (error.filename, error.strerror or error) if part))
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except Exception as error:
-        if is_for_memory(error):
-            return _complain("not enough memory")
-        raise
+        reason = explain(error)
+        if reason is None:
+            raise
+        complain(reason)
+        return ERROR_STATUS
     return status if isinstance(status, int) else 0
 
 
-def _complain(text: str) -> int:
+def explain(error: Exception) -> str | None:
+    """What to tell the user of an error that the user, a disk or the memory is the cause of; None: the program is."""
+    if isinstance(error, typer.TyperException):
+        return error.format_message()
+    if isinstance(error, DptscopeError):
+        return str(error)
+    if isinstance(error, OSError):
+        return ": ".join(str(part) for part in (error.filename, error.strerror or error) if part)
+    return "not enough memory" if is_for_memory(error) else None
+
+
+def complain(text: str) -> None:
     """Say what is wrong in one line of no more than is read: names and values in it may come out of a file."""
     line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
     if len(line) > LONGEST_COMPLAINT:
         line = f"{line[:LONGEST_COMPLAINT]} …"
     if not is_ending():  # else this comes of it
         print(f"dptscope: {line}", file=sys.stderr)  # noqa: T201
-    return ERROR_STATUS
 
 
 def _show_version(wanted: bool) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from exporter import oracle
 from exporter.seeded import seeded_tensors, write_tiny
 
 import dptscope
@@ -107,3 +111,72 @@ def test_weights_beside_the_graph(folder: Path, monkeypatch: pytest.MonkeyPatch,
         dptscope.load(apart.model).predict(photo_bgr, size=70).raw,
         dptscope.load(whole.model).predict(photo_bgr, size=70).raw,
     )
+
+
+@pytest.fixture
+def collection(folder: Path) -> Path:
+    """A folder of checkpoints: two that are right, one that is none, one whose model would take another's place."""
+    models = folder / "models"
+    models.mkdir()
+    for name in ("bad.pth", "tiny.safetensors"):
+        (folder / name).rename(models / name)
+    torch.save(seeded_tensors(), models / "tiny.pth")
+    oracle.save_hugging_face(oracle.depth_anything(blocks=4, out_indices=(1, 2, 3, 4), seed=1), models / "face")
+    (models / "README.md").write_text("about these")
+    (models / "nothing").mkdir()
+    return models
+
+
+def test_a_folder_of_checkpoints(collection: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["export", str(collection), "-o", "made", "--variant", "depth-anything-v2"]) == 2
+    made = {path.name for path in Path("made").iterdir()}
+    assert made == {
+        f"{stem}{suffix}" for stem in ("face", "tiny") for suffix in (".onnx", ".fusion.onnx", ".preview.onnx")
+    }
+    assert dptscope.load("made/tiny.onnx").card.source_file == "tiny.pth"
+    captured = capsys.readouterr()
+    for number, name in enumerate(("bad.pth", "face", "tiny.pth", "tiny.safetensors"), 1):
+        assert f"[{number}/4] {collection / name}" in captured.out
+    bad, twice, end = captured.err.splitlines()
+    assert f"{collection / 'bad.pth'}: no PyTorch checkpoint" in bad
+    assert (
+        f"{collection / 'tiny.safetensors'}: made/tiny.onnx is already the model of {collection / 'tiny.pth'}" in twice
+    )
+    assert end == "dptscope: 2 of 4 checkpoints were not exported"
+
+
+def test_a_folder_of_checkpoints_needs_a_folder(collection: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["export", str(collection), "-o", "all.onnx"]) == 2
+    assert "expected --output to name a folder for 4 checkpoints, got all.onnx" in capsys.readouterr().err
+    assert cli.run(["export", str(collection / "nothing")]) == 2
+    assert "or with checkpoints in it" in capsys.readouterr().err
+
+
+def test_output_into_a_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "out").mkdir()
+    assert cli.run(["export", "tiny.safetensors", "-o", "out"]) == 0
+    assert (folder / "out" / "tiny.onnx").is_file()
+
+
+def test_without_opencv_and_telemetry(folder: Path) -> None:
+    """On a server without libGL, where onnxsim would bring onnxruntime before it is told to report nothing."""
+    (folder / "broken" / "cv2").mkdir(parents=True)
+    (folder / "broken" / "cv2" / "__init__.py").write_text("raise ImportError('libxcb.so.1')")
+    watched = """
+import os, runpy, sys
+
+def watch(event, arguments):
+    if event == "import" and arguments[0] == "onnxruntime":
+        print("ORT_DISABLE_TELEMETRY:", os.environ.get("ORT_DISABLE_TELEMETRY"))
+
+sys.addaudithook(watch)
+runpy.run_module("dptscope", run_name="__main__")
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    done = subprocess.run(
+        [sys.executable, "-c", watched, "export", "tiny.safetensors"],
+        env=environment | {"PYTHONPATH": "broken"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "ORT_DISABLE_TELEMETRY: 1" in done.stdout and "ORT_DISABLE_TELEMETRY: None" not in done.stdout
+    assert (folder / "tiny.onnx").is_file()

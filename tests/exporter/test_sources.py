@@ -319,3 +319,16 @@ def test_the_table_agrees_with_the_published_tensors(name: str) -> None:
     shape = next(i for i, cell in enumerate(rows[1]) if "x" in cell and cell.replace("x", "").isdigit())
     total = sum(math.prod(int(n) for n in row[shape].split("x")) if row[shape] else 1 for row in rows[1:])
     assert total >= published.BY_NAME[name].parameters
+
+
+@pytest.mark.parametrize(("name", "variable"), [(RELEASE, "DPTSCOPE_CACHE"), (REPOSITORY, "HF_HOME")])
+def test_a_user_without_a_home(host: Host, environment: dict[str, str], name: str, variable: str) -> None:
+    """A container with a user id that nobody knows: it says which variable names a folder."""
+    host.repositories["model", REPOSITORY] = {"tiny.safetensors": CONTENT}
+    homeless = {key: value for key, value in environment.items() if key not in ("HOME", "XDG_CACHE_HOME", variable)}
+    unknown = "import pwd\ndef getpwuid(uid):\n    raise KeyError(uid)\npwd.getpwuid = getpwuid\n"
+    run = subprocess.run(
+        [sys.executable, "-c", unknown + FETCH, name], env=homeless, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 1 and "Traceback" not in run.stderr
+    assert "no folder to download to" in run.stderr and f"name one in {variable}" in run.stderr

@@ -14,7 +14,7 @@ import pytest
 
 from dptscope import DptscopeError
 from dptscope.cli import run
-from dptscope_view.presets import read_preset
+from dptscope_view.presets import default_folder, read_preset
 from dptscope_view.start import window_size
 
 
@@ -153,3 +153,18 @@ def test_nothing_of_torch_or_onnx_is_imported(tiny_model: Path, photo_path: Path
 def test_window_sizes() -> None:
     assert window_size("1920x1080") == (1920, 1080)
     assert window_size("3840×2160") == (3840, 2160)
+
+
+def test_a_user_without_a_home(
+    tiny_model: Path, photo_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container with a user id that nobody knows: presets lie where pictures are saved."""
+
+    def nobody(uid: int) -> None:
+        raise KeyError(uid)
+
+    for variable in ("HOME", "XDG_CONFIG_HOME", "APPDATA"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    assert default_folder() is None
+    assert run(["view", str(tiny_model), str(photo_path), "--render", str(tmp_path / "view.png")]) == 0

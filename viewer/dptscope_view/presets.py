@@ -21,10 +21,14 @@ VERSION = 1
 LARGEST_FILE = 1 << 16  # bytes; one of ours has less than a hundred
 
 
-def default_folder() -> Path:
-    """Where presets lie unless the user says otherwise."""
-    home = os.environ.get("XDG_CONFIG_HOME") or os.environ.get("APPDATA")
-    return (Path(home) if home else Path.home() / ".config") / "dptscope" / "presets"
+def default_folder() -> Path | None:
+    """Where presets lie unless the user says otherwise; None for a user without a home, as in many containers."""
+    configuration = os.environ.get("XDG_CONFIG_HOME") or os.environ.get("APPDATA")
+    try:
+        folder = Path(configuration) if configuration else Path.home() / ".config"
+    except RuntimeError:
+        return None
+    return folder / "dptscope" / "presets"
 
 
 def write_preset(folder: Path, scales: FusionScales) -> Path:

@@ -72,7 +72,7 @@ def run(options: Options) -> None:
     facts = Facts.of(options.model.name.removesuffix(".onnx"), model.card, tuple(photo.name for photo in photos))
     facts, state = starting_state(options, facts, scales)
     engine = Engine(model, photos)
-    presets = options.presets if options.presets is not None else default_folder()
+    presets = options.presets or default_folder() or options.output
     if options.render is not None:
         _render(options.render, Viewer(facts, state, photos, None, options.output, presets), engine, width, height)
         return

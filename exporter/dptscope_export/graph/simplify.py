@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import onnx_ir as ir
-import onnxsim
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from dptscope_export.errors import ExportError
@@ -22,6 +21,8 @@ def simplify(model: ir.Model) -> ir.Model:
     Raises:
         ExportError: inputs or outputs changed.
     """
+    import onnxsim  # imports onnxruntime, which dptscope.session has to do first
+
     interface = _interface(model)
     shapes = {value.name: value.shape for value in _values(model.graph)}
     weights = _set_aside(model.graph)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dptscope.errors import DptscopeError
+from dptscope_export.file_names import CONFIG_NAME, SAFETENSORS_SUFFIX, TORCH_SUFFIXES, WEIGHT_NAMES
 from dptscope_export.sources.published import BY_HUB, BY_NAME, HubFile, Published
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -28,6 +29,31 @@ class Source:
     name: str | None = None
     stem: str | None = None
     notes: tuple[str, ...] = ()
+
+
+def find_sources(text: str, revision: str | None = None) -> list[Source]:
+    """What ``dptscope export TEXT`` means: one checkpoint, as :func:`find_source` has it, or those of a folder that is none
+    itself: weights files in it, and folders in it with a config.
+
+    Raises:
+        DptscopeError: there is none.
+    """
+    folder = Path(text)
+    if not folder.is_dir() or (folder / CONFIG_NAME).is_file():
+        return [find_source(text, revision)]
+    if revision is not None:
+        raise DptscopeError(f"--revision is for repositories of the Hugging Face hub, got {text}")
+    found = [
+        path
+        for path in sorted(folder.iterdir())
+        if (path.is_file() and path.suffix in (*TORCH_SUFFIXES, SAFETENSORS_SUFFIX)) or (path / CONFIG_NAME).is_file()
+    ]
+    if not found:
+        raise DptscopeError(
+            f"{text}: expected a folder with {CONFIG_NAME} and {WEIGHT_NAMES[0]}, or with checkpoints in it "
+            f"({', '.join((*TORCH_SUFFIXES, SAFETENSORS_SUFFIX))}), got one with neither"
+        )
+    return [Source(path) for path in found]
 
 
 def find_source(text: str, revision: str | None = None) -> Source:

@@ -34,12 +34,20 @@ _Result = TypeVar("_Result")
 
 @contextmanager
 def _quiet_client() -> Iterator[None]:
-    """Hold back the client's warnings of every retry; what it gives up on is an error of ours, in one line."""
+    """Hold back the client's warnings of every retry; what it gives up on is an error of ours, in one line.
+
+    Raises:
+        CheckpointError: there is no folder for its cache.
+    """
     logger = logging.getLogger("huggingface_hub")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
         yield
+    except RuntimeError as error:
+        if "home directory" not in str(error):
+            raise
+        raise CheckpointError(f"no folder to download to ({error}): name one in HF_HOME") from error
     finally:
         logger.setLevel(level)
 

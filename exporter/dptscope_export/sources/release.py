@@ -33,7 +33,10 @@ def fetch_release(published: Published, place: ReleaseFile) -> Path:
     Raises:
         CheckpointError: not there, not reachable, cut short, or not the known file.
     """
-    folder = Path(os.environ.get(CACHE_VARIABLE) or pooch.os_cache("dptscope"))
+    try:
+        folder = Path(os.environ.get(CACHE_VARIABLE) or pooch.os_cache("dptscope"))
+    except RuntimeError as error:  # a user without a home
+        raise CheckpointError(f"no folder to download to ({error}): name one in {CACHE_VARIABLE}") from error
     target = folder / place.file
     if not target.is_file() and os.environ.get(OFFLINE_VARIABLE, "").upper() in ("1", "ON", "YES", "TRUE"):
         raise CheckpointError(f"{published.name}: not in {folder}, and {OFFLINE_VARIABLE} forbids to fetch it")
