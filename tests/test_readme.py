@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 import torch
 from exporter import oracle
-from exporter.seeded import seeded_tensors
+from exporter.seeded import seeded_tensors, write_tiny
 
 import dptscope
 from dptscope import cli
@@ -70,6 +70,9 @@ def stand_ins(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, photo_
     shutil.copy(photo_path, folder / "PHOTO.png")
     for name in ("depth_anything_v2_vits.pth", "my_finetune.pth"):
         torch.save(seeded_tensors(), folder / name)
+    (folder / "checkpoints").mkdir()
+    for name in ("first", "second"):
+        write_tiny(folder / "checkpoints" / f"{name}.safetensors")
     model = oracle.depth_anything(blocks=4, out_indices=(1, 2, 3, 4), seed=1)
     for name in FOLDERS:
         oracle.save_hugging_face(model, folder / name)
@@ -146,7 +149,12 @@ def test_the_others_are_run_elsewhere(beginning: str) -> None:
 
 def test_links_and_pictures() -> None:
     """What the README and the pages beside it point to is there."""
-    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs/contract.md"):
+    for page in (
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        ROOT / "docs/contract.md",
+        ROOT / "docs/installation.md",
+    ):
         for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
             if "://" not in target:
                 assert (page.parent / target).exists(), (page.name, target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -42,3 +43,19 @@ def test_locks_pin_every_dependency(name: str, wanted: list[Requirement]) -> Non
 @pytest.mark.parametrize("name", ["base.txt", "all.txt", "lowest.txt"])
 def test_locks_name_no_host(name: str) -> None:
     assert "://" not in (ROOT / "requirements" / name).read_text()
+
+
+def test_the_tested_pytorch_is_the_locked_one() -> None:
+    source = (ROOT / "exporter/dptscope_export/pipeline.py").read_text()
+    (tested,) = re.findall(r'^TESTED_TORCH = "([\d.]+)"', source, re.MULTILINE)
+    assert pins("all.txt")["torch"].release[:2] == Version(tested).release
+
+
+def test_the_dockerfile_follows_the_readme() -> None:
+    """Nobody builds it here; what it installs is what .ci/bare_root installs, which is the README's first block."""
+    (wanted,) = re.findall(
+        r"^apt-get update && (apt-get install [^#\n]*[^#\s])", (ROOT / "README.md").read_text(), re.MULTILINE
+    )
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert f"&& {wanted} &&" in dockerfile
+    assert "python3 -m venv" in dockerfile and "USER 1000" in dockerfile

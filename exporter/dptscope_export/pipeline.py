@@ -39,6 +39,7 @@ from dptscope_export.write import append_metadata, publish, save, staging_folder
 DEFAULT_OPSET = 20  # the first with Gelu as one node
 OLDEST_OPSET = 18
 NEWEST_OPSET = 23
+TESTED_TORCH = "2.13"  # what the tests run with; held to requirements/all.txt by tests/test_supply.py
 
 STAGES = ("read", "recognise", "load", "trace", "trace fusion", "trace preview", "verify", "publish")
 _PARITY_KEY = f"{contract.METADATA_PREFIX}parity"
@@ -137,7 +138,22 @@ def export(
         for path in (staged_model, staged_companion, staged_preview):
             append_metadata(path, {_PARITY_KEY: card.to_metadata()[_PARITY_KEY]})
         files = publish(staged, target)
-    return Exported(target, companion_path(target), preview_path(target), tuple(files), card, plan.notes)
+    return Exported(
+        target,
+        companion_path(target),
+        preview_path(target),
+        tuple(files),
+        card,
+        (*plan.notes, *_release_notes(torch.__version__)),
+    )
+
+
+def _release_notes(release: str) -> tuple[str, ...]:
+    """What the user should know about this PyTorch. None is refused: a graph that differs does not pass the verification."""
+    major, minor = (int(part) for part in release.split(".")[:2])
+    if (major, minor) <= tuple(int(part) for part in TESTED_TORCH.split(".")):
+        return ()
+    return (f"PyTorch {release} is newer than the one that this dptscope is tested with ({TESTED_TORCH})",)
 
 
 def _preview(model: DPT, plan: Recognition, examples: FusionInputs) -> Preview:

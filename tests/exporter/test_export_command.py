@@ -180,3 +180,11 @@ runpy.run_module("dptscope", run_name="__main__")
     assert (done.returncode, done.stderr) == (0, "")
     assert "ORT_DISABLE_TELEMETRY: 1" in done.stdout and "ORT_DISABLE_TELEMETRY: None" not in done.stdout
     assert (folder / "tiny.onnx").is_file()
+
+
+@pytest.mark.parametrize(
+    ("release", "told"), [("2.9.1+cu128", False), ("2.13.0+cpu", False), ("2.14.1", True), ("3.0.0a0+git", True)]
+)
+def test_a_newer_pytorch_is_told(release: str, told: bool) -> None:
+    notes = pipeline._release_notes(release)
+    assert bool(notes) == told and all(release in note for note in notes)
