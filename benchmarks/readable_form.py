@@ -16,7 +16,7 @@ import onnx_ir as ir
 import onnxruntime as ort
 import typer
 
-from dptscope_export.graph.readable import make_readable
+from dptscope_export.graph.functions.extract import make_readable
 
 LEVELS = ("DISABLE_ALL", "ENABLE_BASIC", "ENABLE_EXTENDED", "ENABLE_ALL")
 

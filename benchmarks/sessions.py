@@ -123,7 +123,7 @@ def main(
         import onnx
 
         from dptscope.card import ModelCard
-        from dptscope.images import read_image
+        from dptscope.files.photos import read_image
         from dptscope.prepare import prepare_image
 
         metadata = {entry.key: entry.value for entry in onnx.load(model, load_external_data=False).metadata_props}

@@ -17,7 +17,7 @@ import time
 from collections.abc import Sequence
 
 BARE = """
-import sys, dptscope.images, numpy, onnxruntime
+import sys, dptscope.files.photos, numpy, onnxruntime
 from dptscope.card import ModelCard
 from dptscope.prepare import prepare_image
 options = onnxruntime.SessionOptions()
@@ -25,7 +25,7 @@ options.log_severity_level = 3
 session = onnxruntime.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
 card = ModelCard.from_metadata(session.get_modelmeta().custom_metadata_map, sys.argv[1])
 from pathlib import Path
-session.run(["depth"], {"image": prepare_image(card, dptscope.images.read_image(Path(sys.argv[2])))})
+session.run(["depth"], {"image": prepare_image(card, dptscope.files.photos.read_image(Path(sys.argv[2])))})
 """
 
 

@@ -19,7 +19,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from dptscope_export.graph import winograd
+from dptscope_export.graph.passes import winograd
 
 ROUNDS = 9
 THREADS = 2

@@ -14,7 +14,7 @@ from typing import Annotated
 import torch
 import typer
 
-from dptscope.cli import run
+from dptscope.commands.app import run
 from dptscope_export.families.depth_anything_keys import original_keys
 from dptscope_export.models.depth_anything import DepthAnything, DepthAnythingConfig
 from dptscope_export.models.dinov2 import DinoV2Config

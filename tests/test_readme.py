@@ -24,9 +24,9 @@ from exporter import oracle
 from exporter.seeded import seeded_tensors, write_tiny
 
 import dptscope
-from dptscope import cli
+from dptscope.commands import app as cli
 from dptscope_export import pipeline
-from dptscope_export.checkpoint import read_checkpoint
+from dptscope_export.checkpoints.read import read_checkpoint
 from dptscope_export.families import recognise
 
 ROOT = Path(__file__).parents[1]

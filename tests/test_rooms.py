@@ -50,7 +50,7 @@ def test_the_scan_would_see_one(tmp_path: Path) -> None:
 def test_import_is_light() -> None:
     """Importing the package and its command brings in nothing heavy, prints nothing and asks for no extra."""
     code = (
-        "import sys, dptscope, dptscope.cli; dptscope.cli.build_app();"
+        "import sys, dptscope, dptscope.commands.app; dptscope.commands.app.build_app();"
         "print(sorted({'torch', 'onnx', 'dptscope_export.pipeline', 'transformers'} & set(sys.modules)))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import typer
 
-from dptscope.demo import ASSETS, CHECKPOINT, MODEL
+from dptscope.commands.demo import ASSETS, CHECKPOINT, MODEL
 from dptscope_export.pipeline import export
 from training.files import write_atomically
 from training.photos import read_rgb, wheel_file

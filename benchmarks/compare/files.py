@@ -81,7 +81,7 @@ def lively_model(subject: Subject) -> Any:
 
 
 def export_ours(subject: Subject, files: Files) -> None:
-    from dptscope.cli import run
+    from dptscope.commands.app import run
 
     status = run(["export", str(files.hub), "-o", str(files.ours), *subject.options])
     if status:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dptscope.cli import complain, explain
+from dptscope.commands.app import complain, explain
 from dptscope.contract import MODEL_SUFFIX
 from dptscope.errors import DptscopeError
 

@@ -15,26 +15,26 @@ import dptscope
 from dptscope import ModelCard, contract
 from dptscope.contract import TensorSpec, companion_path, preview_path
 from dptscope.errors import DptscopeError
-from dptscope_export.checkpoint import Checkpoint, read_checkpoint
+from dptscope_export.checkpoints.key_map import load_strictly
+from dptscope_export.checkpoints.read import Checkpoint, read_checkpoint
 from dptscope_export.cost import cost
 from dptscope_export.families import Recognition, Wishes, recognise
-from dptscope_export.graph.finish import make_scales_optional, stamp
-from dptscope_export.graph.fold import fold
-from dptscope_export.graph.heads import attend_head_by_head
-from dptscope_export.graph.late_rows import interpolate_rows_late
+from dptscope_export.graph.functions.extract import make_readable
+from dptscope_export.graph.metadata import make_scales_optional, stamp
 from dptscope_export.graph.naming import name_axes, name_nodes, name_values
-from dptscope_export.graph.readable import make_readable
-from dptscope_export.graph.rows import lengthen_rows
-from dptscope_export.graph.simplify import say_reshapes, simplify
+from dptscope_export.graph.passes.defer_row_resize import interpolate_rows_late
+from dptscope_export.graph.passes.fold_constants import fold
+from dptscope_export.graph.passes.pad_matmul_rows import lengthen_rows
+from dptscope_export.graph.passes.scan_attention_heads import attend_head_by_head
+from dptscope_export.graph.passes.simplify import say_reshapes, simplify
+from dptscope_export.graph.passes.winograd import convolve_by_windows
 from dptscope_export.graph.trace import FusionInputs, example_fusion_inputs, trace_fusion, trace_whole
-from dptscope_export.graph.winograd import convolve_by_windows
 from dptscope_export.inside import check_inside
-from dptscope_export.key_map import load_strictly
+from dptscope_export.limits import check_room
 from dptscope_export.models.dpt import DPT
 from dptscope_export.models.preview import Preview, choose_level
-from dptscope_export.room import check_room
+from dptscope_export.publish import append_metadata, publish, save, staging_folder
 from dptscope_export.verify import verify, verify_preview
-from dptscope_export.write import append_metadata, publish, save, staging_folder
 
 DEFAULT_OPSET = 20  # the first with Gelu as one node
 OLDEST_OPSET = 18
@@ -86,7 +86,7 @@ def export(
         opset: ONNX operator set, 18 to 23.
         report: called as ``report(stage, detail)`` when a stage of :data:`STAGES` begins or has something to say.
         name: what messages and metadata call the checkpoint; its file's or folder's name if None.
-        readable: one node per block, as model-local functions; see :mod:`dptscope_export.graph.readable`.
+        readable: one node per block, as model-local functions; see :mod:`dptscope_export.graph.functions.extract`.
 
     Raises:
         DptscopeError: with one line that says what was expected and what was got; nothing has been written then.

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from dptscope.ending import cleaned_up
+from dptscope.process.signals import cleaned_up
 from dptscope_export.pipeline import STAGES, Exported, Report
 
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from dptscope.card import ModelCard, Preparation
 from dptscope.errors import ImageError, SizeError
-from dptscope.memory import check_room
 from dptscope.opencv import cv2
+from dptscope.process.limits import check_room
 from dptscope.resize import Float32Array
 
 UInt8Array = NDArray[np.uint8]

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from dptscope.contract import BLOCK_CLS_TOKENS
 from dptscope.errors import DptscopeError, ModelFileError, ProviderError
-from dptscope.memory import is_for_memory
-from dptscope.structure import check_structure
+from dptscope.files.onnx_file import check_structure
+from dptscope.process.limits import is_for_memory
 from dptscope.subnormals import subnormals_flushed
 
 # Official builds from 1.29 on report names and hashes of models to their maker, and make a database for that as soon as they
@@ -88,7 +88,7 @@ def open_session(
         keep_memory: whether memory that a run took is kept for the next one.
 
     Raises:
-        ModelFileError: no such file, no ONNX file, or one that no export writes (see :mod:`dptscope.structure`).
+        ModelFileError: no such file, no ONNX file, or one that no export writes (see :mod:`dptscope.files.onnx_file`).
         ProviderError: a provider that is not there, or a number of threads that cannot be.
     """
     wanted = tuple(providers) if providers is not None else DEFAULT_PROVIDERS

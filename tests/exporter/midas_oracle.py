@@ -18,7 +18,7 @@ from exporter.oracle import enliven
 from torch import Tensor
 from transformers import BeitConfig, DPTConfig, DPTForDepthEstimation, Swinv2Config
 
-from dptscope_export.checkpoint import Checkpoint
+from dptscope_export.checkpoints.read import Checkpoint
 
 MASKED = -100.0
 

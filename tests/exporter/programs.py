@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import struct
 
-from dptscope_export.pickles import MOST_INSTRUCTIONS
+from dptscope_export.checkpoints.pickles import MOST_INSTRUCTIONS
 
 
 def text(value: str) -> bytes:

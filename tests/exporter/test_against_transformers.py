@@ -86,7 +86,7 @@ def test_torch_models_of_both_layouts(
     """ViT-L's taps, ViT-G's gated MLP and a metric head, before any export."""
     from safetensors.torch import load_file
 
-    from dptscope_export.checkpoint import read_checkpoint
+    from dptscope_export.checkpoints.read import read_checkpoint
     from dptscope_export.families import Wishes, recognise
     from dptscope_export.pipeline import build
 

@@ -17,7 +17,8 @@ from exporter.oracle import save_hugging_face
 from safetensors.torch import load_file
 
 import dptscope
-from dptscope import cli, contract
+from dptscope import contract
+from dptscope.commands import app as cli
 from dptscope_export.pipeline import Exported, export
 
 DEPTH_LIMIT = 2e-4  # of the depth's standard deviation

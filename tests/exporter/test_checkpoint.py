@@ -11,11 +11,11 @@ import torch
 from exporter.seeded import seeded_tensors, write_tiny
 from safetensors.torch import save_file
 
-from dptscope_export.checkpoint import Checkpoint, read_checkpoint
+from dptscope_export.checkpoints.key_map import load_strictly
+from dptscope_export.checkpoints.read import Checkpoint, read_checkpoint
 from dptscope_export.errors import CheckpointError, UnknownFamilyError, VariantError
 from dptscope_export.families import Wishes, recognise
 from dptscope_export.families.depth_anything_variants import INDOOR, OUTDOOR, V1, V2
-from dptscope_export.key_map import load_strictly
 from dptscope_export.pipeline import build
 
 PUBLISHED = Path(__file__).parents[1] / "data" / "published"

@@ -15,7 +15,7 @@ from exporter import oracle
 from exporter.seeded import seeded_tensors, write_tiny
 
 import dptscope
-from dptscope import cli
+from dptscope.commands import app as cli
 from dptscope_export import pipeline
 from dptscope_export.errors import VerificationError
 
@@ -96,7 +96,7 @@ def test_a_graph_that_differs_is_not_written(folder: Path, monkeypatch: pytest.M
 def test_weights_beside_the_graph(folder: Path, monkeypatch: pytest.MonkeyPatch, photo_bgr: Any) -> None:
     """What happens above 2 GB, tried with the limit at zero."""
     whole = pipeline.export(folder / "tiny.safetensors", folder / "whole.onnx")
-    monkeypatch.setattr("dptscope_export.write.SINGLE_FILE_BYTES", 0)
+    monkeypatch.setattr("dptscope_export.publish.SINGLE_FILE_BYTES", 0)
     apart = pipeline.export(folder / "tiny.safetensors", folder / "apart.onnx")
     assert [path.name for path in apart.files] == [
         "apart.fusion.onnx",

@@ -13,9 +13,9 @@ from examples.first_look import VITS, seeded_checkpoint
 from runtime.test_commands import run_without_torch
 
 import dptscope
-from dptscope import cli
+from dptscope.commands import app as cli
 from dptscope.prepare import prepare_image
-from dptscope_export.checkpoint import read_checkpoint
+from dptscope_export.checkpoints.read import read_checkpoint
 from dptscope_export.families import Wishes, recognise
 from dptscope_export.pipeline import build
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from exporter.seeded import seeded_tensors
 
-from dptscope_export.checkpoint import Checkpoint
+from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.errors import CheckpointError
 from dptscope_export.families import Wishes, recognise
 from dptscope_export.inside import are_sound, check_inside

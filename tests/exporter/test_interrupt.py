@@ -10,7 +10,7 @@ import pytest
 from exporter.seeded import write_tiny
 from interrupting import LINE, Terminal, children, handles_signals, hidden, runs, start, wait_for
 
-from dptscope.staging import PART_SUFFIX
+from dptscope.files.atomic import PART_SUFFIX
 
 
 @pytest.mark.parametrize("moment", ["libraries are loaded", "the encoder is traced", "files are there"])

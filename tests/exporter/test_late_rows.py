@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from exporter.graphs import run
 from onnx import numpy_helper, parser
 
-from dptscope_export.graph.late_rows import NARROWEST, interpolate_rows_late, rows_matrix
+from dptscope_export.graph.passes.defer_row_resize import NARROWEST, interpolate_rows_late, rows_matrix
 
 MADE = 5
 

@@ -15,9 +15,9 @@ import torch
 from exporter.programs import HOSTILE, program
 from torch import Tensor
 
-from dptscope_export.checkpoint import read_checkpoint
+from dptscope_export.checkpoints.pickles import UnsafePickleError, check_pickle
+from dptscope_export.checkpoints.read import read_checkpoint
 from dptscope_export.errors import CheckpointError
-from dptscope_export.pickles import UnsafePickleError, check_pickle
 
 
 @pytest.mark.parametrize("kind", HOSTILE)

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch.nn import Conv2d
 
 import dptscope
-from dptscope.demo import CHECKPOINT
-from dptscope_export.checkpoint import read_checkpoint
+from dptscope.commands.demo import CHECKPOINT
+from dptscope_export.checkpoints.read import read_checkpoint
 from dptscope_export.families import Wishes, recognise
 from dptscope_export.models.preview import LARGEST_FLOPS, Preview, choose_level, coarse_kernel
 from dptscope_export.pipeline import build

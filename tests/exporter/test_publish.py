@@ -20,7 +20,7 @@ import dptscope
 from dptscope import DptscopeError
 from dptscope.contract import METADATA_PREFIX
 from dptscope.session import open_session
-from dptscope_export.write import append_metadata, publish, save, staging_folder
+from dptscope_export.publish import append_metadata, publish, save, staging_folder
 
 DATA = Path(__file__).parents[1] / "data"
 ENDINGS = (".onnx", ".fusion.onnx", ".preview.onnx")
@@ -29,7 +29,7 @@ ENDINGS = (".onnx", ".fusion.onnx", ".preview.onnx")
 PUBLISHES = """
 import shutil, sys
 from pathlib import Path
-from dptscope_export.write import publish, staging_folder
+from dptscope_export.publish import publish, staging_folder
 folder, target = Path(sys.argv[1]), Path(sys.argv[1]) / "m.onnx"
 while True:
     for model in sys.argv[2:]:
@@ -80,7 +80,7 @@ def test_kills_at_random_moments(tmp_path: Path) -> None:
 DIES_BEFORE = """
 import os, shutil, signal, sys
 from pathlib import Path
-from dptscope_export.write import publish, staging_folder
+from dptscope_export.publish import publish, staging_folder
 folder, target = Path(sys.argv[1]), Path(sys.argv[1]) / "m.onnx"
 def dying(step, left):
     def instead(*arguments, **options):
@@ -234,7 +234,7 @@ NO_RIGHTS = """
 import sys
 from pathlib import Path
 from dptscope.errors import DptscopeError
-from dptscope_export.write import staging_folder
+from dptscope_export.publish import staging_folder
 try:
     with staging_folder(Path(sys.argv[1])):
         pass

@@ -15,7 +15,7 @@ from exporter.seeded import write_tiny
 
 import dptscope
 from dptscope import contract
-from dptscope_export.graph.readable import make_readable
+from dptscope_export.graph.functions.extract import make_readable
 from dptscope_export.pipeline import Exported, export
 
 Readable = Callable[[Path], Path]

@@ -14,9 +14,10 @@ import onnx
 import pytest
 
 import dptscope
-from dptscope import contract, demo
+from dptscope import contract
+from dptscope.commands import demo
 from dptscope.contract import companion_path
-from dptscope.images import read_image
+from dptscope.files.photos import read_image
 from dptscope_export.pipeline import export
 
 

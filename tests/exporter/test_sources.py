@@ -18,7 +18,7 @@ from exporter.fake_host import COMMIT, Host, serving
 from exporter.seeded import write_tiny
 
 import dptscope
-from dptscope import cli
+from dptscope.commands import app as cli
 from dptscope.errors import DptscopeError
 from dptscope_export.sources import find_source, published
 from dptscope_export.sources.hub import choose_files

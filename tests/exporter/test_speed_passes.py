@@ -9,8 +9,8 @@ import pytest
 from exporter.graphs import run
 from onnx import parser
 
-from dptscope_export.graph.heads import attend_head_by_head
-from dptscope_export.graph.rows import BAD_ROW, EXTRA, lengthen_rows
+from dptscope_export.graph.passes.pad_matmul_rows import BAD_ROW, EXTRA, lengthen_rows
+from dptscope_export.graph.passes.scan_attention_heads import attend_head_by_head
 
 ATTENTION = """
 <ir_version: 10, opset_import: ["" : 20]>

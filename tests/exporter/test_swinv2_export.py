@@ -14,7 +14,8 @@ from exporter import midas_oracle
 from exporter.oracle import save_hugging_face
 
 import dptscope
-from dptscope import cli, contract
+from dptscope import contract
+from dptscope.commands import app as cli
 from dptscope_export.families import Wishes
 from dptscope_export.pipeline import Exported, export
 

@@ -14,10 +14,10 @@ from exporter import midas_oracle
 from exporter.oracle import save_hugging_face
 from safetensors.torch import load_file
 
-from dptscope_export.checkpoint import Checkpoint, read_checkpoint
+from dptscope_export.checkpoints.key_map import load_strictly
+from dptscope_export.checkpoints.read import Checkpoint, read_checkpoint
 from dptscope_export.errors import CheckpointError
 from dptscope_export.families import Wishes, recognise
-from dptscope_export.key_map import load_strictly
 from dptscope_export.models.dpt import DPT
 from dptscope_export.models.windows import Axis
 from dptscope_export.pipeline import build

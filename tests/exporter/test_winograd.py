@@ -12,7 +12,7 @@ from exporter.graphs import run
 from onnx import numpy_helper, parser
 
 from dptscope_export.graph.naming import name_values
-from dptscope_export.graph.winograd import convolve_by_windows, matrices
+from dptscope_export.graph.passes.winograd import convolve_by_windows, matrices
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 WIDE = 128

@@ -24,7 +24,7 @@ import numpy as np
 from exporter.seeded import write_tiny
 
 import dptscope
-from dptscope.staging import PART_SUFFIX
+from dptscope.files.atomic import PART_SUFFIX
 
 ENDINGS = (".onnx", ".fusion.onnx", ".preview.onnx")
 OPSETS = {"old": 20, "new": 21}  # two exports of one checkpoint that differ

@@ -121,7 +121,7 @@ def obey_permissions() -> None:
 
 def run(arguments: list[str], until_trace: bool) -> int:
     """The command; with ``until_trace`` an export that gets as far as tracing counts as done."""
-    from dptscope.cli import run as run_command
+    from dptscope.commands.app import run as run_command
 
     if not until_trace:
         return run_command(arguments)

@@ -14,8 +14,9 @@ import onnx_ir as ir
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from dptscope import cli, netron
-from dptscope_export.graph.readable import make_readable
+from dptscope.commands import app as cli
+from dptscope.commands import open as netron
+from dptscope_export.graph.functions.extract import make_readable
 
 CHROMIUM = "/usr/bin/chromium"
 # No sandbox, for tests may run as root; no look-ups of its own on the network.

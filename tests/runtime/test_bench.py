@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import dptscope
-from dptscope import cli
-from dptscope.bench import measure
+from dptscope.commands import app as cli
+from dptscope.commands.bench import measure
 
 
 def test_everything_is_measured(tiny_model: Path) -> None:

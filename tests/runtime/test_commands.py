@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import dptscope
-from dptscope import cli
-from dptscope.commands import depth_16_bit
+from dptscope.commands import app as cli
+from dptscope.commands.outputs import depth_16_bit
 
 # Importing any of these raises: a machine where only the base package is installed.
 WITHOUT_TORCH = """
@@ -25,7 +25,7 @@ class Refuse:
         if name.split(".")[0] in ("torch", "onnx", "onnx_ir", "onnxscript", "onnxsim"):
             raise ImportError(name + " is not for this process")
 sys.meta_path.insert(0, Refuse())
-from dptscope.cli import run
+from dptscope.commands.app import run
 sys.exit(run(sys.argv[1:]))
 """
 

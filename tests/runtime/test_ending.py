@@ -15,9 +15,9 @@ from interrupting import LINE, handles_signals, hidden, runs, start, wait_for
 BUSY = """
 import hashlib, sys, time
 from pathlib import Path
-from dptscope.child import child_process
-from dptscope.ending import signals_handled, together
-from dptscope.staging import part_file, part_folder
+from dptscope.process.children import child_process
+from dptscope.process.signals import signals_handled, together
+from dptscope.files.atomic import part_file, part_folder
 folder = Path(sys.argv[1])
 def ready():
     (folder / "ready").touch()

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import dptscope
-from dptscope import cli
 from dptscope.card import ModelCard
-from dptscope.info import describe
+from dptscope.commands import app as cli
+from dptscope.commands.info import describe
 
 
 def test_json(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,7 +59,7 @@ def test_weight_and_arithmetic(tiny_model: Path) -> None:
 
 def test_stages(tiny_model: Path) -> None:
     """Blocks of one kind are told together."""
-    from dptscope.info import _blocks
+    from dptscope.commands.info import _blocks
 
     described = describe(dptscope.load(tiny_model))
     described["blocks"] = [{"stage": stage, "channels": 96 * stage, "stride": 4 * stage} for stage in (1, 1, 2, 2, 2)]

@@ -12,7 +12,7 @@ import pytest
 
 import dptscope
 from dptscope import SizeError
-from dptscope.memory import available_bytes, check_room, is_for_memory, least_bytes
+from dptscope.process.limits import available_bytes, check_room, is_for_memory, least_bytes
 
 MIB = 1 << 20
 
@@ -53,7 +53,7 @@ def test_a_system_that_says_nothing(tmp_path: Path) -> None:
 
 def test_what_cannot_fit_is_refused(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = dptscope.load(tiny_model)
-    monkeypatch.setattr("dptscope.memory.available_bytes", lambda: 64 * MIB)
+    monkeypatch.setattr("dptscope.process.limits.available_bytes", lambda: 64 * MIB)
     check_room(model.card, (280, 280))
     with pytest.raises(SizeError, match=r"28 × 560000 pixels need at least 2\d\.\d GiB of memory, got 0\.1 GiB free"):
         model.predict(np.zeros((1, 20000, 3), np.uint8), size=28)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dptscope import ImageError
-from dptscope.images import read_image
+from dptscope.files.photos import read_image
 
 Turn = Callable[[NDArray[Any]], NDArray[Any]]
 

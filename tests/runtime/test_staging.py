@@ -15,14 +15,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dptscope import DptscopeError, ending
-from dptscope.images import write_atomically, write_npy
-from dptscope.staging import PART_SUFFIX, clear_leftovers, locked_folder, part_folder
+from dptscope import DptscopeError
+from dptscope.files.atomic import PART_SUFFIX, clear_leftovers, locked_folder, part_folder
+from dptscope.files.photos import write_atomically, write_npy
+from dptscope.process import signals as ending
 
 DIES = """
 import os, signal, sys
 from pathlib import Path
-from dptscope.staging import part_file, part_folder
+from dptscope.files.atomic import part_file, part_folder
 file = part_file(Path(sys.argv[1]) / "picture.png")
 file.__enter__()
 folder = part_folder(Path(sys.argv[1]) / "m.onnx")

@@ -11,7 +11,7 @@ import pytest
 
 import dptscope
 from dptscope import ModelFileError
-from dptscope.structure import check_structure
+from dptscope.files.onnx_file import check_structure
 
 
 def varint(number: int) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from training import evaluate
 
-from dptscope.demo import CHECKPOINT
+from dptscope.commands.demo import CHECKPOINT
 
 ROOT = Path(__file__).parents[2]
 KEPT = json.loads((ROOT / "training/figures.json").read_text())

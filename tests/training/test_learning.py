@@ -120,9 +120,9 @@ def test_published_layout_round_trip(tmp_path):
 def test_published_names_are_those_the_exporter_reads(tmp_path):
     """The exporter, which knows the published layout from elsewhere, takes the file as it is and computes the same."""
     from dptscope_export import families
-    from dptscope_export.checkpoint import read_checkpoint
+    from dptscope_export.checkpoints.key_map import load_strictly
+    from dptscope_export.checkpoints.read import read_checkpoint
     from dptscope_export.families.base import Wishes
-    from dptscope_export.key_map import load_strictly
 
     model = build(3).half().float().eval()  # what half precision leaves of it
     path = tmp_path / "tiny.safetensors"

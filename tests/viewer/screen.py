@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dptscope_view.theme import ACCENT
+from dptscope_view.ui.theme import ACCENT
 
 TOOLS = ("Xvfb", "xdotool")
 

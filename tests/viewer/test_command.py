@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from dptscope import DptscopeError
-from dptscope.cli import run
+from dptscope.commands.app import run
+from dptscope_view.app import window_size
 from dptscope_view.presets import default_folder, read_preset
-from dptscope_view.start import window_size
 
 
 def test_render_draws_each_view_without_a_screen(tiny_model: Path, photo_path: Path, tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_nothing_of_torch_or_onnx_is_imported(tiny_model: Path, photo_path: Path
     code = (
         "import sys\n"
         "for name in ('torch', 'onnx', 'onnxsim', 'dptscope_export.export'): sys.modules[name] = None\n"
-        "from dptscope.cli import run\n"
+        "from dptscope.commands.app import run\n"
         "sys.exit(run(sys.argv[1:]))\n"
     )
     arguments = ["view", str(tiny_model), str(photo_path), "--render", str(tmp_path / "out.png")]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import dptscope
-from dptscope import demo as pictures
+from dptscope.commands import demo as pictures
 from dptscope_view.demo import extra_packages
 
 
@@ -91,7 +91,7 @@ def test_extra_is_read_from_the_package() -> None:
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from dptscope.cli import run
+    from dptscope.commands.app import run
 
     (tmp_path / "file").write_text("")
     assert run(["demo", "--shipped", "--no-view", "-o", str(tmp_path / "file" / "out")]) == 2

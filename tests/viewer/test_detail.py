@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 import dptscope
-from dptscope.demo import ASSETS, MODEL
-from dptscope.images import read_image
+from dptscope.commands.demo import ASSETS, MODEL
+from dptscope.files.photos import read_image
 from dptscope.resize import resize_depth
 from dptscope_view.detail import Detail
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dptscope_view.canvas import Canvas
-from dptscope_view.events import Mouse, Pointer
-from dptscope_view.geometry import Rect, tile_columns
 from dptscope_view.scaling import Scale
-from dptscope_view.text import elide, text_width
-from dptscope_view.theme import Measures
-from dptscope_view.widgets import Button, Choice, FileList, Histogram, Slider, Strip, Tile, TileGrid
-from dptscope_view.widgets.chart import number
+from dptscope_view.ui.canvas import Canvas
+from dptscope_view.ui.choice import Button, Choice
+from dptscope_view.ui.events import Mouse, Pointer
+from dptscope_view.ui.geometry import Rect, tile_columns
+from dptscope_view.ui.slider import Slider
+from dptscope_view.ui.text import elide, text_width
+from dptscope_view.ui.theme import Measures
+from dptscope_view.ui.tiles import FileList, Tile, TileGrid
+from dptscope_view.views.charts import Histogram, Strip, number
 
 M = Measures.of_window(1280, 800)
 ROW = Rect(20, 40, 900, 28)
@@ -140,7 +142,7 @@ def test_long_names_keep_both_ends() -> None:
 
 
 def test_text_works_with_the_stroke_font_of_older_opencv(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dptscope_view import text
+    from dptscope_view.ui import text
 
     monkeypatch.setattr(text, "_HAS_OUTLINE_FONT", False)
     text.text_width.cache_clear()

@@ -7,7 +7,7 @@ from collections import deque
 import cv2
 import pytest
 
-from dptscope_view.events import Mouse, Pointer
+from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.window import Magnifier, merge_moves, to_event
 
 

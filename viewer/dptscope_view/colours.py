@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dptscope.opencv import cv2
-from dptscope_view.theme import Colour
+from dptscope_view.ui.theme import Colour
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from dptscope.child import child_process
 from dptscope.errors import DptscopeError
+from dptscope.process.children import child_process
 from dptscope_view.display import DisplayError, DisplayProbe
 
 DISTRIBUTION = "dptscope"
@@ -33,7 +33,7 @@ def demo(
     view: Annotated[bool, typer.Option("--view/--no-view", help="Open the viewer at the end, on a screen.")] = True,
 ) -> None:
     """Look into the small model that ships with dptscope: depth, norms and fusion scalings of two pictures."""
-    from dptscope import demo as pictures
+    from dptscope.commands import demo as pictures
     from dptscope.model import load
 
     probe = DisplayProbe() if view else None
@@ -63,7 +63,7 @@ def demo(
         if probe is not None:
             probe.close()
     if view:
-        from dptscope_view.start import Options, run
+        from dptscope_view.app import Options, run
 
         run(Options(model=model_path, photos=photos, output=output))
 

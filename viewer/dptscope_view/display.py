@@ -7,9 +7,9 @@ import subprocess
 import sys
 from contextlib import ExitStack
 
-from dptscope.child import child_process
 from dptscope.errors import DptscopeError
 from dptscope.opencv import cv2
+from dptscope.process.children import child_process
 
 _PROBE = "import cv2, os; cv2.namedWindow('dptscope', cv2.WINDOW_NORMAL); os._exit(0)"
 _TIMEOUT_SECONDS = 30.0

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dptscope.card import ModelCard
-from dptscope.images import read_image
+from dptscope.files.photos import read_image
 from dptscope.norms import NormStatistics
 from dptscope.prepare import input_size
 from dptscope.scales import UNSCALED, FusionScales

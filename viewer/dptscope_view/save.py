@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dptscope.ending import together
 from dptscope.errors import DptscopeError
+from dptscope.files.atomic import clear_leftovers, part_file
 from dptscope.opencv import cv2
-from dptscope.staging import clear_leftovers, part_file
+from dptscope.process.signals import together
 
 
 def encode_png(image: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:

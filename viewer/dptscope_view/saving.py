@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dptscope.commands import depth_16_bit
+from dptscope.commands.outputs import depth_16_bit
 from dptscope_view.engine import Engine, Frame, Question
-from dptscope_view.norm_view import block_scale, shown_maps
 from dptscope_view.save import encode_json, encode_npy, encode_png, save_new
 from dptscope_view.scaling import unit_range
 from dptscope_view.state import Facts, Show, State, View, channel_index
+from dptscope_view.views.norms import block_scale, shown_maps
 
 
 @dataclass(frozen=True)

@@ -12,17 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dptscope.errors import DptscopeError
-from dptscope_view import chrome, fusion_view, norm_view
-from dptscope_view.canvas import Canvas
 from dptscope_view.engine import Frame, Question, Subject
-from dptscope_view.events import Mouse, Pointer
-from dptscope_view.geometry import Rect
 from dptscope_view.keys import Command, find, key_name
-from dptscope_view.place import Answer, Part, PictureCache, Scenery, Stage
 from dptscope_view.presets import list_presets, read_preset, write_preset
 from dptscope_view.saving import Saving
 from dptscope_view.state import Facts, Show, State, View, with_block
-from dptscope_view.theme import Measures
+from dptscope_view.ui.canvas import Canvas
+from dptscope_view.ui.events import Mouse, Pointer
+from dptscope_view.ui.geometry import Rect
+from dptscope_view.ui.theme import Measures
+from dptscope_view.views import fusion as fusion_view
+from dptscope_view.views import norms as norm_view
+from dptscope_view.views import window_frame as chrome
+from dptscope_view.views.parts import Answer, Part, PictureCache, Scenery, Stage
 from dptscope_view.worker import Job, Notice
 
 NOTICE_SECONDS = 5.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 
 from dptscope.opencv import cv2
-from dptscope_view.events import Mouse, Pointer
-from dptscope_view.theme import SMALLEST_WINDOW
+from dptscope_view.ui.events import Mouse, Pointer
+from dptscope_view.ui.theme import SMALLEST_WINDOW
 from dptscope_view.viewer import Viewer
 from dptscope_view.worker import Worker
 

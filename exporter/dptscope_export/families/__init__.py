@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dptscope_export.checkpoint import Checkpoint
+from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.errors import UnknownFamilyError, VariantError, first_few
 from dptscope_export.families.base import Family, Recognition, Wishes
 from dptscope_export.families.beit import BeitFamily

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from dptscope import BlockSpec, Preparation
 from dptscope.card import DepthKind
-from dptscope_export.checkpoint import Checkpoint
-from dptscope_export.key_map import KeyMap
+from dptscope_export.checkpoints.key_map import KeyMap
+from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.models.dpt import DPT
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from dptscope import BlockSpec
-from dptscope_export.checkpoint import Checkpoint
+from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.errors import CheckpointError
 from dptscope_export.families import midas
 from dptscope_export.families.base import Recognition, Wishes

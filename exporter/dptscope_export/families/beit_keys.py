@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dptscope_export.checkpoints.key_map import KeyMap, Source
 from dptscope_export.families import midas
-from dptscope_export.key_map import KeyMap, Source
 from dptscope_export.models.reassemble import STAGES
 
 RESIZED_STAGES = (1, 2, 4)  # stage 3 keeps the patch grid and has no weights for it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from dptscope import BlockSpec, Preparation
-from dptscope_export.checkpoint import Checkpoint
+from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.errors import CheckpointError
 from dptscope_export.families.base import Recognition, Sizes, Wishes
 from dptscope_export.families.depth_anything_keys import (

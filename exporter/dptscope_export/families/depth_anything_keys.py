@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dptscope_export.checkpoint import Checkpoint
-from dptscope_export.key_map import KeyMap, Source
+from dptscope_export.checkpoints.key_map import KeyMap, Source
+from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.models.reassemble import STAGES
 
 

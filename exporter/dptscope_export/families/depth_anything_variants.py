@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dptscope_export.checkpoint import Checkpoint
+from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.errors import CheckpointError, VariantError
 from dptscope_export.families.base import Wishes
 from dptscope_export.families.config_values import whole_numbers

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dptscope import Preparation
 from dptscope.card import ResizeRule
-from dptscope_export.checkpoint import Checkpoint
+from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.errors import CheckpointError, VariantError
 from dptscope_export.families.base import Wishes
 from dptscope_export.models.dpt import FUSION_BLOCKS

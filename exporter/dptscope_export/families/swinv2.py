@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 
 from dptscope import BlockSpec
-from dptscope_export.checkpoint import Checkpoint
+from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.errors import CheckpointError
 from dptscope_export.families import midas
 from dptscope_export.families.base import Recognition, Wishes

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dptscope_export.checkpoints.key_map import KeyMap, Source
 from dptscope_export.families import midas
-from dptscope_export.key_map import KeyMap, Source
 from dptscope_export.models.reassemble import STAGES
 
 

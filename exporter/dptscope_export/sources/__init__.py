@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dptscope.errors import DptscopeError
-from dptscope_export.file_names import CONFIG_NAME, SAFETENSORS_SUFFIX, TORCH_SUFFIXES, WEIGHT_NAMES
+from dptscope_export.checkpoints.file_names import CONFIG_NAME, SAFETENSORS_SUFFIX, TORCH_SUFFIXES, WEIGHT_NAMES
 from dptscope_export.sources.published import BY_HUB, BY_NAME, HubFile, Published
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")

@@ -22,8 +22,8 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.errors import HTTPError as TransportError  # type: ignore[attr-defined]  # of the library it uses
 
+from dptscope_export.checkpoints.file_names import CONFIG_NAME, SAFETENSORS_SUFFIX, TORCH_SUFFIXES, WEIGHT_NAMES
 from dptscope_export.errors import CheckpointError
-from dptscope_export.file_names import CONFIG_NAME, SAFETENSORS_SUFFIX, TORCH_SUFFIXES, WEIGHT_NAMES
 from dptscope_export.sources.published import HubFile
 
 _LFS_BLOB = re.compile(r"[0-9a-f]{64}")  # large files are kept under their SHA-256

@@ -1,0 +1,1 @@
+"""The process itself: signals, child processes, and limits of memory and CPUs."""

@@ -1,0 +1,118 @@
+"""One of several, side by side; and a button, which may stay down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dptscope_view.ui import theme
+from dptscope_view.ui.canvas import Canvas
+from dptscope_view.ui.events import Mouse, Pointer
+from dptscope_view.ui.geometry import Rect
+from dptscope_view.ui.text import text_width
+from dptscope_view.ui.theme import Measures
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several.
+
+    Attributes:
+        options: their texts.
+        chosen: index of the chosen one.
+        large: heading size, for the tabs.
+    """
+
+    options: tuple[str, ...]
+    chosen: int
+    large: bool = False
+
+    def _widths(self, measures: Measures) -> list[int]:
+        size = self._size(measures)
+        around = 2 * (measures.pad if self.large else measures.gap)
+        return [text_width(option, size, theme.BOLD) + around for option in self.options]
+
+    def _size(self, measures: Measures) -> int:
+        return measures.font if self.large or not measures.compact else measures.small
+
+    def width(self, measures: Measures) -> int:
+        """Pixels that it needs."""
+        return sum(self._widths(measures))
+
+    def cells(self, rect: Rect, measures: Measures) -> list[Rect]:
+        """Where each option is."""
+        return rect.columns(self._widths(measures))
+
+    def answer(self, event: Mouse, rect: Rect, measures: Measures) -> int | None:
+        """The index that a click or the wheel asks for, or None."""
+        if event.kind is Pointer.PRESS:
+            cells = self.cells(rect, measures)
+            return next((i for i, cell in enumerate(cells) if cell.contains(event.x, event.y)), None)
+        if event.kind is Pointer.WHEEL:
+            return max(0, min(self.chosen - event.steps, len(self.options) - 1))
+        return None
+
+    def draw(self, canvas: Canvas, rect: Rect, hover: tuple[int, int] | None) -> None:
+        """Draw it; ``hover`` is the mouse's position while it is over this."""
+        measures = canvas.measures
+        canvas.panel(rect, theme.RAISED)
+        for index, (cell, option) in enumerate(zip(self.cells(rect, measures), self.options, strict=True)):
+            chosen = index == self.chosen
+            if chosen:
+                canvas.panel(cell, theme.ACCENT)
+            elif hover is not None and cell.contains(*hover):
+                canvas.panel(cell, theme.HOVER)
+            canvas.text(
+                cell,
+                option,
+                size=self._size(measures),
+                colour=theme.ON_ACCENT if chosen else theme.TEXT,
+                weight=theme.BOLD if chosen else theme.REGULAR,
+                align="centre",
+            )
+
+
+@dataclass(frozen=True)
+class Button:
+    """Something to press.
+
+    Attributes:
+        text: what it does or shows.
+        down: it is on.
+        key: the key that does the same, shown behind the text where there is room.
+    """
+
+    text: str
+    key: str
+    down: bool = False
+
+    def width(self, measures: Measures) -> int:
+        """Pixels that it needs."""
+        size = measures.small if measures.compact else measures.font
+        return text_width(self.text, size, theme.BOLD) + self._key_width(measures) + 2 * measures.gap
+
+    def _key_width(self, measures: Measures) -> int:
+        if measures.compact:
+            return 0
+        return text_width(self.key, measures.small, theme.REGULAR) + measures.gap
+
+    def answer(self, event: Mouse) -> bool:
+        """Whether an event presses it."""
+        return event.kind is Pointer.PRESS
+
+    def draw(self, canvas: Canvas, rect: Rect, hovered: bool) -> None:
+        """Draw it."""
+        measures = canvas.measures
+        ground = theme.ACCENT if self.down else theme.HOVER if hovered else theme.RAISED
+        canvas.panel(rect, ground)
+        inner = rect.inset(measures.gap, 0)
+        canvas.text(
+            inner if self._key_width(measures) else rect,
+            self.text,
+            size=measures.small if measures.compact else None,
+            colour=theme.ON_ACCENT if self.down else theme.TEXT,
+            weight=theme.BOLD if self.down else theme.REGULAR,
+            align="left" if self._key_width(measures) else "centre",
+        )
+        if self._key_width(measures):
+            colour = theme.ON_ACCENT if self.down else theme.MUTED
+            canvas.text(inner, self.key, size=measures.small, colour=colour, align="right")

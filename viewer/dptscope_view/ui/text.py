@@ -1,0 +1,67 @@
+"""Text: OpenCV's own outline font where there is one (OpenCV 5), its stroke font before."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dptscope.opencv import cv2
+from dptscope_view.ui.theme import Colour
+
+UInt8Image = NDArray[np.uint8]
+
+_HAS_OUTLINE_FONT = hasattr(cv2, "FontFace")
+_STROKE_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_STROKE_HEIGHT = 30.0  # pixels of a capital with ascent and descent at scale 1
+_SPELLED = {"×": "x", "–": "-", "…": "...", "·": "-", "‖": "|", "±": "+-", "−": "-", "µ": "u"}
+
+
+@lru_cache(maxsize=2)
+def _face(wide: bool) -> Any:
+    return cv2.FontFace("uni" if wide else "sans")
+
+
+def _face_for(text: str) -> Any:
+    return _face(any(ord(letter) > 0x2E7F for letter in text))
+
+
+def _stroke_text(text: str) -> str:
+    return "".join(_SPELLED.get(letter, letter if letter.isascii() else "?") for letter in text)
+
+
+@lru_cache(maxsize=4096)
+def text_width(text: str, size: int, weight: int) -> int:
+    """Pixels that a line of text is wide."""
+    if not text:
+        return 0
+    if _HAS_OUTLINE_FONT:
+        x, _, width, _ = cv2.getTextSize((0, 0), text, (0, 0), _face_for(text), size, weight)
+        return int(x + width)
+    (width, _), _ = cv2.getTextSize(_stroke_text(text), _STROKE_FONT, size / _STROKE_HEIGHT, 1)
+    return int(width)
+
+
+def put_text(image: UInt8Image, text: str, x: int, baseline: int, size: int, colour: Colour, weight: int) -> None:
+    """Draw a line of text into ``[height, width, 3]``, its left end at ``x``, standing on ``baseline``."""
+    if not text:
+        return
+    if _HAS_OUTLINE_FONT:
+        cv2.putText(image, text, (x, baseline), colour, _face_for(text), size, weight)
+    else:
+        scale = size / _STROKE_HEIGHT
+        cv2.putText(image, _stroke_text(text), (x, baseline), _STROKE_FONT, scale, colour, 1, cv2.LINE_AA)
+
+
+@lru_cache(maxsize=1024)
+def elide(text: str, width: int, size: int, weight: int) -> str:
+    """The text if it fits, else with an ellipsis in its middle, so that both ends of a file name stay."""
+    if text_width(text, size, weight) <= width:
+        return text
+    for kept in range(len(text) - 1, 1, -1):
+        shorter = text[: (kept + 1) // 2].rstrip() + "…" + text[len(text) - kept // 2 :].lstrip()
+        if text_width(shorter, size, weight) <= width:
+            return shorter
+    return ""

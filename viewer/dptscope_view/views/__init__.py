@@ -1,0 +1,1 @@
+"""The two views, and the parts that they are made of."""

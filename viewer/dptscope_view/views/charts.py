@@ -1,0 +1,259 @@
+"""A histogram, the strip over depth, and a colour bar."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dptscope.opencv import cv2
+from dptscope_view.colours import colour_at, colour_map, colourise
+from dptscope_view.scaling import Scale
+from dptscope_view.ui import theme
+from dptscope_view.ui.canvas import Canvas
+from dptscope_view.ui.events import Mouse, Pointer
+from dptscope_view.ui.geometry import Rect
+from dptscope_view.ui.text import text_width
+from dptscope_view.ui.theme import Measures
+
+
+def number(value: float) -> str:
+    """Three digits that count, without an exponent where it can be helped."""
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if size >= 99999.5 or size < 0.001:
+        return f"{value:.1e}".replace("-", "−")
+    digits = max(0, 2 - math.floor(math.log10(size)))
+    return f"{value:.{min(digits, 4)}f}".replace("-", "−")
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How often which value occurs, each bar in the colour that the picture gives it.
+
+    Attributes:
+        values: float32, any shape.
+        scale: of the picture.
+        colours: name of the colour map.
+        reverse: it is turned round.
+        pointer: value under the mouse, marked.
+    """
+
+    values: NDArray[np.float32]
+    scale: Scale
+    colours: str
+    reverse: bool
+    pointer: float | None = None
+
+    def draw(self, canvas: Canvas, rect: Rect) -> None:
+        """Draw it; counts are logarithmic, so that a single outlier can be seen."""
+        measures, size = canvas.measures, canvas.measures.small
+        plot, axis = self._parts(rect, measures)
+        marked = self.scale.marks(self.values)
+        rest = self.values[~marked] if not marked.all() else self.values.ravel()
+        outliers = int(marked.sum())
+        if outliers:
+            # Apart at the right end: on one axis with the rest they would press it into a single bar.
+            note = f"{outliers} outlier{'s' if outliers > 1 else ''}"
+            beyond, plot = plot.cut_right(text_width(note, size, theme.REGULAR), measures.gap)
+            self._draw_outliers(canvas, beyond, axis, note)
+            _, axis = axis.cut_right(axis.right - plot.right)
+        low, high = float(rest.min()), float(rest.max())
+        bars = max(8, plot.width // max(3, measures.line * 3))
+        counts, edges = np.histogram(self._bent(rest), bars, self._ends(low, high))
+        centres = self._straight(((edges[1:] + edges[:-1]) / 2).astype(np.float32))
+        levels = self.scale.levels(centres)
+        heights = np.log1p(counts) / max(float(np.log1p(counts.max())), 1e-9)
+        slots = plot.columns([1.0] * bars)
+        gap = 1 if slots[0].width > 3 else 0
+        canvas.fill(Rect(plot.x, plot.bottom, plot.width, 1), theme.EDGE)
+        for slot, height, level in zip(slots, heights, levels, strict=True):
+            if height > 0:
+                tall = max(2, round(height * plot.height))
+                colour = _visible(colour_at(int(level), self.colours, self.reverse))
+                canvas.fill(Rect(slot.x, slot.bottom - tall, slot.width - gap, tall), colour)
+        canvas.text(axis, number(low), size=size, colour=theme.MUTED)
+        canvas.text(axis, number(high), size=size, colour=theme.MUTED, align="right")
+        canvas.text(axis, "log count", size=size, colour=theme.FAINT, align="centre")
+        if self.pointer is not None and high > low and low <= self.pointer <= high:
+            start, end = self._ends(low, high)
+            share = (float(self._bent(np.float32(self.pointer))) - start) / (end - start)
+            x = plot.x + share * (plot.width - 1)
+            canvas.fill(Rect(round(x), plot.y, max(1, measures.line), plot.height), theme.TEXT)
+
+    def _draw_outliers(self, canvas: Canvas, beyond: Rect, axis: Rect, note: str) -> None:
+        colour, size = colour_map(self.colours).outlier, canvas.measures.small
+        wide = max(3, canvas.measures.line * 4)
+        x = beyond.x + (beyond.width - wide) // 2
+        canvas.fill(Rect(x, beyond.y + beyond.height // 3, wide, beyond.height - beyond.height // 3), colour)
+        canvas.fill(Rect(beyond.x, beyond.bottom, beyond.width, 1), theme.EDGE)
+        canvas.text(Rect(beyond.x, axis.y, beyond.width, axis.height), note, size=size, colour=colour, align="centre")
+
+    def _bent(self, values: Any) -> Any:
+        """On the axis of the shades: as they are, or logarithmic like the picture."""
+        return values if self.scale.bend is None else np.arcsinh(values / np.float32(self.scale.bend))
+
+    def _straight(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        return values if self.scale.bend is None else np.asarray(np.sinh(values) * self.scale.bend, dtype=np.float32)
+
+    def _ends(self, low: float, high: float) -> tuple[float, float]:
+        start, end = float(self._bent(np.float32(low))), float(self._bent(np.float32(high)))
+        return start, end if end > start else start + 1
+
+    @staticmethod
+    def _parts(rect: Rect, measures: Measures) -> tuple[Rect, Rect]:
+        axis, bars = rect.cut_bottom(round(measures.small * 1.5), 2)
+        return bars, axis
+
+
+def _visible(colour: theme.Colour) -> theme.Colour:
+    """Lifted off the panel where the colour map is nearly black."""
+    if sum(colour) >= 150:
+        return colour
+    blue, green, red = (max(part, floor) for part, floor in zip(colour, (84, 70, 62), strict=True))
+    return blue, green, red
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Minimum, median, maximum and outliers of every block, over depth.
+
+    Attributes:
+        low, middle, high: one number a block, greater than or equal to 0.
+        outliers: one count a block.
+        chosen: index of the chosen block.
+        colour: of the outliers.
+    """
+
+    low: tuple[float, ...]
+    middle: tuple[float, ...]
+    high: tuple[float, ...]
+    outliers: tuple[int, ...]
+    chosen: int
+    colour: theme.Colour
+
+    def _plot(self, rect: Rect, measures: Measures) -> Rect:
+        _, below_legend = rect.cut_top(round(measures.small * 1.5), 2)
+        _, plot = below_legend.cut_bottom(round(measures.small * 1.45), 1)
+        _, plot = plot.cut_left(round(measures.small * 3.2))
+        return plot
+
+    def column(self, block: int, plot: Rect) -> float:
+        """The middle of a block's column."""
+        return plot.x + (block + 0.5) / len(self.middle) * plot.width
+
+    def answer(self, event: Mouse, rect: Rect, measures: Measures) -> int | None:
+        """The block that a press (or a drag, as the caller says) is on, or that the wheel asks for."""
+        count = len(self.middle)
+        if event.kind in (Pointer.PRESS, Pointer.MOVE):
+            plot = self._plot(rect, measures)
+            return max(0, min(int((event.x - plot.x) / max(plot.width, 1) * count), count - 1))
+        if event.kind is Pointer.WHEEL:
+            return max(0, min(self.chosen - event.steps, count - 1))
+        return None
+
+    def draw(self, canvas: Canvas, rect: Rect) -> None:
+        """Draw it with a logarithmic axis: outliers would press the medians flat on a linear one."""
+        measures, size = canvas.measures, canvas.measures.small
+        plot = self._plot(rect, measures)
+        floor = max(min(self.low), max(self.high) * 1e-4, 1e-12)
+        bottom, top = math.log(floor), math.log(max(max(self.high), floor * 1.01))
+
+        def row(value: float) -> float:
+            share = (math.log(max(value, floor)) - bottom) / (top - bottom)
+            return plot.bottom - 1 - share * (plot.height - 1)
+
+        def line(values: tuple[float, ...]) -> list[tuple[float, float]]:
+            points = [(self.column(i, plot), row(v)) for i, v in enumerate(values)]
+            return points if len(points) > 1 else [(plot.x, points[0][1]), (plot.right, points[0][1])]
+
+        half = plot.width / len(self.middle) / 2
+        x = self.column(self.chosen, plot)
+        canvas.fill(Rect(round(x - half), plot.y, max(round(2 * half), 1), plot.height), theme.RAISED)
+        canvas.area_between(line(self.high), line(self.low), theme.HOVER)
+        self._draw_outliers(canvas, plot, half)
+        canvas.lines(line(self.low), theme.FAINT)
+        canvas.lines(line(self.high), theme.MUTED)
+        canvas.lines(line(self.middle), theme.ACCENT, measures.line * 2)
+        canvas.disc(x, row(self.middle[self.chosen]), measures.line * 3, theme.TEXT)
+        canvas.fill(Rect(plot.x, plot.bottom, plot.width, 1), theme.EDGE)
+        axis = Rect(rect.x, plot.y - size // 2, plot.x - rect.x - measures.gap // 2, size)
+        canvas.text(axis, number(max(self.high)), size=size, colour=theme.MUTED, align="right")
+        axis = Rect(rect.x, plot.bottom - size, plot.x - rect.x - measures.gap // 2, size)
+        canvas.text(axis, number(floor), size=size, colour=theme.MUTED, align="right")
+        self._draw_numbers(canvas, plot)
+        self._draw_legend(canvas, rect)
+
+    def _draw_outliers(self, canvas: Canvas, plot: Rect, half: float) -> None:
+        most = max(self.outliers)
+        for block, count in enumerate(self.outliers):
+            if count:
+                tall = max(3, round(count / most * plot.height * 0.6))
+                wide = max(2, round(half * 0.4))
+                x = round(self.column(block, plot) - wide / 2)
+                # From above, where the maximum is: that is where the outliers are.
+                canvas.fill(Rect(x, plot.y, wide, tall), self.colour)
+
+    def _draw_numbers(self, canvas: Canvas, plot: Rect) -> None:
+        size, count = canvas.measures.small, len(self.middle)
+        every = max(1, math.ceil(size * 2.2 / (plot.width / count)))
+        for block in range(count):
+            if block % every and block != self.chosen:
+                continue
+            if block != self.chosen and abs(block - self.chosen) < every and every > 1:
+                continue
+            middle = round(self.column(block, plot))
+            label = Rect(middle - size * 2, plot.bottom + 1, size * 4, round(size * 1.45))
+            ink = theme.ACCENT if block == self.chosen else theme.MUTED
+            canvas.text(label, str(block), size=size, colour=ink, align="centre")
+
+    def _draw_legend(self, canvas: Canvas, rect: Rect) -> None:
+        measures, size = canvas.measures, canvas.measures.small
+        legend, _ = rect.cut_top(round(size * 1.5))
+        total = sum(self.outliers)
+        parts = [
+            ("norms over depth:", theme.TEXT),
+            ("max", theme.MUTED),
+            ("median", theme.ACCENT),
+            ("min", theme.FAINT),
+        ]
+        parts.append((f"outliers {total}" if total else "no outliers", self.colour if total else theme.MUTED))
+        for text, colour in parts:
+            used = canvas.text(legend, text, size=size, colour=colour)
+            _, legend = legend.cut_left(used, measures.gap)
+
+
+@dataclass(frozen=True)
+class ColourBar:
+    """The colour map lying down, with what its ends mean.
+
+    Attributes:
+        left: text at the left end.
+        right: text at the right end.
+        colours: name of the colour map.
+        reverse: it is turned round.
+    """
+
+    left: str
+    right: str
+    colours: str
+    reverse: bool
+
+    def draw(self, canvas: Canvas, rect: Rect) -> None:
+        """Draw it in one row."""
+        measures = canvas.measures
+        size = measures.small
+        used = canvas.text(rect, self.left, size=size, colour=theme.MUTED)
+        _, rest = rect.cut_left(used, measures.gap)
+        used = canvas.text(rest, self.right, size=size, colour=theme.MUTED, align="right")
+        _, rest = rest.cut_right(used, measures.gap)
+        thick = max(4, round(rect.height * 0.34))
+        bar = Rect(rest.x, rest.y + (rest.height - thick) // 2, rest.width, thick)
+        if bar.width > 8:
+            ramp = np.linspace(0, 255, bar.width).astype(np.uint8)[None]
+            picture = colourise(ramp, self.colours, self.reverse)
+            canvas.picture(bar, np.asarray(cv2.resize(picture, (bar.width, bar.height)), dtype=np.uint8))

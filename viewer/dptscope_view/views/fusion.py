@@ -1,0 +1,226 @@
+"""The fusion view: photo beside depth, four sliders, and what else changes the depth."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dptscope.opencv import cv2
+from dptscope_view.colours import colourise
+from dptscope_view.engine import Frame
+from dptscope_view.scaling import equalised, unit_range
+from dptscope_view.state import (
+    SCALE_HIGH,
+    SCALE_LOW,
+    SCALE_STEP,
+    State,
+    with_scale,
+    with_size,
+)
+from dptscope_view.ui import theme
+from dptscope_view.ui.canvas import Canvas
+from dptscope_view.ui.choice import Button
+from dptscope_view.ui.geometry import Rect
+from dptscope_view.ui.slider import Slider
+from dptscope_view.views.charts import ColourBar, number
+from dptscope_view.views.parts import Hover, Part, Picture, Scenery, Stage, button_part, flow, slider_part
+from dptscope_view.views.photo import draw_drag, photo_aspect, photo_picture, relative_position, respond_to_crop
+
+Float32Array = NDArray[np.float32]
+
+_ENDS = {1: "finest", 4: "coarsest"}
+
+
+def depth_picture(depth_hw: Float32Array, metric: bool, state: State, width: int, height: int) -> Picture:
+    """Depth in colour, bright is near: uint8 ``[height, width, 3]``.
+
+    Args:
+        depth_hw: as the model gives it.
+        metric: it is in metres, so that small is near.
+        state: colour map, reverse, high contrast.
+        width: in pixels.
+        height: in pixels.
+    """
+    shares = equalised(depth_hw) if state.equalise else unit_range(depth_hw)
+    shown = cv2.resize(1 - shares if metric else shares, (width, height), interpolation=cv2.INTER_LINEAR)
+    levels = (np.asarray(shown, dtype=np.float32) * 255 + 0.5).astype(np.uint8)
+    return colourise(levels, state.depth_colours, state.reverse)
+
+
+def compose(stage: Stage, body: Rect) -> Scenery:
+    """Put the view together."""
+    m, state = stage.measures, stage.state
+    parts, below = _toolbar(stage, body)
+    rows = 5
+    spacing = 0 if m.compact else m.gap // 3
+    sliders, below = below.cut_bottom(rows * m.row + (rows - 1) * spacing, m.gap)
+    for index in range(rows):
+        row = Rect(sliders.x, sliders.y + index * (m.row + spacing), sliders.width, m.row)
+        parts.append(_scale_slider(stage, index + 1, row) if index < 4 else _size_slider(stage, row))
+    frame = stage.frame
+    if frame is None:
+        return Scenery((*parts, Part("waiting", below, _draw_waiting)))
+    caption_height = round(m.font * 1.7)
+    aspect = photo_aspect(frame)
+    places = _picture_places(below, caption_height, aspect, m.gap)
+    # Whichever half the mouse is over, the same place is marked in both.
+    wheres = [relative_position(stage.pointer, place) for place in places]
+    where = next((w for w in wheres if w is not None), None)
+    parts += [
+        Part("photo-caption", _above(places[0], caption_height), lambda c, r, h: _draw_photo_caption(c, r, stage)),
+        Part(
+            "photo",
+            places[0],
+            lambda c, r, h: _draw_photo(c, r, stage, frame, where),
+            lambda event, place, held: respond_to_crop(stage, event, place),
+        ),
+        Part(
+            "depth-caption", _above(places[1], caption_height), lambda c, r, h: _draw_depth_caption(c, r, stage, frame)
+        ),
+        Part("depth", places[1], lambda c, r, h: _draw_depth(c, r, stage, frame, where)),
+    ]
+    return Scenery(tuple(parts), readout=_readout(stage, frame, where) or _hint(state))
+
+
+def _picture_places(area: Rect, caption: int, aspect: float, gap: int) -> list[Rect]:
+    """Photo and depth side by side, or one above the other where that shows them larger."""
+    upper, lower = area.cut_top((area.height - gap) // 2, gap)
+    beside, stacked = (
+        [half.cut_top(caption)[1].fit(aspect) for half in halves]
+        for halves in (area.columns([1, 1], gap), [upper, lower])
+    )
+    return stacked if stacked[1].width > 1.1 * beside[1].width else beside
+
+
+def _above(place: Rect, height: int) -> Rect:
+    return Rect(place.x, place.y - height, place.width, height)
+
+
+def _draw_waiting(canvas: Canvas, rect: Rect, hover: Hover) -> None:
+    canvas.panel(rect)
+    canvas.text(rect, "the encoder runs …", colour=theme.MUTED, align="centre")
+
+
+def _toolbar(stage: Stage, body: Rect) -> tuple[list[Part], Rect]:
+    state, m = stage.state, stage.measures
+    buttons = [
+        Button("Scales on" if state.scales_on else "Scales off", "b", state.scales_on),
+        Button(state.depth_colours, "m"),
+        Button("Reverse", "i", state.reverse),
+        Button("High contrast", "e", state.equalise),
+        Button("Square", "a", state.square),
+        Button("Crop", "c", state.cropping),
+    ]
+    if len(stage.facts.photos) > 1:
+        buttons.append(Button("Photos", "l", state.files))
+    places, below = flow(body, [button.width(m) for button in buttons], m)
+    return [
+        button_part(f"button-{button.key}", place, button, stage) for button, place in zip(buttons, places, strict=True)
+    ], below
+
+
+def _scale_slider(stage: Stage, fusion_block: int, rect: Rect) -> Part:
+    state = stage.state
+    value = state.scales[fusion_block - 1]
+    end = _ENDS.get(fusion_block)
+    slider = Slider(
+        caption=f"Fusion {fusion_block}" + (f" · {end}" if end and not stage.measures.compact else ""),
+        low=SCALE_LOW,
+        high=SCALE_HIGH,
+        step=SCALE_STEP,
+        value=value,
+        default=1.0,
+        shown=f"{value:.2f}".replace("-", "−"),
+        chosen=state.chosen == fusion_block,
+        wheel=5,
+    )
+    return slider_part(
+        f"scale-{fusion_block}", rect, slider, stage.measures, lambda v: with_scale(state, fusion_block, v)
+    )
+
+
+def _size_slider(stage: Stage, rect: Rect) -> Part:
+    state, facts = stage.state, stage.facts
+    slider = Slider(
+        caption="Image size",
+        low=0,
+        high=max(len(facts.sizes) - 1, 1),
+        step=1,
+        value=state.size,
+        default=facts.native,
+        shown=f"{facts.sizes[state.size]} px",
+        active=len(facts.sizes) > 1,
+    )
+    return slider_part("size", rect, slider, stage.measures, lambda v: with_size(state, facts, round(v)))
+
+
+def _draw_photo_caption(canvas: Canvas, rect: Rect, stage: Stage) -> None:
+    used = canvas.text(rect, "Photo", weight=theme.BOLD)
+    _, rest = rect.cut_left(used, canvas.measures.gap)
+    if stage.state.cropping:
+        canvas.text(rest, "drag over the photo to crop it", size=canvas.measures.small, colour=theme.ACCENT)
+    elif stage.frame is not None:
+        height, width = stage.frame.photo_bgr.shape[:2]
+        canvas.text(rest, f"{width} × {height}", size=canvas.measures.small, colour=theme.MUTED)
+
+
+def _draw_photo(canvas: Canvas, rect: Rect, stage: Stage, frame: Frame, where: tuple[float, float] | None) -> None:
+    canvas.picture(rect, photo_picture(stage, frame, rect))
+    if stage.stale:
+        canvas.dim(rect, 0.6)
+    if stage.state.cropping:
+        draw_drag(canvas, stage, rect)
+    else:
+        _draw_cross(canvas, rect, where)
+
+
+def _draw_depth_caption(canvas: Canvas, rect: Rect, stage: Stage, frame: Frame) -> None:
+    m = canvas.measures
+    used = canvas.text(rect, "Depth", weight=theme.BOLD)
+    _, rest = rect.cut_left(used, m.gap)
+    low, high = float(frame.depth_hw.min()), float(frame.depth_hw.max())
+    if stage.facts.card.depth_kind == "metric":
+        # The bar runs from far to near like the colours, so the metres fall.
+        bar = ColourBar(f"{number(high)} m", f"{number(low)} m", stage.state.depth_colours, stage.state.reverse)
+    else:
+        bar = ColourBar("far", "near", stage.state.depth_colours, stage.state.reverse)
+    room, _ = rest.cut_right(min(rest.width, m.font * 16))
+    bar.draw(canvas, room)
+
+
+def _draw_depth(canvas: Canvas, rect: Rect, stage: Stage, frame: Frame, where: tuple[float, float] | None) -> None:
+    state = stage.state
+    key = ("depth", frame.number, state.depth_colours, state.reverse, state.equalise, rect.width, rect.height)
+    metric = stage.facts.card.depth_kind == "metric"
+    picture = stage.pictures.get(key, lambda: depth_picture(frame.depth_hw, metric, state, rect.width, rect.height))
+    canvas.picture(rect, picture)
+    if stage.stale:
+        canvas.dim(rect, 0.6)
+    _draw_cross(canvas, rect, where)
+
+
+def _draw_cross(canvas: Canvas, rect: Rect, where: tuple[float, float] | None) -> None:
+    if where is None:
+        return
+    m = canvas.measures
+    x, y, reach = rect.x + where[0] * rect.width, rect.y + where[1] * rect.height, m.font * 0.7
+    # Clipped to the picture, so that a cross at its edge does not run into the neighbour.
+    left, right = max(x - reach, rect.x), min(x + reach, rect.right - 1)
+    top, bottom = max(y - reach, rect.y), min(y + reach, rect.bottom - 1)
+    for thick, colour in ((m.line + 2, theme.GROUND), (m.line, theme.TEXT)):
+        canvas.lines([(left, y), (right, y)], colour, thick)
+        canvas.lines([(x, top), (x, bottom)], colour, thick)
+
+
+def _readout(stage: Stage, frame: Frame, where: tuple[float, float] | None) -> str:
+    if where is None:
+        return ""
+    rows, columns = frame.depth_hw.shape
+    value = float(frame.depth_hw[min(int(where[1] * rows), rows - 1), min(int(where[0] * columns), columns - 1)])
+    height, width = frame.photo_bgr.shape[:2]
+    unit = " m" if stage.facts.card.depth_kind == "metric" else ""
+    return f"x {int(where[0] * width)}, y {int(where[1] * height)} · depth {number(value)}{unit}"
+
+
+def _hint(state: State) -> str:
+    return "" if state.scales_on else "scales off: the unmodified model"

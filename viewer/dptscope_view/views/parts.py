@@ -1,0 +1,173 @@
+"""How a view is put together: parts with a place, that draw themselves and answer the mouse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dptscope_view.engine import Frame
+from dptscope_view.keys import Command, find
+from dptscope_view.state import Facts, State
+from dptscope_view.ui.canvas import Canvas
+from dptscope_view.ui.choice import Button, Choice
+from dptscope_view.ui.events import Mouse
+from dptscope_view.ui.geometry import Rect
+from dptscope_view.ui.slider import Slider
+from dptscope_view.ui.theme import Measures
+
+Picture = NDArray[np.uint8]
+Answer = State | Command | None
+Hover = tuple[int, int] | None
+
+
+class PictureCache:
+    """Pictures that are dear to make, kept from one drawing to the next and dropped once a drawing did not use them."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, Picture] = {}
+        self._used: dict[Hashable, Picture] = {}
+
+    def get(self, key: Hashable, make: Callable[[], Picture]) -> Picture:
+        """The picture of that key."""
+        if key not in self._used:
+            self._used[key] = self._kept[key] if key in self._kept else make()
+        return self._used[key]
+
+    def sweep(self) -> None:
+        """A drawing is done."""
+        self._kept, self._used = self._used, {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What the views are drawn from.
+
+    Attributes:
+        state: the user's choices.
+        facts: what does not change.
+        frame: the newest answer, or None while there is none.
+        measures: lengths for the window's size.
+        pointer: the mouse over the window, or None.
+        drag: where the drag that is under way began, or None.
+        pictures: see :class:`PictureCache`.
+    """
+
+    state: State
+    facts: Facts
+    frame: Frame | None
+    measures: Measures
+    pointer: Hover
+    drag: Hover
+    pictures: PictureCache
+
+    @property
+    def stale(self) -> bool:
+        """The frame is of another photo than the one that was asked for."""
+        frame = self.frame
+        return frame is not None and frame.question.subject.photo != self.state.photo
+
+
+class Draw(Protocol):
+    """Draws a part into its place; ``hover`` is the mouse's position while it is over it."""
+
+    def __call__(self, canvas: Canvas, rect: Rect, hover: Hover, /) -> None: ...
+
+
+class Respond(Protocol):
+    """Answers an event over a part; ``held``: the left button went down on it and is still down."""
+
+    def __call__(self, event: Mouse, rect: Rect, held: bool, /) -> Answer: ...
+
+
+def _deaf(event: Mouse, rect: Rect, held: bool) -> Answer:
+    return None
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something with a place.
+
+    Attributes:
+        name: unique in its view; a drag belongs to a name, because the parts are made anew for each drawing.
+        rect: where.
+        draw: see :class:`Draw`.
+        respond: see :class:`Respond`.
+    """
+
+    name: str
+    rect: Rect
+    draw: Draw
+    respond: Respond = _deaf
+
+
+@dataclass(frozen=True)
+class Scenery:
+    """A whole view.
+
+    Attributes:
+        parts: in drawing order.
+        columns: tiles a row, for the keys that go a row up or down.
+        readout: what is under the mouse, in words.
+    """
+
+    parts: tuple[Part, ...]
+    columns: int = 1
+    readout: str = ""
+
+
+def slider_part(name: str, rect: Rect, slider: Slider, measures: Measures, change: Callable[[float], State]) -> Part:
+    """A slider in its place."""
+
+    def respond(event: Mouse, place: Rect, held: bool) -> Answer:
+        value = slider.answer(event, place, measures, held)
+        return None if value is None else change(value)
+
+    return Part(name, rect, lambda canvas, place, hover: slider.draw(canvas, place, hover is not None), respond)
+
+
+def choice_part(name: str, rect: Rect, choice: Choice, measures: Measures, change: Callable[[int], State]) -> Part:
+    """A choice in its place."""
+
+    def respond(event: Mouse, place: Rect, held: bool) -> Answer:
+        index = choice.answer(event, place, measures)
+        return None if index is None else change(index)
+
+    return Part(name, rect, choice.draw, respond)
+
+
+def button_part(name: str, rect: Rect, button: Button, stage: Stage) -> Part:
+    """A button in its place; it does what its key does."""
+    row = find(button.key, stage.state.view)
+    assert row is not None, f"no key {button.key!r}"
+    action = row.action
+
+    def respond(event: Mouse, place: Rect, held: bool) -> Answer:
+        if not button.answer(event):
+            return None
+        return action if isinstance(action, Command) else action(stage.state, stage.facts)
+
+    return Part(name, rect, lambda canvas, place, hover: button.draw(canvas, place, hover is not None), respond)
+
+
+def flow(area: Rect, widths: list[int], measures: Measures) -> tuple[list[Rect], Rect]:
+    """Controls side by side, on further rows where they do not fit.
+
+    Returns:
+        their places, and what is left below.
+    """
+    places, x, y = [], area.x, area.y
+    for width in widths:
+        width = min(width, area.width)
+        if x > area.x and x + width > area.right:
+            x, y = area.x, y + measures.row + measures.gap // 2
+        places.append(Rect(x, y, width, measures.row))
+        x += width + measures.gap
+    _, below = area.cut_top(y + measures.row - area.y, measures.gap)
+    return places, below

@@ -1,0 +1,166 @@
+"""What is around the views: tabs and name above, readout and timing below, the list of photos, the help."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dptscope_view.keys import MOUSE_HELP, sections
+from dptscope_view.state import View, with_photo
+from dptscope_view.ui import theme
+from dptscope_view.ui.canvas import Canvas
+from dptscope_view.ui.choice import Button, Choice
+from dptscope_view.ui.events import Mouse, Pointer
+from dptscope_view.ui.geometry import Rect
+from dptscope_view.ui.text import text_width
+from dptscope_view.ui.tiles import FileList
+from dptscope_view.views.parts import Answer, Hover, Part, Stage, button_part, choice_part
+
+_TABS = {View.NORMS: "Norms", View.FUSION: "Fusion"}
+
+
+def header(stage: Stage, rect: Rect) -> list[Part]:
+    """The top row."""
+    m, state = stage.measures, stage.state
+    views = list(_TABS)
+    tabs = Choice(tuple(_TABS.values()), views.index(state.view), large=True)
+    save, help_ = Button("Save", "s"), Button("Help", "h", state.help)
+    row = rect.inset(m.pad, (rect.height - m.row) // 2)
+    left, row = row.cut_left(tabs.width(m), m.pad)
+    right, row = row.cut_right(help_.width(m), m.gap)
+    middle, row = row.cut_right(save.width(m), m.pad)
+    return [
+        Part("header", rect, lambda c, r, h: c.fill(r, theme.PANEL)),
+        Part("names", row, lambda c, r, h: _draw_names(c, r, stage)),
+        choice_part("tabs", left, tabs, m, lambda i: replace(state, view=views[i])),
+        button_part("save", middle, save, stage),
+        button_part("help", right, help_, stage),
+    ]
+
+
+def _draw_names(canvas: Canvas, rect: Rect, stage: Stage) -> None:
+    m, facts = canvas.measures, stage.facts
+    name = facts.photos[stage.state.photo]
+    count = f"{stage.state.photo + 1} / {len(facts.photos)}" if len(facts.photos) > 1 else ""
+    model = f"{facts.model} · {facts.card.architecture}" if facts.card.architecture not in facts.model else facts.model
+    model_width = text_width(model, m.small, theme.REGULAR)
+    if model_width < rect.width * 0.55:
+        canvas.text(rect, model, size=m.small, colour=theme.MUTED, align="right")
+        _, rect = rect.cut_right(model_width, m.gap)
+    if count:
+        used = canvas.text(rect, count, size=m.small, colour=theme.MUTED)
+        _, rect = rect.cut_left(used, m.gap)
+    canvas.text(rect, name)
+
+
+def footer(stage: Stage, rect: Rect, readout: str, notice: str, bad: bool, busy: bool) -> Part:
+    """The lowest row: what is under the mouse or the latest notice at the left, resolution and timing at the right."""
+
+    def draw(canvas: Canvas, place: Rect, hover: Hover) -> None:
+        m = canvas.measures
+        canvas.fill(place, theme.PANEL)
+        row = place.inset(m.pad, 0)
+        status, colour = _status(stage, busy)
+        used = canvas.text(row, status, size=m.small, colour=colour, align="right")
+        canvas.disc(row.right - used - m.small * 0.8, row.y + row.height / 2, m.small * 0.3, colour)
+        _, row = row.cut_right(used + round(m.small * 1.4), m.gap)
+        text = notice or readout or "h help · v other view · q quit"
+        ink = (theme.BAD if bad else theme.ACCENT) if notice else theme.TEXT if readout else theme.MUTED
+        canvas.text(row, text, size=m.small, colour=ink)
+
+    return Part("footer", rect, draw)
+
+
+def _status(stage: Stage, busy: bool) -> tuple[str, theme.Colour]:
+    frame = stage.frame
+    if frame is None:
+        return "running", theme.WARN
+    height, width = frame.input_size
+    parts = [f"{width} × {height}"]
+    if frame.fusion_ms:
+        parts.append(f"fusion {frame.fusion_ms:.0f} ms")
+    if not stage.measures.compact or not frame.fusion_ms:
+        parts.append(f"encoder {frame.encoder_ms:.0f} ms")
+    if frame.coarse:
+        more = " · full size runs" if busy and not stage.measures.compact else ""
+        return "coarse · " + " · ".join(parts) + more, theme.WARN
+    return ("running · " if busy else "full · ") + " · ".join(parts), theme.WARN if busy else theme.MUTED
+
+
+def file_list(stage: Stage, rect: Rect) -> Part:
+    """The photos at the left."""
+    m = stage.measures
+    names = FileList(stage.facts.photos, stage.state.photo)
+
+    def draw(canvas: Canvas, place: Rect, hover: Hover) -> None:
+        canvas.panel(place)
+        names.draw(canvas, place.inset(m.gap // 2), hover)
+
+    def respond(event: Mouse, place: Rect, held: bool) -> Answer:
+        index = names.answer(event, place.inset(m.gap // 2), m)
+        return None if index is None else with_photo(stage.state, stage.facts, index)
+
+    return Part("files", rect, draw, respond)
+
+
+def help_overlay(stage: Stage, rect: Rect) -> Part:
+    """The table of keys over everything; any click closes it."""
+
+    def draw(canvas: Canvas, place: Rect, hover: Hover) -> None:
+        _draw_help(canvas, place)
+
+    def respond(event: Mouse, place: Rect, held: bool) -> Answer:
+        return replace(stage.state, help=False) if event.kind in (Pointer.PRESS, Pointer.MENU) else None
+
+    return Part("help-overlay", rect, draw, respond)
+
+
+def _draw_help(canvas: Canvas, rect: Rect) -> None:
+    """Three columns of key and meaning; the type is as large as the longest column allows."""
+    m = canvas.measures
+    canvas.dim(rect, 0.72)
+    columns = [(heading, [("  ".join(row.keys), row.help) for row in rows]) for heading, rows in sections()]
+    columns[1][1].extend([("", ""), ("Mouse", "")])
+    columns[1][1].extend(("•", f"{what}: {does}") for what, does in MOUSE_HELP)
+    lines = max(len(rows) for _, rows in columns) + 1.5
+    around = m.pad * (1 if m.compact else 2)
+    room = rect.inset(around)
+    line = min((room.height - 2 * around) / lines, m.font * 1.75)
+    size = max(9, min(m.font, round(line * 0.66)))
+    height = round(line * lines) + 2 * around
+    box = Rect(room.x, room.y + (room.height - height) // 2, room.width, height)
+    canvas.panel(box, theme.PANEL)
+    inner = box.inset(around)
+    places = inner.columns([1.0, 1.12, 1.0], m.gap * (1 if m.compact else 2))
+    while size > 8 and not _help_fits(columns, places, size):
+        size -= 1
+    keys_width = _keys_width(columns, size)
+    for place, (heading, rows) in zip(places, columns, strict=True):
+        _, box_left = place.cut_top(round(line * 1.5))
+        canvas.text(Rect(place.x, place.y, place.width, round(line)), heading, size=size + 1, weight=theme.BOLD)
+        for index, (keys, what) in enumerate(rows):
+            row = Rect(place.x, box_left.y + round(index * line), place.width, round(line))
+            if row.bottom > inner.bottom + 2:
+                break
+            if not what:
+                canvas.text(row, keys, size=size + 1, weight=theme.BOLD)
+                continue
+            canvas.text(row, keys, size=size, colour=theme.ACCENT, weight=theme.BOLD)
+            _, rest = row.cut_left(size if keys == "•" else keys_width)
+            canvas.text(rest, what, size=size, colour=theme.TEXT if keys != "•" else theme.MUTED)
+
+
+_Columns = list[tuple[str, list[tuple[str, str]]]]
+
+
+def _keys_width(columns: _Columns, size: int) -> int:
+    return max(text_width(keys, size, theme.BOLD) for _, rows in columns for keys, what in rows if what) + size * 2 // 3
+
+
+def _help_fits(columns: _Columns, places: list[Rect], size: int) -> bool:
+    """Whether every line is as short as its column at that size of type."""
+    taken = {True: size, False: _keys_width(columns, size)}
+    return all(
+        taken[keys == "•"] + text_width(what, size, theme.REGULAR) <= place.width
+        for place, (_, rows) in zip(places, columns, strict=True)
+        for keys, what in rows
+    )
