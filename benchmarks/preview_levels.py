@@ -23,9 +23,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import dptscope
 from benchmarks.compare.speed import psnr
+from dptscope.arrays import Float32Array
 from dptscope.files.photos import read_image
 from dptscope.prepare import prepare_image
-from dptscope.resize import Float32Array
 from dptscope.scales import UNSCALED
 from dptscope_export.checkpoints.read import read_checkpoint
 from dptscope_export.families import Wishes, recognise

@@ -34,9 +34,9 @@ Opened = Callable[[str], Callable[[list[str], Feeds], list[np.ndarray[Any, Any]]
 
 
 def dptscopes(path: str) -> Callable[[list[str], Feeds], list[np.ndarray[Any, Any]]]:
-    from dptscope.session import open_session
+    from dptscope.session import Session, SessionOptions
 
-    return open_session(Path(path), threads=THREADS).run
+    return Session(Path(path), SessionOptions(threads=THREADS)).run
 
 
 def defaults(path: str) -> Callable[[list[str], Feeds], list[np.ndarray[Any, Any]]]:

@@ -14,7 +14,8 @@ from benchmarks.compare.flops import count_flops
 from benchmarks.compare.subjects import Subject
 from benchmarks.compare.timing import Times, interleave
 from dptscope import contract
-from dptscope.resize import Float32Array, resize_depth
+from dptscope.arrays import Float32Array
+from dptscope.resize import resize_depth
 
 
 @dataclass(frozen=True)

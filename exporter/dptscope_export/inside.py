@@ -8,19 +8,11 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from dptscope.finite import has_finite_squares
 from dptscope_export.errors import CheckpointError
 from dptscope_export.families import Recognition
 from dptscope_export.models.dpt import DPT
 from dptscope_export.verify import lively_image
-
-
-def are_sound(tensor: Tensor) -> bool:
-    """Whether the sum of a tensor's squares is finite in float32: no number is NaN, infinite or above 1e19.
-
-    With larger ones the variance of a normalisation is infinite, and what it divides becomes zero.
-    """
-    flat = tensor.detach().reshape(-1).to(torch.float32)
-    return bool(torch.isfinite(torch.dot(flat, flat)))
 
 
 def check_inside(model: DPT, plan: Recognition, name: str) -> None:
@@ -34,7 +26,7 @@ def check_inside(model: DPT, plan: Recognition, name: str) -> None:
         name: of the checkpoint, for the message.
 
     Raises:
-        CheckpointError: with the first module whose output is not sound.
+        CheckpointError: with the first module whose output is not finite.
     """
     height, width = min((plan.sizes.native, *plan.sizes.trial), key=lambda size: size[0] * size[1])
     with torch.no_grad(), _watched(model, name):
@@ -46,7 +38,7 @@ def _watched(model: nn.Module, name: str) -> Iterator[None]:
     places = {module: path for path, module in model.named_modules()}
 
     def look(module: nn.Module, _inputs: object, output: object) -> None:
-        if isinstance(output, Tensor) and output.is_floating_point() and not are_sound(output):
+        if isinstance(output, Tensor) and output.is_floating_point() and not has_finite_squares(output.numpy()):
             raise CheckpointError(
                 f"{name}: expected weights that float32 can compute with, got numbers beyond 1e19, infinity or NaN in "
                 f"what {places[module]} gives"

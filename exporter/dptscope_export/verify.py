@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from dptscope import Parity, contract
+from dptscope.arrays import Float32Array
 from dptscope.contract import TensorSpec
 from dptscope.norms import token_norms
-from dptscope.resize import Float32Array
-from dptscope.session import Session, open_session
+from dptscope.session import Session, SessionOptions
 from dptscope_export.errors import VerificationError
 from dptscope_export.families.base import Recognition
 from dptscope_export.models.dpt import DPT, Features
@@ -25,6 +25,9 @@ DEPTH_LIMIT = 1e-4  # of the depth's range
 NORM_LIMIT = 4e-6  # of the block's mean norm
 TOKEN_LIMIT = 2e-4  # of the block's mean norm, for single channels
 FUSION_LIMIT = 2e-4  # of the fusion input's standard deviation
+
+# What three sessions keep for their next runs is a quarter of an export's peak.
+_OPTIONS = SessionOptions(keep_memory=False)
 
 SCALED = ((0.5, 1.5, 0.75, -0.7), (1.0, 0.0, 1.0, 2.0))
 SEED = 20260101
@@ -59,8 +62,7 @@ def verify(
     Raises:
         VerificationError: anything differs by more than the limits of this module.
     """
-    # What three sessions keep for their next runs is a quarter of an export's peak.
-    whole, fusion = open_session(model_path, keep_memory=False), open_session(companion, keep_memory=False)
+    whole, fusion = Session(model_path, _OPTIONS), Session(companion, _OPTIONS)
     outputs = contract.model_outputs(plan.blocks, plan.has_cls, plan.fusion_channels)
     scale_inputs = contract.fusion_scale_inputs()
     _check_interface(whole, (contract.image_input(),), scale_inputs, outputs, plan.sizes.dynamic)
@@ -89,7 +91,7 @@ def verify_preview(preview: Preview, model: DPT, path: Path, plan: Recognition) 
     Raises:
         VerificationError: anything differs by more than the limits of this module.
     """
-    session = open_session(path, keep_memory=False)
+    session = Session(path, _OPTIONS)
     fusion_inputs = contract.fusion_inputs(plan.fusion_channels)
     output = (contract.preview_output(),)
     _check_interface(session, fusion_inputs, contract.fusion_scale_inputs(), output, plan.sizes.dynamic)
@@ -128,9 +130,9 @@ def _check_interface(
     dynamic: bool,
 ) -> None:
     groups = (
-        ("inputs", session.get_inputs(), inputs),
-        ("optional inputs", session.get_overridable_initializers(), optional),
-        ("outputs", session.get_outputs(), outputs),
+        ("inputs", session.inputs, inputs),
+        ("optional inputs", session.optional_inputs, optional),
+        ("outputs", session.outputs, outputs),
     )
     for what, nodes, specs in groups:
         got = {node.name: node for node in nodes}

@@ -1,4 +1,7 @@
-"""The model card: everything a dptscope file says about itself, carried in the ONNX metadata."""
+"""The model card: everything a dptscope file says about itself, carried in the ONNX metadata.
+
+A file may come from anywhere, so what it says is held to the annotations below before anything is made of it.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,24 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from dptscope.card_values import check_values
-from dptscope.contract import CONTRACT_VERSION, METADATA_PREFIX, BlockSpec
+from annotated_types import Gt, Interval, Len
+
+from dptscope.contract import CONTRACT_VERSION, METADATA_PREFIX, READABLE_VERSIONS, STRICT, BlockSpec, Count
 from dptscope.errors import ModelFileError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+Positive = Annotated[float, Gt(1e-6)]
+Index = Annotated[int, Interval(ge=0)]
 
 DepthKind = Literal["relative", "metric"]
 ResizeRule = Literal["lower_bound", "minimal", "exact"]
 OutputResize = Literal["bilinear_align_corners", "bilinear", "bicubic"]
-
-_KINDS = {
-    "depth_kind": get_args(DepthKind),
-    "resize_rule": get_args(ResizeRule),
-    "output_resize": get_args(OutputResize),
-}
-_LATER = ("parameters", "flops")  # files of the first release do not have them
+Form = Literal["default", "portable", "readable"]
 
 
 @dataclass(frozen=True)
@@ -39,13 +44,15 @@ class Preparation:
         interpolation: how the photo is resized (OpenCV's cubic interpolation, no antialiasing).
     """
 
+    __pydantic_config__: ClassVar[Any] = STRICT
+
     mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    std: tuple[Positive, Positive, Positive]
     resize_rule: ResizeRule
-    multiple: int
+    multiple: Count
     output_resize: OutputResize
-    colour_order: str = "RGB"
-    interpolation: str = "cubic"
+    colour_order: Literal["RGB"] = "RGB"
+    interpolation: Literal["cubic"] = "cubic"
 
 
 @dataclass(frozen=True)
@@ -60,16 +67,20 @@ class Parity:
         sizes: the image sizes (height, width) that were tried.
     """
 
+    __pydantic_config__: ClassVar[Any] = STRICT
+
     depth: float
     depth_range: float
     norms: float
     companion: float
-    sizes: tuple[tuple[int, int], ...]
+    sizes: tuple[tuple[Count, Count], ...]
 
 
 @dataclass(frozen=True)
 class ModelCard:
     """What one exported model is.
+
+    Fields with a default came later than the first files, which are read all the same: absent means the default.
 
     Attributes:
         model_id: the same in a model and its companion, and in no other pair.
@@ -92,36 +103,47 @@ class ModelCard:
         evidence: what told the variant.
         exporter_version: version of dptscope that wrote the file.
         opset: ONNX operator set.
-        parameters: weights that the graph uses; None in files written before this was noted.
+        parameters: weights that the graph uses; None: not noted.
         flops: floating-point operations of one image at the native size, of matrix products and convolutions, two a
-            multiply-add; None in files written before this was noted.
+            multiply-add; None: not noted.
         parity: what the export measured; None in a graph that has not been verified yet.
+        form: ``default``, for onnxruntime on a CPU; ``portable``, in operators that every engine has; ``readable``, the
+            portable ones in one function a block.
+        without: graph passes that were left out, by name.
+        attention_matrices: how many matrices of tokens × tokens a block's attention holds at once; None: not noted.
+        weights_sha256: hash of the graph's weights, to which the parity is bound; empty: not noted.
         contract: version of the contract that the file keeps.
     """
+
+    __pydantic_config__: ClassVar[Any] = STRICT
 
     model_id: str
     family: str
     variant: str
     architecture: str
     depth_kind: DepthKind
-    max_depth: float | None
-    patch_size: int
-    size_multiple: int
-    native_size: tuple[int, int]
+    max_depth: Annotated[float, Gt(0)] | None
+    patch_size: Count
+    size_multiple: Count
+    native_size: tuple[Count, Count]
     dynamic: bool
     preparation: Preparation
-    blocks: tuple[BlockSpec, ...]
-    taps: tuple[int, ...]
+    blocks: Annotated[tuple[BlockSpec, ...], Len(1, 1000)]
+    taps: tuple[Index, Index, Index, Index]
     has_cls: bool
-    fusion_channels: int
+    fusion_channels: Count
     source_file: str
     source_sha256: str
     evidence: str
     exporter_version: str
-    opset: int
-    parameters: int | None = None
-    flops: int | None = None
+    opset: Count
+    parameters: Index | None = None
+    flops: Index | None = None
     parity: Parity | None = None
+    form: Form = "default"
+    without: tuple[str, ...] = ()
+    attention_matrices: Count | None = None
+    weights_sha256: str = ""
     contract: str = CONTRACT_VERSION
 
     def to_metadata(self) -> dict[str, str]:
@@ -146,45 +168,61 @@ class ModelCard:
         contract = metadata.get(METADATA_PREFIX + "contract")
         if contract is None:
             raise ModelFileError(f"{source}: expected a model exported by dptscope, got an ONNX file of something else")
-        if contract != CONTRACT_VERSION:
+        if contract not in READABLE_VERSIONS:
             raise ModelFileError(
-                f"{source}: expected contract {CONTRACT_VERSION}, got {contract[:40]}; export the checkpoint again"
+                f"{source}: expected contract {' or '.join(READABLE_VERSIONS)}, got {contract[:40]}; "
+                "take another dptscope, or export the checkpoint again"
             )
-        strings = {field.name for field in dataclasses.fields(cls) if field.type == "str" or field.name == "depth_kind"}
+        fields = {field.name: field.type for field in dataclasses.fields(cls)}
+        found = {name: text for name in fields if (text := metadata.get(METADATA_PREFIX + name)) is not None}
         try:
-            values: dict[str, Any] = {
-                field.name: metadata[METADATA_PREFIX + field.name]
-                if field.name in strings
-                else json.loads(_entry(metadata, field.name))
-                for field in dataclasses.fields(cls)
-            }
-            check_values(values, _KINDS)
-            for name in _LATER:
-                if values[name] is not None and (not isinstance(values[name], int) or values[name] < 0):
-                    raise ValueError(f"{name} must be a whole number, got {values[name]!r:.60}")
-            values["native_size"] = _pair(values["native_size"])
-            values["taps"] = tuple(values["taps"])
-            values["blocks"] = tuple(BlockSpec(**block) for block in values["blocks"])
-            preparation = values["preparation"]
-            values["preparation"] = Preparation(
-                **{**preparation, "mean": tuple(preparation["mean"]), "std": tuple(preparation["std"])}
-            )
-            if values["parity"] is not None:
-                sizes = tuple(_pair(size) for size in values["parity"]["sizes"])
-                values["parity"] = Parity(**{**values["parity"], "sizes": sizes})
-            return cls(**values)
-        except KeyError as error:
-            raise ModelFileError(f"{source}: its dptscope metadata has no {error}; export it again") from error
-        except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise ModelFileError(f"{source}: its dptscope metadata is damaged ({reason}); export it again") from error
+            values = {name: text if fields[name] in _TEXTS else json.loads(text) for name, text in found.items()}
+            card = _adapter().validate_json(json.dumps(values))
+            _check_agreement(card)
+            return card
+        except (ValueError, RecursionError) as error:  # pydantic's is a ValueError, too
+            raise ModelFileError(
+                f"{source}: its dptscope metadata is damaged ({_reason(error)}); export it again"
+            ) from error
 
 
-def _entry(metadata: Mapping[str, str], name: str) -> str:
-    key = METADATA_PREFIX + name
-    return metadata.get(key, "null") if name in _LATER else metadata[key]
+_TEXTS = ("str", "DepthKind", "Form")  # types of the fields that stand in the metadata as they are
 
 
-def _pair(value: list[int]) -> tuple[int, int]:
-    height, width = value
-    return height, width
+def _check_agreement(card: ModelCard) -> None:
+    """Hold fields to each other.
+
+    Raises:
+        ValueError: they contradict.
+    """
+    if (card.depth_kind == "metric") != (card.max_depth is not None):
+        raise ValueError(f"max_depth belongs to metric depth, got {card.max_depth} for {card.depth_kind}")
+    if any(side % card.size_multiple for side in card.native_size):
+        raise ValueError(f"native_size must be multiples of {card.size_multiple}, got {card.native_size}")
+    strange = [block.stride for block in card.blocks if card.size_multiple % block.stride]
+    if strange:
+        raise ValueError(f"blocks' stride must divide {card.size_multiple}, got {strange[0]}")
+    if max(card.taps) >= len(card.blocks):
+        raise ValueError(f"taps must be blocks 0 to {len(card.blocks) - 1}, got {max(card.taps)}")
+    if card.preparation.multiple % card.size_multiple:
+        raise ValueError(f"multiple must be one of {card.size_multiple}, got {card.preparation.multiple}")
+
+
+@cache
+def _adapter() -> TypeAdapter[ModelCard]:
+    """Hold a card to its annotations. Made when the first file is opened: importing pydantic takes a tenth of a second."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(ModelCard)
+
+
+def _reason(error: Exception) -> str:
+    """The first thing that is wrong, and where."""
+    errors = getattr(error, "errors", None)
+    if errors is None:
+        return " ".join(str(error).split())[:200]
+    first = errors(include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "missing":
+        return f"{place} is missing"
+    return f"{place}: {first['msg']}, got {first['input']!r:.60}" if place else str(first["msg"])

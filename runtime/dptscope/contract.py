@@ -8,8 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any, ClassVar
 
-CONTRACT_VERSION = "1"
+from annotated_types import Interval
+
+CONTRACT_VERSION = "2"
+READABLE_VERSIONS = ("1", "2")
 METADATA_PREFIX = "dptscope."
 MODEL_SUFFIX = ".onnx"
 COMPANION_SUFFIX = ".fusion.onnx"
@@ -22,6 +26,13 @@ IMAGE = "image"
 SCALES_AXIS = "scales"
 DEPTH = "depth"
 BLOCK_CLS_TOKENS = "block_cls_tokens"
+
+
+# How what a file says is held to annotations: no number stands for a truth, nor the other way round.
+STRICT = {"strict": True, "allow_inf_nan": False}
+
+Count = Annotated[int, Interval(ge=1, le=1 << 16)]
+"""Pixels, channels or whatever else is counted: the end is far above what any model has."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +60,11 @@ class BlockSpec:
         stage: number of the stage, from 1; plain transformers have only one.
     """
 
-    channels: int
-    stride: int
-    stage: int = 1
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    channels: Count
+    stride: Count
+    stage: Count = 1
 
 
 def fusion_scale_name(fusion_block: int) -> str:

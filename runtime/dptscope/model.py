@@ -1,4 +1,4 @@
-"""A loaded model: depth, tokens, norms, and scenes that answer many fusion scalings after one run of the encoder."""
+"""A loaded model and the questions that are asked of it: depth, tokens, norms, and scenes for many fusion scalings."""
 
 from __future__ import annotations
 
@@ -12,16 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dptscope import contract
+from dptscope.arrays import Float32Array
 from dptscope.card import DepthKind, ModelCard
-from dptscope.errors import DptscopeError, ModelFileError
-from dptscope.prepare import check_image, check_input_shape, prepare_image
-from dptscope.resize import Float32Array, resize_depth
-from dptscope.scales import UNSCALED, FusionScales, scale_feeds
+from dptscope.graphs import Graphs
+from dptscope.prepare import check_image, prepare_image
+from dptscope.resize import resize_depth
+from dptscope.scales import UNSCALED, FusionScales
 from dptscope.scene import Scene
-from dptscope.session import Session, open_session
-from dptscope.signature import check_inputs, check_outputs
-
-_TRIES = 5
+from dptscope.session import SessionOptions
 
 
 @dataclass(frozen=True)
@@ -55,108 +53,40 @@ def load(
         ModelFileError: no such file, no dptscope model, or a companion or preview of another model.
         ProviderError: a provider that is not there.
     """
-    path = Path(path)
-    for _ in range(_TRIES):
-        before = _identities(path)
-        try:
-            model = DepthModel(path, providers, threads, spin)
-        except ModelFileError:
-            if _identities(path) == before:
-                raise
-        else:
-            if _identities(path) == before:
-                break
-    else:
-        raise ModelFileError(f"{path}: expected a file that stays as it is, got one that was replaced {_TRIES} times")
-    return model
-
-
-def _identities(path: Path) -> list[tuple[int, int, int] | None]:
-    """Tells whether the model and what lies beside it are still the same files: an export may replace them one by one while
-    they are being opened."""
-    found: list[tuple[int, int, int] | None] = []
-    for file in (path, contract.companion_path(path), contract.preview_path(path)):
-        try:
-            status = file.stat()
-            found.append((status.st_dev, status.st_ino, status.st_mtime_ns))
-        except OSError:
-            found.append(None)
-    return found
+    return DepthModel(Graphs(Path(path), SessionOptions(providers, threads, spin)))
 
 
 class DepthModel:
     """An exported model. Use :func:`load`.
 
     Attributes:
-        path: the file.
+        graphs: its opened files.
+        path: the model's file.
         card: what the file says about itself.
     """
 
-    def __init__(
-        self, path: Path, providers: Sequence[str] | None = None, threads: int | None = None, spin: bool = True
-    ) -> None:
-        for suffix, what in ((contract.COMPANION_SUFFIX, "fusion companion"), (contract.PREVIEW_SUFFIX, "preview")):
-            if path.name.endswith(suffix):
-                raise ModelFileError(f"{path}: expected a model, got a {what}; name the model beside it")
-        self.path = path
-        self._session = open_session(path, providers, threads, spin)
-        self.card = ModelCard.from_metadata(self._session.get_modelmeta().custom_metadata_map, str(path))
-        self._outputs = {output.name for output in self._session.get_outputs()}
-        self._check_graph()
-        whole, coarse = contract.depth_output(), contract.preview_output()
-        self._companion = self._open_beside(contract.companion_path(path), "companion", whole, providers, threads, spin)
-        self._preview = self._open_beside(contract.preview_path(path), "preview", coarse, providers, threads, spin)
+    def __init__(self, graphs: Graphs) -> None:
+        self.graphs = graphs
+        self.path: Path = graphs.path
+        self.card: ModelCard = graphs.card
 
     @property
     def has_companion(self) -> bool:
         """Whether another fusion scaling costs only the fusion and the head."""
-        return self._companion is not None
+        return self.graphs.has_companion
 
     @property
     def has_preview(self) -> bool:
         """Whether a coarse answer to another fusion scaling can be had for a fraction of the full one's time."""
-        return self._preview is not None
+        return self.graphs.has_preview
 
     def inputs(self) -> list[dict[str, Any]]:
-        """Name, axes and whether it may be left out, of every input."""
-        optional = self._session.get_overridable_initializers()
-        return [
-            {"name": node.name, "axes": list(node.shape), "optional": False} for node in self._session.get_inputs()
-        ] + [{"name": node.name, "axes": list(node.shape), "optional": True} for node in optional]
+        """Name, axes and whether it may be left out, of every input of the whole graph."""
+        return self.graphs.inputs()
 
     def outputs(self) -> list[dict[str, Any]]:
-        """Name and axes of every output."""
-        return [{"name": node.name, "axes": list(node.shape)} for node in self._session.get_outputs()]
-
-    def _check_graph(self) -> None:
-        card = self.card
-        outputs = contract.model_outputs(card.blocks, card.has_cls, card.fusion_channels)
-        check_inputs(self.path, self._session.get_inputs(), (contract.image_input(),))
-        check_outputs(self.path, self._session.get_outputs(), outputs)
-        check_inputs(self.path, self._session.get_overridable_initializers(), contract.fusion_scale_inputs())
-
-    def _open_beside(
-        self,
-        path: Path,
-        what: str,
-        depth: contract.TensorSpec,
-        providers: Sequence[str] | None,
-        threads: int | None,
-        spin: bool,
-    ) -> Session | None:
-        if not path.is_file():
-            return None
-        session = open_session(path, providers, threads, spin)
-        card = ModelCard.from_metadata(session.get_modelmeta().custom_metadata_map, str(path))
-        if card.model_id != self.card.model_id:
-            raise ModelFileError(
-                f"{path}: expected the {what} of {self.path.name} (id {self.card.model_id}), "
-                f"got that of another model (id {card.model_id})"
-            )
-        check_inputs(path, session.get_inputs(), contract.fusion_inputs(self.card.fusion_channels))
-        check_inputs(path, session.get_overridable_initializers(), contract.fusion_scale_inputs())
-        check_outputs(path, session.get_outputs(), (depth,))
-        return session
+        """Name and axes of every output of the whole graph."""
+        return self.graphs.outputs()
 
     def predict(
         self,
@@ -219,8 +149,8 @@ class DepthModel:
             SizeError: the model does not take that size.
         """
         image = check_image(image_bgr)
-        photo_hw = (image.shape[0], image.shape[1])
-        return Scene(self, photo_hw, prepare_image(self.card, image, size, square), keep_tokens)
+        input_bchw = prepare_image(self.card, image, size, square)
+        return Scene(self.graphs, input_bchw, (image.shape[0], image.shape[1]), keep_tokens)
 
     def run(
         self, input_bchw: Float32Array, outputs: Sequence[str], fusion_scales: FusionScales = UNSCALED
@@ -236,14 +166,7 @@ class DepthModel:
             SizeError: the graph does not take that shape.
             DptscopeError: no such output.
         """
-        check_input_shape(self.card, input_bchw.shape)
-        unknown = [name for name in outputs if name not in self._outputs]
-        if unknown:
-            raise DptscopeError(f"{self.path.name}: expected an output of the model, got {unknown[0]!r}")
-        feeds = {contract.IMAGE: np.ascontiguousarray(input_bchw, dtype=np.float32)}
-        if tuple(fusion_scales) != UNSCALED:
-            feeds |= scale_feeds(fusion_scales)
-        return dict(zip(outputs, self._session.run(list(outputs), feeds), strict=True))
+        return self.graphs.whole(input_bchw, outputs, fusion_scales)
 
     def fuse(
         self, fusion_inputs: Sequence[Float32Array], fusion_scales: FusionScales | NDArray[np.float32] = UNSCALED
@@ -260,7 +183,7 @@ class DepthModel:
         Raises:
             ModelFileError: the companion is not there.
         """
-        return self._decode(self._companion, contract.companion_path(self.path), fusion_inputs, fusion_scales)
+        return self.graphs.fuse(fusion_inputs, fusion_scales)
 
     def preview(
         self, fusion_inputs: Sequence[Float32Array], fusion_scales: FusionScales | NDArray[np.float32] = UNSCALED
@@ -273,18 +196,4 @@ class DepthModel:
         Raises:
             ModelFileError: the preview is not there.
         """
-        return self._decode(self._preview, contract.preview_path(self.path), fusion_inputs, fusion_scales)
-
-    @staticmethod
-    def _decode(
-        session: Session | None,
-        path: Path,
-        fusion_inputs: Sequence[Float32Array],
-        fusion_scales: FusionScales | NDArray[np.float32],
-    ) -> Float32Array:
-        if session is None:
-            raise ModelFileError(f"{path}: expected this file beside the model, which is not there; export it again")
-        feeds = {contract.fusion_input_name(k): v for k, v in zip(contract.FUSION_BLOCKS, fusion_inputs, strict=True)}
-        feeds |= scale_feeds(fusion_scales)
-        (depth_bhw,) = session.run([contract.DEPTH], feeds)
-        return np.asarray(depth_bhw)
+        return self.graphs.preview(fusion_inputs, fusion_scales)

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dptscope.arrays import Float32Array
 from dptscope.errors import DptscopeError
-from dptscope.resize import Float32Array
 
 ROBUST_SIGMAS = 6.0
 MEDIAN_FACTOR = 2.0

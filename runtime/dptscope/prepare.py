@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dptscope.arrays import Float32Array, UInt8Array
 from dptscope.card import ModelCard, Preparation
 from dptscope.errors import ImageError, SizeError
 from dptscope.opencv import cv2
 from dptscope.process.limits import check_room
-from dptscope.resize import Float32Array
-
-UInt8Array = NDArray[np.uint8]
 
 
 def check_image(image_bgr: NDArray[Any]) -> UInt8Array:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dptscope.arrays import Float32Array
 from dptscope.card import OutputResize
 from dptscope.opencv import cv2
-
-Float32Array = NDArray[np.float32]
 
 
 def resize_depth(depth_hw: Float32Array, size_hw: tuple[int, int], how: OutputResize) -> Float32Array:

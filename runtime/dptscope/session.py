@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dptscope.arrays import Float32Array
 from dptscope.contract import BLOCK_CLS_TOKENS
 from dptscope.errors import DptscopeError, ModelFileError, ProviderError
 from dptscope.files.onnx_file import check_structure
+from dptscope.finite import has_finite_squares, is_finite
 from dptscope.process.limits import is_for_memory
 from dptscope.subnormals import subnormals_flushed
 
@@ -70,81 +73,88 @@ def _cgroup_quota(root: Path) -> float | None:
     return None if quota in ("max", "-1") else int(quota) / int(period)
 
 
-def open_session(
-    path: Path,
-    providers: Sequence[str] | None = None,
-    threads: int | None = None,
-    spin: bool = True,
-    keep_memory: bool = True,
-) -> Session:
-    """Open an ONNX file.
+@dataclass(frozen=True)
+class SessionOptions:
+    """How graphs are run.
 
-    Args:
-        path: the file.
+    Attributes:
         providers: onnxruntime execution providers, first choice first; the CPU if None.
         threads: threads inside an operator; :func:`available_cpus` if None.
         spin: whether threads that wait for work *during a run* do so by spinning: a little faster, but everything else in the
             process gets less of the CPU. Between runs they sleep in any case.
         keep_memory: whether memory that a run took is kept for the next one.
-
-    Raises:
-        ModelFileError: no such file, no ONNX file, or one that no export writes (see :mod:`dptscope.files.onnx_file`).
-        ProviderError: a provider that is not there, or a number of threads that cannot be.
     """
-    wanted = tuple(providers) if providers is not None else DEFAULT_PROVIDERS
-    missing = [name for name in wanted if name not in ort.get_available_providers()]
-    if missing or not wanted:
-        there = ", ".join(ort.get_available_providers())
-        raise ProviderError(f"expected one of the providers {there}, got {', '.join(missing) or 'none'}")
-    if threads is not None and not 1 <= threads <= MOST_THREADS:
-        raise ProviderError(f"expected 1 to {MOST_THREADS} threads, got {threads}")
-    if not path.is_file():
-        raise ModelFileError(f"{path}: no such file")
-    check_structure(path)
-    ort.disable_telemetry_events()
-    options = ort.SessionOptions()
-    options.log_severity_level = _FATAL_ONLY
-    options.intra_op_num_threads = threads if threads is not None else available_cpus()
-    # A plan for a size that came before takes its memory in one new piece, beside what the first run took, for no time won:
-    # without, a ViT-S at 1036 × 1036 pixels needs 950 in place of 1568 MiB.
-    options.enable_mem_pattern = False
-    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin else "0")
-    # Model, companion and preview have a pool of threads each. One that spun on after its run would take the cores from the
-    # next run of another: a model's run after a preview took 2.3 times as long, a slider's move 3.6 times.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
-    options.add_session_config_entry("session.set_denormal_as_zero", "1")
-    try:
-        with subnormals_flushed():  # onnxruntime sets the flag in this thread, too, and leaves it so: put back here
-            return Session(path, options, wanted, keep_memory)
-    except (*_ORT_ERRORS, MemoryError, UnicodeDecodeError) as error:  # names and messages come out of the file
-        if is_for_memory(error):
-            raise DptscopeError(f"{path}: not enough memory to load it") from error
-        raise ModelFileError(f"{path}: onnxruntime cannot load it ({_in_one_line(error)})") from error
+
+    providers: Sequence[str] | None = None
+    threads: int | None = None
+    spin: bool = True
+    keep_memory: bool = True
+
+    def chosen_providers(self) -> list[str]:
+        """Raises:
+        ProviderError: one is not there.
+        """
+        wanted = list(self.providers if self.providers is not None else DEFAULT_PROVIDERS)
+        missing = [name for name in wanted if name not in ort.get_available_providers()]
+        if missing or not wanted:
+            there = ", ".join(ort.get_available_providers())
+            raise ProviderError(f"expected one of the providers {there}, got {', '.join(missing) or 'none'}")
+        return wanted
+
+    def chosen_threads(self) -> int:
+        """Raises:
+        ProviderError: a number of threads that cannot be.
+        """
+        if self.threads is None:
+            return available_cpus()
+        if not 1 <= self.threads <= MOST_THREADS:
+            raise ProviderError(f"expected 1 to {MOST_THREADS} threads, got {self.threads}")
+        return self.threads
 
 
-class Session(ort.InferenceSession):  # type: ignore[misc]  # onnxruntime has no types
-    """An onnxruntime session that answers with finite numbers of the declared shapes, or with one of our errors.
+class Session:
+    """An ONNX file in onnxruntime, which answers with finite numbers of the declared shapes, or with one of our errors.
 
     Tokens that have become too large leave no trace in the depth, for the next normalisation divides by an infinite variance
     and makes zeros of them. So the class tokens of all blocks, where there are any, are looked at in every run: they are few.
+
+    Attributes:
+        metadata: the file's entries.
+        inputs, optional_inputs, outputs: onnxruntime's descriptions of them, each with ``name``, ``type`` and ``shape``.
     """
 
-    def __init__(
-        self, path: Path, options: ort.SessionOptions, providers: Sequence[str], keep_memory: bool = True
-    ) -> None:
-        super().__init__(str(path), options, providers=list(providers))
-        self._path = path
-        self._run_options = ort.RunOptions()
-        if not keep_memory:
-            self._run_options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-        self.get_modelmeta().custom_metadata_map  # noqa: B018 - raises here and not later where it is no text
-        inputs = [*self.get_inputs(), *self.get_overridable_initializers()]
-        self._axes: dict[str, list[int | str | None]] = {
-            node.name: list(node.shape or ()) for node in (*inputs, *self.get_outputs())
-        }
-        self._witness = [BLOCK_CLS_TOKENS] if BLOCK_CLS_TOKENS in {node.name for node in self.get_outputs()} else []
+    def __init__(self, path: Path, options: SessionOptions = SessionOptions()) -> None:
+        """Open a file.
 
-    def run(self, output_names: Sequence[str], input_feed: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
+        Raises:
+            ModelFileError: no such file, no ONNX file, or one that no export writes (see :mod:`dptscope.files.onnx_file`).
+            ProviderError: a provider that is not there, or a number of threads that cannot be.
+        """
+        providers, threads = options.chosen_providers(), options.chosen_threads()
+        if not path.is_file():
+            raise ModelFileError(f"{path}: no such file")
+        check_structure(path)
+        self._path = path
+        try:
+            with subnormals_flushed():  # onnxruntime sets the flag in this thread, too, and leaves it so: put back here
+                self._session = ort.InferenceSession(str(path), _settings(threads, options.spin), providers=providers)
+            self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+            self.inputs: list[Any] = self._session.get_inputs()
+            self.optional_inputs: list[Any] = self._session.get_overridable_initializers()
+            self.outputs: list[Any] = self._session.get_outputs()
+        except (*_ORT_ERRORS, MemoryError, UnicodeDecodeError) as error:  # names and messages come out of the file
+            if is_for_memory(error):
+                raise DptscopeError(f"{path}: not enough memory to load it") from error
+            raise ModelFileError(f"{path}: onnxruntime cannot load it ({_in_one_line(error)})") from error
+        self._run_options = ort.RunOptions()
+        if not options.keep_memory:
+            self._run_options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        self._axes: dict[str, list[int | str | None]] = {
+            node.name: list(node.shape or ()) for node in (*self.inputs, *self.optional_inputs, *self.outputs)
+        }
+        self._always_checked = [node.name for node in self.outputs if node.name == BLOCK_CLS_TOKENS]
+
+    def run(self, output_names: Sequence[str], input_feed: Mapping[str, NDArray[Any]]) -> list[Float32Array]:
         """Run the graph.
 
         Args:
@@ -160,10 +170,10 @@ class Session(ort.InferenceSession):  # type: ignore[misc]  # onnxruntime has no
             if not is_finite(array):
                 raise DptscopeError(f"expected finite numbers in {name}, got NaN or infinity")
             sizes |= dict(zip(self._axes.get(name, ())[1:], array.shape[1:], strict=False))
+        names = [*output_names, *self._always_checked]
         try:
-            names = [*output_names, *self._witness]
             with subnormals_flushed():
-                outputs: list[NDArray[np.float32]] = super().run(names, dict(input_feed), self._run_options)
+                outputs: list[Float32Array] = self._session.run(names, dict(input_feed), self._run_options)
         except (*_ORT_ERRORS, MemoryError, ValueError) as error:
             if is_for_memory(error):
                 shape = " × ".join(str(size) for size in next(iter(input_feed.values())).shape)
@@ -171,7 +181,7 @@ class Session(ort.InferenceSession):  # type: ignore[misc]  # onnxruntime has no
             raise ModelFileError(f"{self._path}: onnxruntime cannot run it ({_in_one_line(error)})") from error
         for name, array in zip(names, outputs, strict=True):
             self._check_output(name, array, sizes)
-        if self._witness and not _has_finite_squares(outputs[-1]):
+        if self._always_checked and not has_finite_squares(outputs[-1]):
             raise DptscopeError(
                 f"{self._path}: expected numbers that float32 can compute with, got larger ones in {BLOCK_CLS_TOKENS}: "
                 "weights that are too large"
@@ -196,16 +206,21 @@ class Session(ort.InferenceSession):  # type: ignore[misc]  # onnxruntime has no
             )
 
 
-def is_finite(array: NDArray[Any]) -> bool:
-    """Whether an array holds neither NaN nor infinity. The sum of squares, one fast pass, is finite for almost every good
-    array; only where it is not, each number is looked at."""
-    return _has_finite_squares(array) or bool(np.isfinite(array).all())
-
-
-def _has_finite_squares(array: NDArray[Any]) -> bool:
-    flat = array.reshape(-1)
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(np.dot(flat, flat)))
+def _settings(threads: int, spin: bool) -> ort.SessionOptions:
+    """onnxruntime's own options."""
+    ort.disable_telemetry_events()
+    settings = ort.SessionOptions()
+    settings.log_severity_level = _FATAL_ONLY
+    settings.intra_op_num_threads = threads
+    # A plan for a size that came before takes its memory in one new piece, beside what the first run took, for no time won:
+    # without, a ViT-S at 1036 × 1036 pixels needs 950 in place of 1568 MiB.
+    settings.enable_mem_pattern = False
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin else "0")
+    # Model, companion and preview have a pool of threads each. One that spun on after its run would take the cores from the
+    # next run of another: a model's run after a preview took 2.3 times as long, a slider's move 3.6 times.
+    settings.add_session_config_entry("session.force_spinning_stop", "1")
+    settings.add_session_config_entry("session.set_denormal_as_zero", "1")
+    return settings
 
 
 def _in_one_line(error: BaseException) -> str:

@@ -19,7 +19,7 @@ from full_disk import run_without_rights
 import dptscope
 from dptscope import DptscopeError
 from dptscope.contract import METADATA_PREFIX
-from dptscope.session import open_session
+from dptscope.session import Session
 from dptscope_export.publish import append_metadata, publish, save, staging_folder
 
 DATA = Path(__file__).parents[1] / "data"
@@ -159,19 +159,24 @@ def publish_one(folder: Path, model: str) -> None:
 def test_an_export_while_the_old_one_is_being_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: int
 ) -> None:
-    """Between two of its three files, or after the last: the new one is opened, and not parts of both."""
+    """Between two of its three files it says so, after the last the old one is open; never parts of both."""
     two_models(tmp_path)
     publish_one(tmp_path, "a")
     left = [opened]
 
     def open_and_be_overtaken(*arguments: Any) -> Any:
-        session = open_session(*arguments)
+        session = Session(*arguments)
         left[0] -= 1
         if left[0] == 0:
             publish_one(tmp_path, "b")
         return session
 
-    monkeypatch.setattr("dptscope.model.open_session", open_and_be_overtaken)
+    monkeypatch.setattr("dptscope.graphs.Session", open_and_be_overtaken)
+    if opened < 3:
+        with pytest.raises(dptscope.ModelFileError, match="replacing them just now, try again"):
+            dptscope.load(tmp_path / "m.onnx")
+    else:
+        assert dptscope.load(tmp_path / "m.onnx").card.model_id[0] == "a"
     model = dptscope.load(tmp_path / "m.onnx")
     assert model.card.model_id[0] == "b" and model.has_companion and model.has_preview
 

@@ -53,7 +53,7 @@ def test_weight_and_arithmetic(tiny_model: Path) -> None:
     old = ModelCard.from_metadata(metadata, "x")
     assert (old.parameters, old.flops) == (None, None)
     metadata["dptscope.flops"] = '"many"'
-    with pytest.raises(dptscope.ModelFileError, match="flops must be a whole number"):
+    with pytest.raises(dptscope.ModelFileError, match="flops: Input should be a valid integer, got 'many'"):
         ModelCard.from_metadata(metadata, "x")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dptscope.session import Session, open_session
+from dptscope.session import Session, SessionOptions
 from dptscope.subnormals import _load_libm
 
 pytestmark = pytest.mark.skipif(_load_libm() is None, reason="the calling thread's register is known on Linux, x86-64")
@@ -75,7 +75,7 @@ def test_the_product_would_show_it(product: Path) -> None:
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("spin", [True, False])
 def test_in_the_thread_that_opened_it_and_in_another(product: Path, threads: int, spin: bool) -> None:
-    session = open_session(product, threads=threads, spin=spin)
+    session = Session(product, SessionOptions(threads=threads, spin=spin))
     assert largest(session) == 0.0
     assert in_a_thread(lambda: largest(session)) == 0.0
 
@@ -85,18 +85,18 @@ def test_in_a_thread_older_than_the_model(product: Path) -> None:
     sessions: list[Session] = []
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(lambda: opened.wait(60) and largest(sessions[0]))
-        sessions.append(open_session(product, threads=2))
+        sessions.append(Session(product, SessionOptions(threads=2)))
         opened.set()
         assert waiting.result() == 0.0
 
 
 def test_opened_in_another_thread(product: Path) -> None:
-    session = in_a_thread(lambda: open_session(product, threads=2))
+    session = in_a_thread(lambda: Session(product, SessionOptions(threads=2)))
     assert largest(session) == 0.0
 
 
 def test_eight_threads_at_once(product: Path) -> None:
-    session = open_session(product, threads=2)
+    session = Session(product, SessionOptions(threads=2))
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(lambda _: largest(session), range(32))) == {0.0}
 
@@ -104,7 +104,7 @@ def test_eight_threads_at_once(product: Path) -> None:
 def test_the_caller_keeps_its_own(product: Path) -> None:
     before = here()
     assert before == pytest.approx(1e-40, rel=1e-4)
-    session = open_session(product, threads=2)
+    session = Session(product, SessionOptions(threads=2))
     assert here() == before
     largest(session)
     assert here() == before

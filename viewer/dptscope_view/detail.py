@@ -10,12 +10,10 @@ Filter").
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dptscope.arrays import Float32Array
 from dptscope.opencv import cv2
 from dptscope.resize import resize_depth
-
-Float32Array = NDArray[np.float32]
 
 WINDOW = 5
 """Coarse values a side of the neighbourhood in which a slope is taken."""

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dptscope.arrays import Float32Array
 from dptscope.card import ModelCard
 from dptscope.files.photos import read_image
 from dptscope.norms import NormStatistics
@@ -20,8 +21,6 @@ from dptscope.scales import UNSCALED, FusionScales
 from dptscope_view.detail import Detail
 from dptscope_view.photos import cropped
 from dptscope_view.state import WHOLE, Crop
-
-Float32Array = NDArray[np.float32]
 
 BUDGET_MS = 40.0
 """How long the model may take for a picture while a slider moves."""

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dptscope.arrays import Float32Array
 from dptscope.norms import outlier_threshold
 
-Float32Array = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
 
 ROBUST_PERCENTILES = (1.0, 99.0)

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from dptscope import contract
+from dptscope.arrays import Float32Array
 from dptscope.model import DepthModel, load
 from dptscope.prepare import input_size as model_input_size
-from dptscope.resize import Float32Array
 from dptscope.scene import Scene
 from dptscope.session import ONNXRUNTIME_VERSION, available_cpus
 
@@ -106,11 +106,11 @@ def measure(
 
 def _runs(model: DepthModel, input_bchw: Float32Array) -> dict[str, Callable[[], object]]:
     input_size = (input_bchw.shape[2], input_bchw.shape[3])
-    scene = Scene(model, input_size, input_bchw)
+    scene = Scene(model.graphs, input_bchw, input_size)
     moves = itertools.cycle((1.0, scale, 1.0, 1.0) for scale in (0.5, 0.75, 1.25))
     runs: dict[str, Callable[[], object]] = {
         "depth": lambda: model.run(input_bchw, [contract.DEPTH]),
-        "norms": lambda: Scene(model, input_size, input_bchw),
+        "norms": lambda: Scene(model.graphs, input_bchw, input_size),
     }
     if model.has_companion:
         runs["move"] = lambda: scene.raw_depth(next(moves))

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from dptscope.arrays import UInt8Array
 from dptscope.contract import FUSION_BLOCKS
 from dptscope.files.photos import read_image, write_atomically, write_png
 from dptscope.model import DepthModel
 from dptscope.opencv import cv2
 from dptscope.pictures.colours import BACKGROUND, GREY, depth_picture, put_text, text_width
 from dptscope.pictures.norm_sheet import norm_sheet
-from dptscope.prepare import UInt8Array
 from dptscope.scales import FusionScales
 from dptscope.scene import Scene
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dptscope.arrays import Float32Array
 from dptscope.card import DepthKind
 from dptscope.errors import DptscopeError
 from dptscope.files.atomic import clear_leftovers
@@ -16,7 +17,6 @@ from dptscope.model import DepthModel
 from dptscope.norms import RULE
 from dptscope.pictures.colours import depth_picture, normalise
 from dptscope.pictures.norm_sheet import norm_sheet
-from dptscope.resize import Float32Array
 from dptscope.scales import FusionScales
 
 DEPTH_FORMATS = ("png", "png16", "npy")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from dptscope.contract import WEIGHTS_SUFFIX
 from dptscope.errors import ModelFileError
-from dptscope.finite import are_sound
+from dptscope.finite import weights_are_finite
 
 # Not Scan, which ends with the axis it runs over: exports attend head by head with it.
 _CONTROL_FLOW = frozenset({"If", "Loop", "SequenceMap"})
@@ -150,7 +150,7 @@ class _Walk:
             raise ModelFileError(f"{self._path}: a weight of shape {shape[:8]} needs {size} bytes, got {raw_bytes}")
         if raw_bytes < 0 and size > 16 * (end - start):  # values one by one take at least a byte each
             raise ModelFileError(f"{self._path}: a weight claims the shape {shape[:8]}, got {end - start} bytes of it")
-        if not are_sound(data, data_type, *values):
+        if not weights_are_finite(data, data_type, *values):
             raise ModelFileError(
                 f"{self._path}: expected finite weights, got NaN, infinity or numbers too large to compute with in "
                 f"{name[:120]}"

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dptscope.arrays import UInt8Array
 from dptscope.errors import DptscopeError, ImageError
 from dptscope.files.atomic import part_file
 from dptscope.opencv import MOST_PIXELS, cv2
-from dptscope.prepare import UInt8Array
 
 
 def read_image(path: Path) -> UInt8Array:

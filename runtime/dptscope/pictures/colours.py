@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dptscope.arrays import Float32Array, UInt8Array
 from dptscope.card import DepthKind
 from dptscope.opencv import cv2
-from dptscope.prepare import UInt8Array
-from dptscope.resize import Float32Array
 
 Colour = tuple[int, int, int]  # blue, green, red
 

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dptscope.arrays import Float32Array, UInt8Array
 from dptscope.norms import NormStatistics
 from dptscope.opencv import cv2
 from dptscope.pictures.colours import BACKGROUND, GREY, OUTLIER, colourise, normalise, put_text, text_width
-from dptscope.prepare import UInt8Array
-from dptscope.resize import Float32Array
 
 TILE_WIDTH = 300  # pixels
 GAP = 14

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dptscope.arrays import Float32Array
 from dptscope.opencv import cv2
 from dptscope_view.colours import colourise
 from dptscope_view.engine import Frame
@@ -25,8 +25,6 @@ from dptscope_view.ui.slider import Slider
 from dptscope_view.views.charts import ColourBar, number
 from dptscope_view.views.parts import Hover, Part, Picture, Scenery, Stage, button_part, flow, slider_part
 from dptscope_view.views.photo import draw_drag, photo_aspect, photo_picture, relative_position, respond_to_crop
-
-Float32Array = NDArray[np.float32]
 
 _ENDS = {1: "finest", 4: "coarsest"}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dptscope.arrays import Float32Array
 from dptscope.opencv import cv2
 from dptscope_view.colours import colour_map, colourise
 from dptscope_view.engine import Frame
@@ -39,8 +39,6 @@ from dptscope_view.views.parts import (
     slider_part,
 )
 from dptscope_view.views.photo import draw_drag, photo_aspect, photo_picture, relative_position, respond_to_crop
-
-Float32Array = NDArray[np.float32]
 
 
 def shown_maps(state: State, frame: Frame) -> tuple[Float32Array, ...]:

@@ -1,0 +1,180 @@
+"""The graphs of one exported model: the whole one, its fusion companion and its preview, opened and held to the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dptscope import contract
+from dptscope.arrays import Float32Array
+from dptscope.card import ModelCard
+from dptscope.errors import DptscopeError, ModelFileError
+from dptscope.prepare import check_input_shape
+from dptscope.scales import UNSCALED, FusionScales, scale_feeds
+from dptscope.session import Session, SessionOptions
+
+_FLOAT32 = "tensor(float)"
+
+
+class Graphs:
+    """The graphs of one model. Companion and preview may be missing.
+
+    Attributes:
+        path: the model's file; the others lie beside it.
+        card: what the file says about itself.
+    """
+
+    def __init__(self, path: Path, options: SessionOptions) -> None:
+        """Open ``NAME.onnx`` and, where they lie beside it, ``NAME.fusion.onnx`` and ``NAME.preview.onnx``.
+
+        Raises:
+            ModelFileError: no such file, no dptscope model, or a companion or preview of another model.
+            ProviderError: a provider that is not there.
+        """
+        for suffix, what in ((contract.COMPANION_SUFFIX, "fusion companion"), (contract.PREVIEW_SUFFIX, "preview")):
+            if path.name.endswith(suffix):
+                raise ModelFileError(f"{path}: expected a model, got a {what}; name the model beside it")
+        self.path = path
+        self._whole = Session(path, options)
+        self.card = ModelCard.from_metadata(self._whole.metadata, str(path))
+        card = self.card
+        _check_inputs(path, self._whole, (contract.image_input(),))
+        _check_outputs(path, self._whole, contract.model_outputs(card.blocks, card.has_cls, card.fusion_channels))
+        self._fusion = self._open_beside(contract.companion_path(path), "companion", contract.depth_output(), options)
+        self._preview = self._open_beside(contract.preview_path(path), "preview", contract.preview_output(), options)
+
+    def _open_beside(
+        self, path: Path, what: str, depth: contract.TensorSpec, options: SessionOptions
+    ) -> Session | None:
+        if not path.is_file():
+            return None
+        session = Session(path, options)
+        card = ModelCard.from_metadata(session.metadata, str(path))
+        if card.model_id != self.card.model_id:
+            raise ModelFileError(
+                f"{path}: expected the {what} of {self.path.name} (id {self.card.model_id}), "
+                f"got that of another model (id {card.model_id}); if an export is replacing them just now, try again"
+            )
+        _check_inputs(path, session, contract.fusion_inputs(card.fusion_channels))
+        _check_outputs(path, session, (depth,))
+        return session
+
+    @property
+    def has_companion(self) -> bool:
+        """Whether another fusion scaling costs only the fusion and the head."""
+        return self._fusion is not None
+
+    @property
+    def has_preview(self) -> bool:
+        """Whether a coarse answer to another fusion scaling can be had for a fraction of the full one's time."""
+        return self._preview is not None
+
+    def inputs(self) -> list[dict[str, Any]]:
+        """Name, axes and whether it may be left out, of every input."""
+        nodes = [(node, False) for node in self._whole.inputs] + [(node, True) for node in self._whole.optional_inputs]
+        return [{"name": node.name, "axes": list(node.shape), "optional": optional} for node, optional in nodes]
+
+    def outputs(self) -> list[dict[str, Any]]:
+        """Name and axes of every output."""
+        return [{"name": node.name, "axes": list(node.shape)} for node in self._whole.outputs]
+
+    def whole(
+        self, input_bchw: Float32Array, outputs: Sequence[str], fusion_scales: FusionScales = UNSCALED
+    ) -> dict[str, Float32Array]:
+        """Run the whole graph on a prepared input ``[batch, 3, height, width]``, and fetch outputs by name.
+
+        Raises:
+            SizeError: the graph does not take that shape.
+            DptscopeError: no such output.
+        """
+        check_input_shape(self.card, input_bchw.shape)
+        known = {node.name for node in self._whole.outputs}
+        unknown = [name for name in outputs if name not in known]
+        if unknown:
+            raise DptscopeError(f"{self.path.name}: expected an output of the model, got {unknown[0]!r}")
+        feeds = {contract.IMAGE: np.ascontiguousarray(input_bchw, dtype=np.float32)}
+        if tuple(fusion_scales) != UNSCALED:
+            feeds |= scale_feeds(fusion_scales)
+        return dict(zip(outputs, self._whole.run(list(outputs), feeds), strict=True))
+
+    def fuse(
+        self, fusion_inputs: Sequence[Float32Array], fusion_scales: FusionScales | NDArray[np.float32]
+    ) -> Float32Array:
+        """Run only fusion and head: ``fusion_input_1 … 4`` and scales to depth ``[max(batch, scalings), height, width]``.
+
+        Raises:
+            ModelFileError: the companion is not there.
+        """
+        return self._decode(self._fusion, contract.companion_path(self.path), fusion_inputs, fusion_scales)
+
+    def preview(
+        self, fusion_inputs: Sequence[Float32Array], fusion_scales: FusionScales | NDArray[np.float32]
+    ) -> Float32Array:
+        """The same as :meth:`fuse`, coarser and several times faster.
+
+        Raises:
+            ModelFileError: the preview is not there.
+        """
+        return self._decode(self._preview, contract.preview_path(self.path), fusion_inputs, fusion_scales)
+
+    @staticmethod
+    def _decode(
+        session: Session | None,
+        path: Path,
+        fusion_inputs: Sequence[Float32Array],
+        fusion_scales: FusionScales | NDArray[np.float32],
+    ) -> Float32Array:
+        if session is None:
+            raise ModelFileError(f"{path}: expected this file beside the model, which is not there; export it again")
+        feeds = {contract.fusion_input_name(k): v for k, v in zip(contract.FUSION_BLOCKS, fusion_inputs, strict=True)}
+        (depth_bhw,) = session.run([contract.DEPTH], feeds | scale_feeds(fusion_scales))
+        return np.asarray(depth_bhw)
+
+
+class Node(Protocol):
+    """What onnxruntime says about an input or output."""
+
+    name: str
+    type: str
+    shape: Sequence[int | str | None]
+
+
+def _check_inputs(path: Path, session: Session, specs: Sequence[contract.TensorSpec]) -> None:
+    """Inputs that must be given: exactly these; optional ones: the four scales, and none that a reader would have to know."""
+    strange = [node.name for node in session.inputs if node.name not in {spec.name for spec in specs}]
+    if strange:
+        known = ", ".join(sorted(spec.name for spec in specs))
+        raise ModelFileError(f"{path}: expected the inputs {known}, got {strange[0][:80]!r} too")
+    _check(path, "input", session.inputs, specs)
+    _check(path, "input", session.optional_inputs, contract.fusion_scale_inputs())
+
+
+def _check_outputs(path: Path, session: Session, specs: Sequence[contract.TensorSpec]) -> None:
+    """At least these outputs: a later exporter may add others."""
+    _check(path, "output", session.outputs, specs)
+
+
+def _check(path: Path, what: str, nodes: Iterable[Node], specs: Sequence[contract.TensorSpec]) -> None:
+    found = {node.name: node for node in nodes}
+    for spec in specs:
+        node = found.get(spec.name)
+        if node is None:
+            raise ModelFileError(f"{path}: expected the {what} {spec.name}, which is not there; export it again")
+        axes = list(node.shape or ())
+        if node.type != _FLOAT32 or not _fits(axes, spec.axes):
+            expected, got = " × ".join(map(str, spec.axes)), " × ".join(map(str, axes)) or "no axes"
+            raise ModelFileError(
+                f"{path}: expected the {what} {spec.name} as {_FLOAT32} of {expected}, got {node.type} of {got[:200]}"
+            )
+
+
+def _fits(got: Sequence[int | str | None], expected: Sequence[int | str]) -> bool:
+    """Numbers must be the same; an axis with a name may be a number in a file for one size."""
+    return len(got) == len(expected) and all(
+        axis == wanted or (isinstance(wanted, str) and isinstance(axis, int) and axis > 0)
+        for axis, wanted in zip(got, expected, strict=True)
+    )
