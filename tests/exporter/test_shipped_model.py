@@ -1,6 +1,6 @@
 """The exported model that ships with the runtime is what an export of the shipped checkpoint gives today.
 
-To write it again: ``python -m training.ship runtime/dptscope/assets/dptscope_tiny.safetensors``.
+To write it again: ``python -m demo_model.ship runtime/dptscope/assets/dptscope_tiny.safetensors``.
 """
 
 from __future__ import annotations

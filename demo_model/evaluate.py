@@ -1,0 +1,122 @@
+"""The figures of a trained model: ``python -m demo_model.evaluate WEIGHTS.safetensors [--json OUT.json]``.
+
+Three parts: scenes that were never trained on, the one photo with measured depth, and hand-placed point pairs on eight
+photos. Each against baselines that look at no pixel: a constant, and a vertical ramp fitted to the truth of each picture.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from demo_model.cache import HELD_OUT_SEED
+from demo_model.files import write_atomically
+from demo_model.metrics import mean_scores, scores
+from demo_model.photos import Photo, motorcycle, paired_photos
+from demo_model.predictors import Predictor, constant_baseline, load_predictor, ramp_baseline
+from demo_model.scenes.compose import DATA_VERSION, render_scene
+
+Array = np.ndarray
+Scores = dict[str, float]
+FEW = 60
+_NEIGHBOURS = 3  # a point's value is the median of a small square, so that one pixel off at an edge does not decide
+
+
+def on_scenes(predictors: dict[str, Predictor], count: int, size: int) -> dict[str, list[Scores]]:
+    """Scores on each of the first ``count`` held-out scenes, ``size`` pixels square; the sky is left out."""
+    collected: dict[str, list[Scores]] = {name: [] for name in predictors}
+    for seed in range(HELD_OUT_SEED, HELD_OUT_SEED + count):
+        rgb, inverse_hw = render_scene(seed, (size, size))
+        for name, predict in predictors.items():
+            collected[name].append(scores(predict(rgb), inverse_hw, inverse_hw > 0))
+    return collected
+
+
+def on_motorcycle(predictors: dict[str, Predictor]) -> dict[str, Scores]:
+    """Scores on the photo with measured disparity, where it was measured."""
+    rgb, disparity_hw = motorcycle()
+    valid_hw = np.isfinite(disparity_hw) & (disparity_hw > 0)
+    truth_hw = np.where(valid_hw, disparity_hw, 0)
+    return {name: scores(predict(rgb), truth_hw, valid_hw) for name, predict in predictors.items()}
+
+
+def pairs_in_order(depth_hw: Array, photo: Photo) -> tuple[int, int]:
+    """How many pairs have the nearer point at the larger inverse depth, and how many pairs there are."""
+    height, width = depth_hw.shape
+
+    def value(x: float, y: float) -> float:
+        column, row = int(x * width), int(y * height)
+        rows = slice(max(row - _NEIGHBOURS, 0), row + _NEIGHBOURS + 1)
+        return float(np.median(depth_hw[rows, max(column - _NEIGHBOURS, 0) : column + _NEIGHBOURS + 1]))
+
+    right = sum(value(*pair[:2]) > value(*pair[2:]) for pair in photo.pairs_n4)
+    return right, len(photo.pairs_n4)
+
+
+def on_pairs(predictors: dict[str, Predictor]) -> dict[str, dict[str, float]]:
+    """Share of pairs in the right order, for each photo and over all pairs."""
+    result: dict[str, dict[str, float]] = {}
+    photos = paired_photos()
+    for name, predict in predictors.items():
+        counts = {photo.name: pairs_in_order(predict(photo.rgb), photo) for photo in photos}
+        result[name] = {photo: right / total for photo, (right, total) in counts.items()}
+        result[name]["all pairs"] = sum(r for r, _ in counts.values()) / sum(t for _, t in counts.values())
+    return result
+
+
+def table(title: str, rows: dict[str, Scores]) -> Table:
+    """One row a predictor, one column a figure."""
+    columns = list(next(iter(rows.values())))
+    made = Table("", *columns, title=title)
+    for name, values in rows.items():
+        made.add_row(name, *(f"{values[column]:.3f}" for column in columns))
+    return made
+
+
+def transposed(rows: dict[str, Scores]) -> dict[str, Scores]:
+    return {column: {name: values[column] for name, values in rows.items()} for column in next(iter(rows.values()))}
+
+
+def main(
+    weights: Annotated[Path, typer.Argument(help="A .safetensors in the published layout, or an exported .onnx.")],
+    scenes: Annotated[int, typer.Option(help="How many held-out scenes.")] = 400,
+    scene_size: int = 224,
+    size: Annotated[int, typer.Option(help="The shorter side at which the model sees a picture, in pixels.")] = 224,
+    out: Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")] = None,
+) -> None:
+    """Measure and print."""
+    model = load_predictor(weights, size)
+    against: dict[str, Predictor] = {"model": model, "ramp": ramp_baseline, "constant": constant_baseline}
+    on_each = on_scenes(against, scenes, scene_size)
+    figures: dict[str, Any] = {
+        "weights": weights.name,
+        "size": size,
+        "data_version": DATA_VERSION,
+        "held_out": {
+            "first_seed": HELD_OUT_SEED,
+            "count": scenes,
+            "size": scene_size,
+            **{name: mean_scores(values) for name, values in on_each.items()},
+        },
+        # What a quick check can compare itself with.
+        f"first_{FEW}": {name: mean_scores(values[:FEW]) for name, values in on_each.items()},
+        "motorcycle": on_motorcycle(against),
+        "pairs": on_pairs({"model": model, "lower is nearer": ramp_baseline}),
+    }
+    console = Console()
+    rows = {name: figures["held_out"][name] for name in against}
+    console.print(table(f"{scenes} held-out scenes at {scene_size} px", rows))
+    console.print(table("motorcycle photo, measured depth", figures["motorcycle"]))
+    console.print(table("point pairs in the right order", transposed(figures["pairs"])))
+    if out is not None:
+        write_atomically(out, lambda path: path.write_text(json.dumps(figures, indent=1) + "\n"))
+
+
+if __name__ == "__main__":
+    typer.run(main)
