@@ -15,7 +15,7 @@ from dptscope.arrays import Float32Array, UInt8Array
 from dptscope.card import ModelCard, Preparation
 from dptscope.errors import ImageError, SizeError
 from dptscope.opencv import cv2
-from dptscope.process.limits import check_room
+from dptscope.process.limits import check_memory
 
 
 def check_image(image_bgr: NDArray[Any]) -> UInt8Array:
@@ -86,7 +86,7 @@ def check_input_shape(card: ModelCard, shape: tuple[int, ...]) -> None:
     multiple = card.size_multiple
     if shape[2] % multiple or shape[3] % multiple or 0 in shape:
         raise SizeError(f"expected sides that are multiples of {multiple} pixels, got {shape[2]} × {shape[3]}")
-    check_room(card, (shape[2], shape[3]), batch=shape[0])
+    check_memory(card, (shape[2], shape[3]), batch=shape[0])
 
 
 def _aspect_size(photo_hw: tuple[int, int], native_hw: tuple[int, int], rule: Preparation) -> tuple[int, int]:
@@ -131,7 +131,7 @@ def prepare_image(
     """
     check_image(image_bgr)
     height, width = input_size(card, (image_bgr.shape[0], image_bgr.shape[1]), size, square)
-    check_room(card, (height, width))
+    check_memory(card, (height, width))
     rule = card.preparation
     # The originals resize in float64 and leave the overshoot of the cubic kernel alone, so neither is clipped here.
     rgb_hw3 = np.asarray(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB), dtype=np.float64) / 255.0

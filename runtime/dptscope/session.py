@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from dptscope.contract import BLOCK_CLS_TOKENS
 from dptscope.errors import DptscopeError, ModelFileError, ProviderError
 from dptscope.files.onnx_file import check_structure
 from dptscope.finite import has_finite_squares, is_finite
-from dptscope.process.limits import is_for_memory
+from dptscope.process.limits import available_cpus, is_for_memory
 from dptscope.subnormals import subnormals_flushed
 
 # Official builds from 1.29 on report names and hashes of models to their maker, and make a database for that as soon as they
@@ -51,26 +50,6 @@ _ORT_ERRORS = (
 
 
 ONNXRUNTIME_VERSION: str = ort.__version__
-
-
-def available_cpus() -> int:
-    """CPUs that this process may use: its affinity, cut to the container's quota (cgroup v2 or v1) where there is one."""
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _cgroup_quota(Path("/sys/fs/cgroup"))
-    return max(1, min(cpus, math.ceil(quota))) if quota is not None else cpus
-
-
-def _cgroup_quota(root: Path) -> float | None:
-    """CPUs' worth of time a period that the cgroup allows, or None where it sets no limit."""
-    try:
-        if (root / "cpu.max").is_file():
-            quota, period = (root / "cpu.max").read_text().split()
-        else:
-            quota = (root / "cpu/cpu.cfs_quota_us").read_text().strip()
-            period = (root / "cpu/cpu.cfs_period_us").read_text().strip()
-    except FileNotFoundError:
-        return None
-    return None if quota in ("max", "-1") else int(quota) / int(period)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ import pytest
 
 import dptscope
 from dptscope import DptscopeError, ImageError, ModelFileError, ProviderError, SizeError
-from dptscope.session import available_cpus
 
 
 @pytest.fixture(scope="module")
@@ -132,22 +131,6 @@ def test_bad_arguments(model: dptscope.DepthModel, tiny_model: Path, photo_bgr: 
     for threads in (-1, 0, 1 << 40, 10**30):
         with pytest.raises(ProviderError, match="1 to 1024 threads"):
             dptscope.load(tiny_model, threads=threads)
-
-
-def test_cpus_respect_the_cgroup(tmp_path: Path) -> None:
-    from dptscope.session import _cgroup_quota
-
-    (tmp_path / "cpu.max").write_text("150000 100000\n")
-    assert _cgroup_quota(tmp_path) == 1.5
-    (tmp_path / "cpu.max").write_text("max 100000\n")
-    assert _cgroup_quota(tmp_path) is None
-    (tmp_path / "cpu.max").unlink()
-    assert _cgroup_quota(tmp_path) is None
-    (tmp_path / "cpu").mkdir()
-    (tmp_path / "cpu/cpu.cfs_quota_us").write_text("400000\n")
-    (tmp_path / "cpu/cpu.cfs_period_us").write_text("100000\n")
-    assert _cgroup_quota(tmp_path) == 4.0
-    assert available_cpus() >= 1
 
 
 def multiplied(data: bytes, weight: str, factor: float) -> bytes:

@@ -13,7 +13,7 @@ import typer
 
 from dptscope.commands.open import open_model
 from dptscope.errors import DptscopeError
-from dptscope.process.limits import check_address_space, is_for_memory
+from dptscope.process.limits import is_for_memory
 from dptscope.process.signals import is_ending
 
 ENTRY_POINTS = "dptscope.commands"
@@ -65,7 +65,6 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command and return its exit status; 130 where a KeyboardInterrupt came (typer does not let it through)."""
     logging.basicConfig(level=logging.WARNING, format="dptscope: %(message)s")
     try:
-        check_address_space()
         status = build_app()(args=list(arguments) or ["--help"], prog_name="dptscope", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         return 130

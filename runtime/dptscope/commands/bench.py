@@ -16,8 +16,9 @@ from dptscope import contract
 from dptscope.arrays import Float32Array
 from dptscope.model import DepthModel, load
 from dptscope.prepare import input_size as model_input_size
+from dptscope.process.limits import available_cpus
 from dptscope.scene import Scene
-from dptscope.session import ONNXRUNTIME_VERSION, available_cpus
+from dptscope.session import ONNXRUNTIME_VERSION
 
 WARM_UP = 2  # runs at the beginning that are not counted: they also fetch memory
 IN_A_ROW = {"move": 3, "preview": 3}  # the last one counts: under a hand one move follows the other

@@ -1,8 +1,14 @@
-"""How much memory this process can still have, and whether what is asked of a model can fit at all."""
+"""What this process may use: CPUs and memory, as the system, its control groups and its own limits allow.
+
+Control groups (containers, systemd's slices) are read in one way for both: from the own group to the root, versions 2 and 1,
+and the smallest limit counts. A file that is not there, or that says something else than a limit, is none.
+"""
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,13 +17,10 @@ from dptscope.errors import SizeError
 if TYPE_CHECKING:
     from dptscope.card import ModelCard
 
-_HEAD_WIDTH = 64  # channels an attention head; every published encoder with global attention has that
 _FLOAT_BYTES = 4
 _GIB = float(1 << 30)
-LEAST_ADDRESS_SPACE = 1 << 30
-"""Bytes of address space for the command; most of them stay unused."""
 
-_SIGNS = (
+_OUT_OF_MEMORY_MESSAGES = (
     "allocate memory",  # PyTorch, and the system
     "failed to map segment from shared object",  # the loader of libraries
     "Failed to allocate",  # onnxruntime
@@ -27,43 +30,33 @@ _SIGNS = (
 )
 
 
+def available_cpus(root: Path = Path("/")) -> int:
+    """CPUs that this process may use, one or more: its affinity, cut to the quota of its control groups."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quotas = [quota for group in _groups(root, "cpu") if (quota := _cpu_quota(group)) is not None]
+    return max(1, min([cpus, *(math.ceil(quota) for quota in quotas)]))
+
+
 def available_bytes(root: Path = Path("/")) -> int | None:
-    """Bytes that can still be had: what the system, the container (cgroup v2 or v1) and the process limit leave; None
-    where nothing says."""
-    found = (_system(root), _container(root / "sys/fs/cgroup", root / "proc/self/cgroup"), _process_limit(root))
+    """Bytes of memory that can still be had; None where nothing says."""
+    found = [_system(root), _process_limit(root), *(_memory_left(group) for group in _groups(root, "memory"))]
     return min((number for number in found if number is not None), default=None)
 
 
-def check_address_space() -> None:
-    """Refuse a limit (``ulimit -v``) under which the libraries may not even load. How they fail then is not ours to catch:
-    segmentation faults and aborts have been seen up to 570 MiB with two threads, and each thread takes more.
-
-    Raises:
-        SizeError: with what is needed and what the limit is.
-    """
-    limit = _address_space()
-    if limit is not None and limit < LEAST_ADDRESS_SPACE:
-        raise SizeError(
-            f"expected at least {LEAST_ADDRESS_SPACE >> 20} MiB of address space to load onnxruntime and OpenCV, "
-            f"got a limit of {limit >> 20} MiB (ulimit -v)"
-        )
-
-
 def is_for_memory(error: BaseException) -> bool:
-    """Whether an error, or what led to it, says that memory was not to be had: each library says it in its own way."""
+    """Tell whether an error, or what led to it, says that memory was not to be had: each library says it in its own way."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, MemoryError) or any(sign in str(cause) for sign in _SIGNS):
+        if isinstance(cause, MemoryError) or any(message in str(cause) for message in _OUT_OF_MEMORY_MESSAGES):
             return True
         cause = cause.__cause__ or cause.__context__
     return False
 
 
-def check_room(card: ModelCard, input_hw: tuple[int, int], batch: int = 1) -> None:
+def check_memory(card: ModelCard, input_hw: tuple[int, int], batch: int = 1) -> None:
     """Refuse an input that cannot fit, before the system ends the process for it.
 
-    Counts only what cannot be avoided: the outputs and, where the attention is global, the weights of one block's attention,
-    heads × tokens² numbers. So what passes may still be too much, but nothing that fits is refused.
+    What passes may still be too much, but nothing that fits is refused: see :func:`least_bytes`.
 
     Raises:
         SizeError: with what is needed and what is there.
@@ -78,65 +71,79 @@ def check_room(card: ModelCard, input_hw: tuple[int, int], batch: int = 1) -> No
 
 
 def least_bytes(card: ModelCard, input_hw: tuple[int, int]) -> int:
-    """Bytes that a run cannot do without: see :func:`check_room`."""
+    """Bytes that a run cannot do without: its outputs, and the attention matrices that the graph holds at once, as far as the
+    card says how many."""
     height, width = input_hw
     tokens = [(height // block.stride) * (width // block.stride) for block in card.blocks]
     outputs = sum(count * block.channels for count, block in zip(tokens, card.blocks, strict=True)) + height * width
-    attention = 0
-    if card.has_cls:  # the windows of the others are small
-        attention = max(1, card.blocks[0].channels // _HEAD_WIDTH) * tokens[0] ** 2
+    attention = (card.attention_matrices or 0) * max(tokens) ** 2
     return _FLOAT_BYTES * (outputs + attention)
+
+
+def _groups(root: Path, controller: str) -> Iterator[Path]:
+    """Folders of this process's control groups, each from its own to the root of what is mounted. In a container the path may
+    be the host's, of which only the root is there."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        lines = ["0::/", f"1:{controller}:/"]
+    mounts = root / "sys/fs/cgroup"
+    for line in lines:
+        _, controllers, own = [*line.split(":", 2), "", ""][:3]
+        if controllers and controller not in controllers.split(","):
+            continue
+        parts = [part for part in own.split("/") if part not in ("", "..")]
+        for mount in (mounts / controllers, mounts / controller) if controllers else (mounts, mounts / "unified"):
+            for depth in range(len(parts), -1, -1):
+                yield mount.joinpath(*parts[:depth])
+
+
+def _cpu_quota(group: Path) -> float | None:
+    """CPUs' worth of time a period that a control group allows."""
+    words = _read(group / "cpu.max").split() or [
+        *_read(group / "cpu.cfs_quota_us").split(),
+        *_read(group / "cpu.cfs_period_us").split(),
+    ]
+    numbers = [int(word) for word in words if word.isdecimal()]  # "max" and -1 are no limit
+    return numbers[0] / numbers[1] if len(numbers) == 2 and numbers[1] else None
+
+
+def _memory_left(group: Path) -> int | None:
+    """What a control group's limit leaves. Pages of files count as used, and are given back when needed."""
+    for limit, usage, pages in (
+        ("memory.max", "memory.current", "file"),
+        ("memory.limit_in_bytes", "memory.usage_in_bytes", "cache"),
+    ):
+        most, used = _read(group / limit), _read(group / usage)
+        if most.isdecimal() and used.isdecimal():
+            counted = dict(line.split() for line in _read(group / "memory.stat").splitlines() if line.count(" ") == 1)
+            freed = counted.get(pages, "")
+            return max(0, int(most) - int(used) + (int(freed) if freed.isdecimal() else 0))
+    return None
+
+
+def _read(path: Path) -> str:
+    """A file's text; none where it cannot be read."""
+    try:
+        return path.read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _system(root: Path) -> int | None:
     """``MemAvailable`` of Linux; other systems swap, and say it when that is full."""
-    try:
-        lines = (root / "proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    found = next((line for line in lines if line.startswith("MemAvailable:")), None)
+    found = next((line for line in _read(root / "proc/meminfo").splitlines() if line.startswith("MemAvailable:")), None)
     return int(found.split()[1]) * 1024 if found is not None else None
-
-
-def _container(cgroups: Path, own: Path) -> int | None:
-    """What the memory limit of the container leaves. Pages of files count as used, and are given back when needed."""
-    try:
-        mine = {
-            parts[1]: parts[2].lstrip("/") for parts in (line.split(":", 2) for line in own.read_text().splitlines())
-        }
-    except OSError:
-        mine = {}
-    for folder, limit, usage, pages in (
-        (cgroups / mine.get("", ""), "memory.max", "memory.current", "file"),
-        (cgroups / "memory" / mine.get("memory", ""), "memory.limit_in_bytes", "memory.usage_in_bytes", "cache"),
-        (cgroups, "memory.max", "memory.current", "file"),
-        (cgroups / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "cache"),
-    ):
-        try:
-            most, used = (folder / limit).read_text().strip(), int((folder / usage).read_text())
-            statistics = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
-        except (OSError, ValueError):
-            continue
-        return None if most == "max" else max(0, int(most) - used + int(statistics.get(pages, 0)))
-    return None
 
 
 def _process_limit(root: Path) -> int | None:
     """What ``ulimit -v`` leaves."""
-    limit = _address_space()
-    if limit is None:
-        return None
-    try:
-        used = int((root / "proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return None
-    return max(0, limit - used)
-
-
-def _address_space() -> int | None:
     try:
         import resource
     except ImportError:  # Windows
         return None
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    return None if limit == resource.RLIM_INFINITY else limit
+    used = _read(root / "proc/self/statm").split()
+    if limit == resource.RLIM_INFINITY or not used:
+        return None
+    return max(0, limit - int(used[0]) * os.sysconf("SC_PAGE_SIZE"))
