@@ -14,6 +14,7 @@ from dptscope.contract import MODEL_SUFFIX
 from dptscope.errors import DptscopeError
 
 if TYPE_CHECKING:
+    from dptscope.card import Form
     from dptscope_export.sources import Source
 
 EXTRA = "dptscope[export]"
@@ -56,10 +57,19 @@ def export(
         bool, typer.Option("--dynamic", help="Export for any size, where that is not the default.")
     ] = False,
     opset: Annotated[int, typer.Option(metavar="N", help="ONNX operator set.")] = 20,
+    portable: Annotated[
+        bool, typer.Option("--portable", help="In operators that every engine has, for OpenVINO, browsers and others.")
+    ] = False,
     readable: Annotated[
         bool,
-        typer.Option("--readable", help="One node per transformer block, reassembly and fusion block, for netron."),
+        typer.Option(
+            "--readable", help="Portable, in one node per transformer block, reassembly and fusion block, for netron."
+        ),
     ] = False,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Leave a graph pass out, such as winograd; may be given several times."),
+    ] = None,
     revision: Annotated[
         str | None, typer.Option(metavar="NAME", help="Branch, tag or commit of the Hugging Face repository.")
     ] = None,
@@ -67,16 +77,20 @@ def export(
     """Export a checkpoint to NAME.onnx, NAME.fusion.onnx and NAME.preview.onnx, verified against PyTorch first."""
     _need_extra()
     from dptscope_export.families import Wishes
+    from dptscope_export.graph.passes import choose_passes
     from dptscope_export.pipeline import export as export_checkpoint
     from dptscope_export.progress import show_progress, show_result
     from dptscope_export.sources import find_sources
 
     wishes = Wishes(variant=variant, max_depth=max_depth, fixed=fixed, dynamic=dynamic)
 
+    form: Form = "readable" if readable else "portable" if portable else "default"
+    choose_passes(without or ())  # a wrong name is said before anything is fetched
+
     def export_one(source: Source) -> None:
         with show_progress() as report:
             target = _target(source, output)
-            exported = export_checkpoint(source.path, target, wishes, opset, report, source.name, readable)
+            exported = export_checkpoint(source.path, target, wishes, opset, report, source.name, form, without or ())
         show_result(exported, source.notes)
 
     sources = find_sources(checkpoint, revision)

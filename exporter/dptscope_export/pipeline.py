@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import gc
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import onnx_ir as ir
 import torch
 
 import dptscope
 from dptscope import ModelCard, contract
-from dptscope.contract import TensorSpec, companion_path, preview_path
+from dptscope.card import Form
+from dptscope.contract import companion_path, preview_path
 from dptscope.errors import DptscopeError
 from dptscope_export.checkpoints.key_map import load_strictly
 from dptscope_export.checkpoints.read import Checkpoint, read_checkpoint
 from dptscope_export.cost import cost
 from dptscope_export.families import Recognition, Wishes, recognise
-from dptscope_export.graph.functions.extract import make_readable
-from dptscope_export.graph.metadata import make_scales_optional, stamp
-from dptscope_export.graph.naming import name_axes, name_nodes, name_values
-from dptscope_export.graph.passes.defer_row_resize import interpolate_rows_late
-from dptscope_export.graph.passes.fold_constants import fold
-from dptscope_export.graph.passes.pad_matmul_rows import lengthen_rows
-from dptscope_export.graph.passes.scan_attention_heads import attend_head_by_head
-from dptscope_export.graph.passes.simplify import say_reshapes, simplify
-from dptscope_export.graph.passes.winograd import convolve_by_windows
+from dptscope_export.graph.finish import PARITY_KEY, Traced, finish
+from dptscope_export.graph.passes import GraphPass, choose_passes, left_out
 from dptscope_export.graph.trace import FusionInputs, example_fusion_inputs, trace_fusion, trace_whole
 from dptscope_export.inside import check_inside
 from dptscope_export.limits import check_room
@@ -42,9 +35,12 @@ NEWEST_OPSET = 23
 TESTED_TORCH = "2.13"  # what the tests run with; held to requirements/all.txt by tests/test_supply.py
 
 STAGES = ("read", "recognise", "load", "trace", "trace fusion", "trace preview", "verify", "publish")
-_PARITY_KEY = f"{contract.METADATA_PREFIX}parity"
 
 Report = Callable[[str, str], None]
+
+
+def silent(_stage: str, _detail: str) -> None:
+    """Report nothing."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +69,10 @@ def export(
     output: Path | None = None,
     wishes: Wishes | None = None,
     opset: int = DEFAULT_OPSET,
-    report: Report = lambda _stage, _detail: None,
+    report: Report = silent,
     name: str | None = None,
-    readable: bool = False,
+    form: Form = "default",
+    without: Collection[str] = (),
 ) -> Exported:
     """Export a checkpoint to ``NAME.onnx``, ``NAME.fusion.onnx`` and ``NAME.preview.onnx``.
 
@@ -86,20 +83,23 @@ def export(
         opset: ONNX operator set, 18 to 23.
         report: called as ``report(stage, detail)`` when a stage of :data:`STAGES` begins or has something to say.
         name: what messages and metadata call the checkpoint; its file's or folder's name if None.
-        readable: one node per block, as model-local functions; see :mod:`dptscope_export.graph.functions.extract`.
+        form: ``default``, for onnxruntime on a CPU; ``portable``, in operators that every engine has; ``readable``, the
+            portable ones in one function a block, see :mod:`dptscope_export.graph.functions.extract`.
+        without: names of graph passes to leave out, of :data:`dptscope_export.graph.passes.PASSES`.
 
     Raises:
         DptscopeError: with one line that says what was expected and what was got; nothing has been written then.
     """
     if not OLDEST_OPSET <= opset <= NEWEST_OPSET:
         raise DptscopeError(f"expected an opset from {OLDEST_OPSET} to {NEWEST_OPSET}, got {opset}")
+    passes = choose_passes(without, portable=form != "default")
     target = _target(checkpoint_path, output)
     with staging_folder(target) as staged:
         report("read", name or checkpoint_path.name)
         checkpoint = read_checkpoint(checkpoint_path, name)
         report("recognise", "")
         plan = recognise(checkpoint, wishes or Wishes())
-        card = _card(checkpoint, plan, opset)
+        card = make_card(checkpoint, plan, opset, form, passes)
         assert card.parameters is not None
         check_room(card.parameters, target)
         report("load", f"{plan.variant} {plan.architecture} ({plan.evidence})")
@@ -109,26 +109,12 @@ def export(
 
         staged_model = staged / target.name
         staged_companion, staged_preview = companion_path(staged_model), preview_path(staged_model)
-        outputs = contract.model_outputs(plan.blocks, plan.has_cls, plan.fusion_channels)
-        report("trace", "")
-        whole = trace_whole(model, plan.sizes, outputs, opset)
-        whole = _finish(whole, card, (contract.image_input(), *contract.fusion_scale_inputs()), outputs, target.stem)
-        _save(whole, staged_model, readable)
-        del whole
-        report("trace fusion", "")
         examples = example_fusion_inputs(model, plan.sizes)
-        preview = _preview(model, plan, examples)
-        fusion_specs = (*contract.fusion_inputs(plan.fusion_channels), *contract.fusion_scale_inputs())
-        for decoder, path, depth in (
-            (model, staged_companion, contract.depth_output()),
-            (preview, staged_preview, contract.preview_output()),
-        ):
-            if decoder is preview:
-                report("trace preview", "")
-            graph = trace_fusion(decoder, examples, plan.sizes.dynamic, depth, opset)
-            _save(_finish(graph, card, fusion_specs, (depth,), path.stem), path, readable)
-            del graph
-        gc.collect()  # the traced programs hold cycles, and large models need the room
+        preview = make_preview(model, plan, examples)
+        for traced in trace_graphs(model, preview, plan, examples, opset, report):
+            save(finish(traced, card, passes, target.stem), staged / f"{target.stem}{traced.suffix}")
+            del traced  # before the next is made: large models need the room
+        gc.collect()  # the traced programs hold cycles
 
         parity = verify(model, staged_model, staged_companion, plan, lambda detail: report("verify", detail))
         report("verify", "preview")
@@ -136,7 +122,7 @@ def export(
         report("publish", target.name)
         card = replace(card, parity=parity)
         for path in (staged_model, staged_companion, staged_preview):
-            append_metadata(path, {_PARITY_KEY: card.to_metadata()[_PARITY_KEY]})
+            append_metadata(path, {PARITY_KEY: card.to_metadata()[PARITY_KEY]})
         files = publish(staged, target)
     return Exported(
         target,
@@ -156,7 +142,26 @@ def _release_notes(release: str) -> tuple[str, ...]:
     return (f"PyTorch {release} is newer than the one that this dptscope is tested with ({TESTED_TORCH})",)
 
 
-def _preview(model: DPT, plan: Recognition, examples: FusionInputs) -> Preview:
+def trace_graphs(
+    model: DPT, preview: Preview, plan: Recognition, examples: FusionInputs, opset: int, report: Report = silent
+) -> Iterator[Traced]:
+    """Trace the whole graph, the companion and the preview, each when it is asked for."""
+    scales = contract.fusion_scale_inputs()
+    outputs = contract.model_outputs(plan.blocks, plan.has_cls, plan.fusion_channels)
+    report("trace", "")
+    whole = trace_whole(model, plan.sizes, outputs, opset)
+    yield Traced(contract.MODEL_SUFFIX, whole, (contract.image_input(), *scales), outputs)
+    del whole
+    inputs = (*contract.fusion_inputs(plan.fusion_channels), *scales)
+    for stage, suffix, decoder, depth in (
+        ("trace fusion", contract.COMPANION_SUFFIX, model, contract.depth_output()),
+        ("trace preview", contract.PREVIEW_SUFFIX, preview, contract.preview_output()),
+    ):
+        report(stage, "")
+        yield Traced(suffix, trace_fusion(decoder, examples, plan.sizes.dynamic, depth, opset), inputs, (depth,))
+
+
+def make_preview(model: DPT, plan: Recognition, examples: FusionInputs) -> Preview:
     """The model's preview, at the level that its native size affords."""
     (height, width), (traced_height, traced_width) = plan.sizes.native, plan.sizes.traced
     larger = height * width / (traced_height * traced_width)
@@ -176,12 +181,6 @@ def build(checkpoint: Checkpoint, plan: Recognition) -> DPT:
     return model.eval().requires_grad_(False)
 
 
-def _save(graph: ir.Model, path: Path, readable: bool) -> None:
-    if readable:
-        make_readable(graph)
-    save(graph, path)
-
-
 def _target(checkpoint_path: Path, output: Path | None) -> Path:
     if output is None:
         resolved = checkpoint_path.resolve()
@@ -195,30 +194,14 @@ def _target(checkpoint_path: Path, output: Path | None) -> Path:
     return output
 
 
-def _finish(
-    model: ir.Model, card: ModelCard, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...], name: str
-) -> ir.Model:
-    name_nodes(model)
-    say_reshapes(model)
-    if not card.dynamic:
-        fold(model)
-    model = simplify(model)
-    attend_head_by_head(model)
-    lengthen_rows(model)
-    interpolate_rows_late(model)  # what it makes of the head's convolution stays out of the next
-    convolve_by_windows(model)
-    name_axes(model, inputs, outputs)
-    name_values(model)
-    make_scales_optional(model)
-    stamp(model, card, name)
-    del model.metadata_props[_PARITY_KEY]  # not measured yet
-    return model
-
-
-def _card(checkpoint: Checkpoint, plan: Recognition, opset: int) -> ModelCard:
-    sizes = plan.sizes
+def make_card(
+    checkpoint: Checkpoint, plan: Recognition, opset: int, form: Form, passes: Collection[GraphPass]
+) -> ModelCard:
+    """The card of a model whose parity is not measured yet. Its id covers all that makes one graph differ from another."""
+    sizes, without = plan.sizes, left_out(passes)
     parameters, flops = cost(plan)
-    identity = f"{checkpoint.sha256} {plan.variant} {plan.max_depth} {sizes} {opset} {dptscope.__version__}"
+    made = f"{sizes} {opset} {form} {without} {dptscope.__version__}"
+    identity = f"{checkpoint.sha256} {plan.variant} {plan.max_depth} {made}"
     return ModelCard(
         model_id=hashlib.sha256(identity.encode()).hexdigest()[:16],
         family=plan.family,
@@ -242,4 +225,6 @@ def _card(checkpoint: Checkpoint, plan: Recognition, opset: int) -> ModelCard:
         opset=opset,
         parameters=parameters,
         flops=flops,
+        form=form,
+        without=without,
     )

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from exporter.graphs import run
 from onnx import numpy_helper, parser
 
-from dptscope_export.graph.passes.defer_row_resize import NARROWEST, interpolate_rows_late, rows_matrix
+from dptscope_export.graph.passes.defer_row_resize import NARROWEST, DeferRowResize, rows_matrix
 
 MADE = 5
 
@@ -44,7 +44,7 @@ def head(channels: int = NARROWEST, height: int | str = "h", width: int | str = 
 @pytest.mark.parametrize("size", [(12, 7), (1, 9), (9, 1), (1, 1), (33, 48)])
 def test_the_same_map(size: tuple[int, int], fixed: bool) -> None:
     before, after = (head(NARROWEST, *(size if fixed else ())) for _ in range(2))
-    assert interpolate_rows_late(after)
+    assert DeferRowResize()(after).modified
     operators = [node.op_type for node in after.graph]
     assert ("EyeLike" in operators) != fixed
     onnx.checker.check_model(ir.to_proto(after), full_check=True)
@@ -52,7 +52,7 @@ def test_the_same_map(size: tuple[int, int], fixed: bool) -> None:
     wanted = run(before, {"x": x})
     assert wanted.std() > 0.1
     np.testing.assert_allclose(run(after, {"x": x}), wanted, rtol=0, atol=2e-6 * float(np.ptp(wanted)))
-    assert not interpolate_rows_late(after)
+    assert not DeferRowResize()(after).modified
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5, 96])
@@ -68,7 +68,7 @@ def test_rows_matrix(rows: int) -> None:
 
 
 def test_narrow_maps_stay() -> None:
-    assert not interpolate_rows_late(head(NARROWEST - 1))
+    assert not DeferRowResize()(head(NARROWEST - 1)).modified
 
 
 @pytest.mark.parametrize(
@@ -87,8 +87,8 @@ def test_other_operations_stay(change: tuple[str, ir.Attr]) -> None:
     model = head()
     operator, attribute = change
     next(node for node in model.graph if node.op_type == operator).attributes[attribute.name] = attribute
-    assert not interpolate_rows_late(model)
+    assert not DeferRowResize()(model).modified
 
 
 def test_a_doubling_that_others_read_stays() -> None:
-    assert not interpolate_rows_late(head(second_use="unused = Relu (enlarged)"))
+    assert not DeferRowResize()(head(second_use="unused = Relu (enlarged)")).modified

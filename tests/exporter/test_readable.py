@@ -159,7 +159,7 @@ def test_nothing_to_do(tiny_model: Path) -> None:
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     folder = tmp_path_factory.mktemp("readable")
-    return export(write_tiny(folder / "tiny.safetensors"), folder / "tiny.onnx", readable=True)
+    return export(write_tiny(folder / "tiny.safetensors"), folder / "tiny.onnx", form="readable")
 
 
 def test_a_readable_export_is_verified_and_works(exported: Exported, photo_bgr: Any) -> None:

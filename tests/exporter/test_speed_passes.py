@@ -9,8 +9,8 @@ import pytest
 from exporter.graphs import run
 from onnx import parser
 
-from dptscope_export.graph.passes.pad_matmul_rows import BAD_ROW, EXTRA, lengthen_rows
-from dptscope_export.graph.passes.scan_attention_heads import attend_head_by_head
+from dptscope_export.graph.passes.pad_matmul_rows import ALIASING_STRIDE, PADDING, PadMatmulRows
+from dptscope_export.graph.passes.scan_attention_heads import ScanAttentionHeads
 
 ATTENTION = """
 <ir_version: 10, opset_import: ["" : 20]>
@@ -51,10 +51,10 @@ def test_attention_head_by_head(bias: bool, perm: list[int]) -> None:
     feeds = {name: generator.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
     model = attention(bias, perm)
     wanted = run(model, feeds)
-    assert attend_head_by_head(model)
+    assert ScanAttentionHeads()(model).modified
     assert [node.op_type for node in model.graph if node.op_type != "Transpose"] == ["Scan"]
     np.testing.assert_allclose(run(model, feeds), wanted, rtol=0, atol=1e-6)
-    assert not attend_head_by_head(model)
+    assert not ScanAttentionHeads()(model).modified
 
 
 def test_attention_without_heads_first_stays() -> None:
@@ -63,7 +63,7 @@ def test_attention_without_heads_first_stays() -> None:
     text = text.replace("float[2,b,n,8] q", "float[2,b,w,n,8] q").replace("float[2,b,n,8] v", "float[2,b,w,n,8] v")
     text = text.replace("float[2,1,n,n]", "float[2,1,1,n,n]").replace("(float[2,b,n,8] y)", "(float[2,b,w,n,8] y)")
     model = ir.from_proto(onnx.shape_inference.infer_shapes(parser.parse_model(text)))
-    assert not attend_head_by_head(model)
+    assert not ScanAttentionHeads()(model).modified
 
 
 def mlp(width: int, hidden: int) -> ir.Model:
@@ -92,24 +92,24 @@ def mlp(width: int, hidden: int) -> ir.Model:
 @pytest.mark.parametrize(
     ("width", "hidden", "pads", "rows"),
     [
-        (64, BAD_ROW, 0, (64, BAD_ROW + EXTRA)),  # the first layer makes the zeros
-        (BAD_ROW, 96, 1, (BAD_ROW + EXTRA, 96)),  # nothing before it that could
-        (BAD_ROW, 2 * BAD_ROW, 1, (BAD_ROW + EXTRA, 2 * BAD_ROW + EXTRA)),
+        (64, ALIASING_STRIDE, 0, (64, ALIASING_STRIDE + PADDING)),  # the first layer makes the zeros
+        (ALIASING_STRIDE, 96, 1, (ALIASING_STRIDE + PADDING, 96)),  # nothing before it that could
+        (ALIASING_STRIDE, 2 * ALIASING_STRIDE, 1, (ALIASING_STRIDE + PADDING, 2 * ALIASING_STRIDE + PADDING)),
     ],
 )
 def test_bad_rows_are_lengthened(width: int, hidden: int, pads: int, rows: tuple[int, int]) -> None:
     model = mlp(width, hidden)
     feeds = {"x": np.random.default_rng(2).normal(size=(7, width)).astype(np.float32)}
     wanted = run(model, feeds)
-    assert lengthen_rows(model)
+    assert PadMatmulRows()(model).modified
     lengths = [node.inputs[1].const_value.shape[0] for node in model.graph if node.op_type == "MatMul"]
     assert lengths == list(rows)
     assert sum(node.op_type == "Pad" for node in model.graph) == pads
     np.testing.assert_allclose(run(model, feeds), wanted, rtol=0, atol=2e-6)
-    assert not lengthen_rows(model)
+    assert not PadMatmulRows()(model).modified
 
 
 def test_good_rows_stay() -> None:
     model = mlp(64, 96)
-    assert not lengthen_rows(model)
+    assert not PadMatmulRows()(model).modified
     assert [node.op_type for node in model.graph] == ["MatMul", "Add", "Gelu", "MatMul"]

@@ -12,7 +12,7 @@ from exporter.graphs import run
 from onnx import numpy_helper, parser
 
 from dptscope_export.graph.naming import name_values
-from dptscope_export.graph.passes.winograd import convolve_by_windows, matrices
+from dptscope_export.graph.passes.winograd import Winograd, matrices
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 WIDE = 128
@@ -59,14 +59,14 @@ def test_the_matrices_are_those_of_a_convolution() -> None:
 @pytest.mark.parametrize("size", [(12, 8), (1, 9), (9, 1), (1, 1), (4, 4), (34, 47)])
 def test_the_same_map(size: tuple[int, int], fixed: bool) -> None:
     before, after = (convolution(sides=size if fixed else ("h", "w")) for _ in range(2))
-    assert convolve_by_windows(after)
+    assert Winograd()(after).modified
     assert ("Shape" in operators(after)) != fixed
     onnx.checker.check_model(ir.to_proto(after), full_check=True)
     x = np.random.default_rng(1).normal(size=(2, WIDE, *size)).astype(np.float32)
     wanted = run(before, {"x": x})
     assert wanted.std() > 0.1
     np.testing.assert_allclose(run(after, {"x": x}), wanted, rtol=0, atol=3e-6 * float(np.ptp(wanted)))
-    assert not convolve_by_windows(after)
+    assert not Winograd()(after).modified
 
 
 def test_against_exact_arithmetic() -> None:
@@ -74,7 +74,7 @@ def test_against_exact_arithmetic() -> None:
     model = convolution(512, 256)
     floats = (model.graph.initializers[name].const_value.numpy().copy() for name in ("weight", "bias"))
     weight, bias = map(torch.from_numpy, floats)
-    assert convolve_by_windows(model)
+    assert Winograd()(model).modified
     x = np.random.default_rng(2).normal(size=(1, 512, 24, 24)).astype(np.float32)
     exact = F.relu(F.conv2d(torch.from_numpy(x).double(), weight.double(), bias.double(), padding=1)).numpy()
     torchs = F.relu(F.conv2d(torch.from_numpy(x), weight, bias, padding=1)).numpy()
@@ -90,7 +90,7 @@ def test_tiles_are_cut_off_only_where_some_may_be_too_much(side: str | int, cut:
     for value in (model.graph.inputs[0], *(node.outputs[0] for node in model.graph)):
         assert value.shape is not None
         value.shape = ir.Shape([*value.shape[:2], ir.SymbolicDim(side) if isinstance(side, str) else side, 4])
-    assert convolve_by_windows(model)
+    assert Winograd()(model).modified
     assert ("Slice" in operators(model)) == cut
 
 
@@ -100,7 +100,7 @@ def test_tiles_are_cut_off_only_where_some_may_be_too_much(side: str | int, cut:
 )
 def test_only_wide_maps(taken: int, made: int, changes: bool) -> None:
     model = convolution(taken, made)
-    assert convolve_by_windows(model) == changes
+    assert Winograd()(model).modified == changes
     assert (operators(model) == ["Conv", "Relu"]) != changes
 
 
@@ -117,12 +117,12 @@ def test_only_wide_maps(taken: int, made: int, changes: bool) -> None:
 def test_other_convolutions_stay(attribute: ir.Attr) -> None:
     model = convolution()
     model.graph[0].attributes[attribute.name] = attribute
-    assert not convolve_by_windows(model)
+    assert not Winograd()(model).modified
 
 
 def test_names_are_for_people() -> None:
     model = convolution()
-    assert convolve_by_windows(model)
+    assert Winograd()(model).modified
     name_values(model)
     names = {name for name in model.graph.initializers if name.startswith("constants/")}
     assert names == {"constants/winograd_values", "constants/winograd_kernel", "constants/winograd_results"}

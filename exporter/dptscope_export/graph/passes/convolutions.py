@@ -13,12 +13,12 @@ def plain_channels(node: ir.Node) -> tuple[int, int] | None:
     weight = node.inputs[1]
     if weight is None or weight.const_value is None:
         return None
-    made, taken, *kernel = weight.const_value.shape.numpy()
+    out_channels, in_channels, *kernel = weight.const_value.shape.numpy()
     steps = [_numbers(node, name, [1, 1]) for name in ("strides", "dilations")]
     padded = _numbers(node, "pads", [0] * 4)
     group = node.attributes["group"].as_int() if "group" in node.attributes else 1
     plain = kernel == [3, 3] and steps == [[1, 1]] * 2 and padded == [1] * 4 and group == 1
-    return (made, taken) if plain else None
+    return (out_channels, in_channels) if plain else None
 
 
 def _numbers(node: ir.Node, name: str, default: list[int]) -> list[int]:

@@ -23,16 +23,14 @@ NARROWEST = 256  # channels; fewer gain nothing
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 
-def interpolate_rows_late(model: ir.Model) -> bool:
-    """Replace every doubling that only a wide 3×3 convolution reads.
+class DeferRowResize(ir.passes.InPlacePass):
+    """Replace every doubling that only a wide 3×3 convolution reads."""
 
-    Returns:
-        whether anything changed.
-    """
-    found = [node for node in model.graph if _is_wide_convolution(node) and _is_doubling(_before(node))]
-    for convolution in found:
-        _replace(model.graph, convolution)
-    return bool(found)
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        found = [node for node in model.graph if _is_wide_convolution(node) and _is_doubling(_before(node))]
+        for convolution in found:
+            _replace(model.graph, convolution)
+        return ir.passes.PassResult(model, bool(found))
 
 
 def rows_matrix(rows: int) -> Floats:

@@ -12,16 +12,15 @@ from onnxscript import optimizer
 LARGEST = 8_000_000
 
 
-def fold(model: ir.Model) -> bool:
+class FoldConstants(ir.passes.InPlacePass):
     """Replace subgraphs of constants by their values.
 
     In Swin V2 these are the position MLP and the layout of its bias, the masks, and the indices of the windows.
-
-    Returns:
-        whether anything changed.
     """
-    result = optimizer.fold_constants(
-        model, onnx_shape_inference=False, input_size_limit=LARGEST, output_size_limit=LARGEST
-    )
-    unused = RemoveUnusedNodesPass()(model)
-    return bool(result.modified or unused.modified)
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        folded = optimizer.fold_constants(
+            model, onnx_shape_inference=False, input_size_limit=LARGEST, output_size_limit=LARGEST
+        )
+        unused = RemoveUnusedNodesPass()(model)
+        return ir.passes.PassResult(model, bool(folded.modified or unused.modified))

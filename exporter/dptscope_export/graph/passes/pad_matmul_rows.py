@@ -1,4 +1,4 @@
-"""Rows of a length that processors like.
+"""Pad the rows that a matrix product reads, against 4 KiB aliasing in the first-level cache.
 
 A matrix product reads a dozen rows of its left side at once. Where a row is a whole number of 4096 bytes long, the same
 column of all of them falls on the same lines of the first-level cache, which holds fewer, and the product takes half as long
@@ -13,31 +13,30 @@ import onnx_ir as ir
 
 from dptscope_export.graph.constants import Array, add_constant, set_constant
 
-BAD_ROW = 1024  # floats: 4096 bytes
-EXTRA = 16  # floats: one cache line
+ALIASING_STRIDE = 1024  # floats: 4096 bytes
+PADDING = 16  # floats: one cache line
 
 
-def lengthen_rows(model: ir.Model) -> bool:
-    """Lengthen the rows that linear layers read, where their length is a multiple of :data:`BAD_ROW`.
+class PadMatmulRows(ir.passes.InPlacePass):
+    """Pad the rows that linear layers read, where their length is a multiple of :data:`ALIASING_STRIDE`.
 
     Inside an MLP the zeros come from the first layer, which gets as many columns of zeros; elsewhere they are appended.
-
-    Returns:
-        whether anything changed.
     """
-    longer: dict[ir.Value, ir.Value] = {}  # one lengthened value serves all that read it
-    changed = False
-    for node in list(model.graph):
-        weight = _weight(node)
-        source = node.inputs[0] if node.inputs else None
-        if weight is None or source is None or weight.numpy().shape[0] % BAD_ROW:
-            continue
-        if source not in longer:
-            longer[source] = source if _widen(model.graph, source) else _append_zeros(model.graph, source, node)
-        node.replace_input_with(0, longer[source])
-        _set_input(node, 1, np.pad(weight.numpy(), ((0, EXTRA), (0, 0))))
-        changed = True
-    return changed
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        padded: dict[ir.Value, ir.Value] = {}  # one padded value serves all that read it
+        modified = False
+        for node in list(model.graph):
+            weight = _weight(node)
+            source = node.inputs[0] if node.inputs else None
+            if weight is None or source is None or weight.numpy().shape[0] % ALIASING_STRIDE:
+                continue
+            if source not in padded:
+                padded[source] = source if _widen(source) else _append_zeros(model.graph, source, node)
+            node.replace_input_with(0, padded[source])
+            _set_input(node, 1, np.pad(weight.numpy(), ((0, PADDING), (0, 0))))
+            modified = True
+        return ir.passes.PassResult(model, modified)
 
 
 def _weight(node: ir.Node) -> ir.TensorProtocol | None:
@@ -49,7 +48,7 @@ def _weight(node: ir.Node) -> ir.TensorProtocol | None:
     return tensor if tensor is not None and len(tensor.shape) == 2 and len(list(value.uses())) == 1 else None
 
 
-def _widen(graph: ir.Graph, value: ir.Value) -> bool:
+def _widen(value: ir.Value) -> bool:
     """Let the layer that makes ``value`` make more columns, all zero, where that is GELU of a linear layer with a bias."""
     gelu = value.producer()
     add = _only_source(value, gelu, "Gelu")
@@ -60,10 +59,10 @@ def _widen(graph: ir.Graph, value: ir.Value) -> bool:
     bias = add.inputs[1]
     if bias is None or bias.const_value is None or bias.const_value.numpy().shape != (weight.numpy().shape[1],):
         return False
-    _set_input(product, 1, np.pad(weight.numpy(), ((0, 0), (0, EXTRA))))
-    _set_input(add, 1, np.pad(bias.const_value.numpy(), (0, EXTRA)))
+    _set_input(product, 1, np.pad(weight.numpy(), ((0, 0), (0, PADDING))))
+    _set_input(add, 1, np.pad(bias.const_value.numpy(), (0, PADDING)))
     for wider in (product.outputs[0], add.outputs[0], value):
-        wider.shape = _longer(wider.shape)
+        wider.shape = _padded(wider.shape)
     return True
 
 
@@ -78,20 +77,20 @@ def _append_zeros(graph: ir.Graph, value: ir.Value, user: ir.Node) -> ir.Value:
     path = user.name or ""
     pads, axes = (
         add_constant(graph, f"{path}/{name}", np.array(numbers, dtype=np.int64))
-        for name, numbers in (("pads", [0, EXTRA]), ("axes", [-1]))
+        for name, numbers in (("pads", [0, PADDING]), ("axes", [-1]))
     )
     pad = ir.node("Pad", [value, pads, None, axes], name=f"{path.rpartition('/')[0]}/Pad")
     pad.outputs[0].name = f"{path}/Pad"
     pad.outputs[0].type = value.type
-    pad.outputs[0].shape = _longer(value.shape)
+    pad.outputs[0].shape = _padded(value.shape)
     graph.insert_before(user, pad)
     return pad.outputs[0]
 
 
-def _longer(shape: ir.Shape | None) -> ir.Shape | None:
+def _padded(shape: ir.Shape | None) -> ir.Shape | None:
     if shape is None or not isinstance(shape[-1], int):
         return None
-    return ir.Shape([*shape[:-1], shape[-1] + EXTRA])
+    return ir.Shape([*shape[:-1], shape[-1] + PADDING])
 
 
 def _set_input(node: ir.Node, index: int, array: Array) -> None:

@@ -30,17 +30,15 @@ class _Attention:
         return [self.scale, self.key, self.logits, *between, self.softmax, self.mixed]
 
 
-def attend_head_by_head(model: ir.Model) -> bool:
-    """Put every attention with a heads axis into a Scan over that axis.
+class ScanAttentionHeads(ir.passes.InPlacePass):
+    """Put every attention with a heads axis into a Scan over that axis."""
 
-    Returns:
-        whether anything changed.
-    """
-    found = [_match(node) for node in model.graph if node.op_type == "Softmax"]
-    for attention in found:
-        if attention is not None:
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        matches = [_match(node) for node in model.graph if node.op_type == "Softmax"]
+        found = [attention for attention in matches if attention is not None]
+        for attention in found:
             _replace(attention)
-    return any(attention is not None for attention in found)
+        return ir.passes.PassResult(model, bool(found))
 
 
 def _match(softmax: ir.Node) -> _Attention | None:

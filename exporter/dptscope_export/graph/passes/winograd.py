@@ -58,8 +58,15 @@ def matrices() -> tuple[Matrix, Matrix, Matrix]:
     )
 
 
+class Winograd(ir.passes.InPlacePass):
+    """Replace every 3×3 convolution that is wide enough."""
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        return ir.passes.PassResult(model, convolve_by_windows(model))
+
+
 def convolve_by_windows(model: ir.Model) -> bool:
-    """Replace every 3×3 convolution that is wide enough.
+    """:class:`Winograd` as a function.
 
     Returns:
         whether anything changed.
@@ -67,18 +74,7 @@ def convolve_by_windows(model: ir.Model) -> bool:
     found = [node for node in model.graph if _is_wide_convolution(node)]
     if not found:
         return False
-    results, values, kernel = (matrix.astype(np.float32) for matrix in matrices())
-    squared = WINDOW**2
-    turned = _Turned(
-        *(
-            add_constant(model.graph, f"{SHARED}/winograd_{name}", array)
-            for name, array in (
-                ("values", np.einsum("ia,jb->ijab", values, values).reshape(squared, 1, WINDOW, WINDOW)),
-                ("kernel", np.einsum("ia,jb->ijab", kernel, kernel).reshape(squared, 3, 3)),
-                ("results", np.einsum("oi,pj->opij", results, results).reshape(TILE**2, squared)),
-            )
-        )
-    )
+    turned = _add_matrices(model.graph)
     for convolution in found:
         _replace(model.graph, convolution, turned)
     return True
@@ -92,12 +88,23 @@ class _Turned(NamedTuple):
     results: ir.Value
 
 
+def _add_matrices(graph: ir.Graph) -> _Turned:
+    results, values, kernel = (matrix.astype(np.float32) for matrix in matrices())
+    squared = WINDOW**2
+    turned = {
+        "values": np.einsum("ia,jb->ijab", values, values).reshape(squared, 1, WINDOW, WINDOW),
+        "kernel": np.einsum("ia,jb->ijab", kernel, kernel).reshape(squared, 3, 3),
+        "results": np.einsum("oi,pj->opij", results, results).reshape(TILE**2, squared),
+    }
+    return _Turned(*(add_constant(graph, f"{SHARED}/winograd_{name}", array) for name, array in turned.items()))
+
+
 def _is_wide_convolution(node: ir.Node) -> bool:
     channels = plain_channels(node)
     if channels is None or node.inputs[0] is None or node.inputs[0].shape is None:
         return False
-    made, taken = channels
-    return made * taken / (made + taken) >= LEAST_WIDTH
+    out_channels, in_channels = channels
+    return out_channels * in_channels / (out_channels + in_channels) >= LEAST_WIDTH
 
 
 def _replace(graph: ir.Graph, convolution: ir.Node, turned: _Turned) -> None:
@@ -105,7 +112,7 @@ def _replace(graph: ir.Graph, convolution: ir.Node, turned: _Turned) -> None:
     result = convolution.outputs[0]
     assert source_bchw is not None and weight_oihw is not None and bias is not None
     assert source_bchw.shape is not None and weight_oihw.const_value is not None and result.shape is not None
-    made, taken = weight_oihw.const_value.shape.numpy()[:2]
+    out_channels, in_channels = weight_oihw.const_value.shape.numpy()[:2]
     batch, _, *sides = source_bchw.shape
     whole = all(str(side % TILE) == "0" for side in sides)  # whatever the photo's size
     tiles = [side // TILE if whole else (side + TILE - 1) // TILE for side in sides]
@@ -114,29 +121,31 @@ def _replace(graph: ir.Graph, convolution: ir.Node, turned: _Turned) -> None:
 
     # onnxruntime does this once, when it loads the file, which so keeps the kernel as the checkpoint has it.
     equation = [ir.AttrString("equation", "tij,ocij->toc")]
-    kernel = build.node("kernel/Einsum", [turned.kernel, weight_oihw], (squared, made, taken), equation)
+    kernel = build.node("kernel/Einsum", [turned.kernel, weight_oihw], (squared, out_channels, in_channels), equation)
 
-    x = build.reshape("windows/Reshape", source_bchw, [-1, 1, 0, 0], (batch * taken, 1, *sides))
+    x = build.reshape("windows/Reshape", source_bchw, [-1, 1, 0, 0], (batch * in_channels, 1, *sides))
     # Beyond the map's end there may be up to three values that a tile still takes, and one of the padding.
     steps = [ir.AttrInt64s("strides", [TILE, TILE]), ir.AttrInt64s("pads", [1, 1, TILE, TILE])]
-    windows = build.node("windows/Conv", [x, turned.values], (batch * taken, squared, *tiles), steps)
-    x = build.reshape("windows/Reshape_2", windows, [-1, taken * squared, 0, 0], (batch, taken * squared, *tiles))
+    windows = build.node("windows/Conv", [x, turned.values], (batch * in_channels, squared, *tiles), steps)
+    x = build.reshape(
+        "windows/Reshape_2", windows, [-1, in_channels * squared, 0, 0], (batch, in_channels * squared, *tiles)
+    )
     area = tiles[0] * tiles[1]
-    x = build.reshape("windows/Reshape_3", x, [0, taken, squared, -1], (batch, taken, squared, area))
+    x = build.reshape("windows/Reshape_3", x, [0, in_channels, squared, -1], (batch, in_channels, squared, area))
     order = [ir.AttrInt64s("perm", [0, 2, 1, 3])]
-    x = build.node("windows/Transpose", [x], (batch, squared, taken, area), order)
+    x = build.node("windows/Transpose", [x], (batch, squared, in_channels, area), order)
 
-    x = build.node("MatMul", [kernel, x], (batch, squared, made, area))
-    x = build.reshape("results/Reshape", x, [0, squared, -1], (batch, squared, area * made))
-    x = build.node("results/MatMul", [turned.results, x], (batch, TILE**2, area * made))
-    target = build.sizes("results/sizes", [0, TILE**2 * made], windows, tiles)
-    x = build.node("results/Reshape_2", [x, target], (batch, TILE**2 * made, *tiles))
+    x = build.node("MatMul", [kernel, x], (batch, squared, out_channels, area))
+    x = build.reshape("results/Reshape", x, [0, squared, -1], (batch, squared, area * out_channels))
+    x = build.node("results/MatMul", [turned.results, x], (batch, TILE**2, area * out_channels))
+    target = build.sizes("results/sizes", [0, TILE**2 * out_channels], windows, tiles)
+    x = build.node("results/Reshape_2", [x, target], (batch, TILE**2 * out_channels, *tiles))
     depth = [ir.AttrInt64("blocksize", TILE)]
-    x = build.node("results/DepthToSpace", [x], (batch, made, *(side * TILE for side in tiles)), depth)
+    x = build.node("results/DepthToSpace", [x], (batch, out_channels, *(side * TILE for side in tiles)), depth)
     if not whole:
         starts, axes = build.constant("Slice/starts", np.array([0, 0])), build.constant("Slice/axes", np.array([2, 3]))
         ends = build.sizes("sizes", [], source_bchw, sides)
         x = build.node("Slice", [x, starts, ends, axes], tuple(result.shape))
-    x = build.node("bias/Add", [x, build.reshape("bias/Reshape", bias, [made, 1, 1])], tuple(result.shape))
+    x = build.node("bias/Add", [x, build.reshape("bias/Reshape", bias, [out_channels, 1, 1])], tuple(result.shape))
     result.replace_all_uses_with(x, replace_graph_outputs=True)
     graph.remove(convolution, safe=True)

@@ -1,0 +1,55 @@
+"""From a traced graph to one that can be saved."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from dptscope import ModelCard, contract
+from dptscope.contract import TensorSpec
+from dptscope_export.graph.functions.extract import make_readable
+from dptscope_export.graph.metadata import make_scales_optional, stamp
+from dptscope_export.graph.naming import name_axes, name_nodes, name_values
+from dptscope_export.graph.passes import GraphPass, run_passes
+
+PARITY_KEY = f"{contract.METADATA_PREFIX}parity"
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A graph as torch's exporter leaves it, and what the contract says of it.
+
+    Attributes:
+        suffix: what follows the model's name in that of the file.
+        model: the graph.
+        inputs: the contract's, in its order.
+        outputs: as above.
+    """
+
+    suffix: str
+    model: ir.Model
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+def finish(traced: Traced, card: ModelCard, passes: Collection[GraphPass], name: str) -> ir.Model:
+    """Run the passes, name everything, write the card into the graph, and give it its form.
+
+    Args:
+        traced: the graph; it is used up.
+        card: of the model, whose parity is not measured yet.
+        passes: what :func:`dptscope_export.graph.passes.choose_passes` gave.
+        name: of the model.
+    """
+    name_nodes(traced.model)
+    model = run_passes(traced.model, passes, one_size=not card.dynamic).model
+    name_axes(model, traced.inputs, traced.outputs)
+    name_values(model)
+    make_scales_optional(model)
+    stamp(model, card, f"{name}{traced.suffix.removesuffix(contract.MODEL_SUFFIX)}")
+    del model.metadata_props[PARITY_KEY]
+    if card.form == "readable":
+        make_readable(model)
+    return model
