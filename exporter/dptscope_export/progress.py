@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from dptscope.process.signals import cleaned_up
+from dptscope.process.signals import on_exit
 from dptscope_export.pipeline import STAGES, Exported, Report
 
 
@@ -26,7 +26,7 @@ def show_progress() -> Iterator[Report]:
     )
     console = Console(stderr=True, highlight=False)
     progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    with cleaned_up(lambda: _clear_line(console)), progress:
+    with on_exit(lambda: _clear_line(console)), progress:
         task = progress.add_task("start", total=len(STAGES))
 
         def report(stage: str, detail: str) -> None:

@@ -13,8 +13,8 @@ import onnx_ir as ir
 
 from dptscope.contract import WEIGHTS_SUFFIX, companion_path, preview_path
 from dptscope.errors import DptscopeError
-from dptscope.files.atomic import PART_SUFFIX, clear_leftovers, locked_folder, part_folder
-from dptscope.process.signals import together
+from dptscope.files.atomic import PART_SUFFIX, remove_stale_files, locked_folder, temporary_folder
+from dptscope.process.signals import uninterrupted
 
 # A protobuf message ends at 2 GiB; some room for the graph itself.
 SINGLE_FILE_BYTES = 2_000_000_000
@@ -27,10 +27,10 @@ def staging_folder(target: Path) -> Iterator[Path]:
         raise DptscopeError(f"{target.parent}: expected a folder to write to, which is not there")
     if target.is_dir():
         raise DptscopeError(f"{target}: expected a file name to write to, got a folder")
-    clear_leftovers(target.parent)
+    remove_stale_files(target.parent)
     with ExitStack() as stack:
         with _writing(target):
-            folder = stack.enter_context(part_folder(target))
+            folder = stack.enter_context(temporary_folder(target))
         yield folder
 
 
@@ -82,7 +82,7 @@ def publish(staged: Path, target: Path) -> list[Path]:
             _flush(staged / name)
         with contextlib.suppress(OSError):  # no old model, or a disk without hard links, where it is freed in between
             os.link(target, staged / f"old {target.name}")
-        with together():
+        with uninterrupted():
             for beside in (companion_path(target), preview_path(target)):
                 with contextlib.suppress(FileNotFoundError):
                     beside.replace(staged / f"old {beside.name}")

@@ -7,14 +7,19 @@ block's own distribution works across models and blocks, so that is what is used
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dptscope.arrays import Float32Array
 from dptscope.errors import DptscopeError
+
+if TYPE_CHECKING:
+    from dptscope.card import ModelCard
 
 ROBUST_SIGMAS = 6.0
 MEDIAN_FACTOR = 2.0
@@ -109,3 +114,34 @@ def norm_statistics(block: int, norms_hw: Float32Array, stride: int, channels: i
         threshold=threshold,
         outliers=tuple(outliers),
     )
+
+
+def norms_report(
+    card: ModelCard,
+    model: str,
+    photo: Path,
+    photo_size: tuple[int, int],
+    input_size: tuple[int, int],
+    statistics: Sequence[NormStatistics],
+) -> dict[str, Any]:
+    """What is saved about the norms of one photo, as plain values.
+
+    Args:
+        card: of the model.
+        model: its name.
+        photo: its path.
+        photo_size: height and width of the photo.
+        input_size: height and width at which the model saw it.
+        statistics: of every block.
+    """
+    return {
+        "model": model,
+        "model_id": card.model_id,
+        "variant": card.variant,
+        "architecture": card.architecture,
+        "photo": str(photo),
+        "photo_size": list(photo_size),
+        "input_size": list(input_size),
+        "rule": RULE,
+        "blocks": [block.to_json() for block in statistics],
+    }

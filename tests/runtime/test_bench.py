@@ -10,7 +10,7 @@ import pytest
 
 import dptscope
 from dptscope.commands import app as cli
-from dptscope.commands.bench import measure
+from dptscope.commands.timing import measure
 
 
 def test_everything_is_measured(tiny_model: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 import dptscope
 from dptscope.commands import app as cli
-from dptscope.commands.outputs import depth_16_bit
+from dptscope.pictures.depth import depth_16_bit
 
 # Importing any of these raises: a machine where only the base package is installed.
 WITHOUT_TORCH = """

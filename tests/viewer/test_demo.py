@@ -13,6 +13,7 @@ import pytest
 
 import dptscope
 from dptscope.commands import demo as pictures
+from dptscope.pictures.fusion_sheet import SCALINGS, fusion_sheet
 from dptscope_view.demo import extra_packages
 
 
@@ -55,7 +56,7 @@ def test_the_sheet_has_a_tile_for_every_scaling() -> None:
     model = dptscope.load(pictures.MODEL)
     photo = cv2.imread(str(pictures.demo_photos()[0]))
     scene = model.prepare(photo)
-    sheet = pictures.fusion_sheet(scene, model, "")
+    sheet = fusion_sheet(scene, model.card.depth_kind, "")
     tile_w = round(150 * photo.shape[1] / photo.shape[0])
     left, top = sheet.shape[1] - 5 * (tile_w + 12), sheet.shape[0] - 4 * 162
     tiles = [
@@ -65,9 +66,9 @@ def test_the_sheet_has_a_tile_for_every_scaling() -> None:
         ]
         for r in range(4)
     ]
-    plain = tiles[0][pictures.SCALINGS.index(1.0)]
+    plain = tiles[0][SCALINGS.index(1.0)]
     for row in tiles:
-        for factor, tile in zip(pictures.SCALINGS, row, strict=True):
+        for factor, tile in zip(SCALINGS, row, strict=True):
             assert (tile == plain).all() == (factor == 1.0)
 
 

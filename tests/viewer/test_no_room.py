@@ -10,15 +10,15 @@ import pytest
 from full_disk import is_one_line, run_without_rights, small_disk
 
 from dptscope import DptscopeError
-from dptscope_view.save import save_new
+from dptscope.files.atomic import write_new
 
 SAVES = """
 import sys
 from pathlib import Path
 from dptscope import DptscopeError
-from dptscope_view.save import save_new
+from dptscope.files.atomic import write_new
 try:
-    save_new(Path(sys.argv[1]), "cup_norms", {".json": b"{}", ".png": bytes(int(sys.argv[2]))})
+    write_new(Path(sys.argv[1]), "cup_norms", {".json": b"{}", ".png": bytes(int(sys.argv[2]))})
 except DptscopeError as error:
     sys.exit(str(error))
 """
@@ -64,8 +64,8 @@ def test_a_disk_without_hard_links_fills_up(tmp_path: Path, monkeypatch: pytest.
         return read(path)
 
     monkeypatch.setattr(os, "link", no_links)
-    assert len(save_new(tmp_path, "cup", {".json": b"{}", ".png": b"picture"})) == 2
+    assert len(write_new(tmp_path, "cup", {".json": b"{}", ".png": b"picture"})) == 2
     monkeypatch.setattr(Path, "read_bytes", no_room)
     with pytest.raises(DptscopeError, match="No space left on device"):
-        save_new(tmp_path, "cup", {".json": b"{}", ".png": b"picture"})
+        write_new(tmp_path, "cup", {".json": b"{}", ".png": b"picture"})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cup_001.json", "cup_001.png"]

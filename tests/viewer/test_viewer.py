@@ -13,8 +13,8 @@ import pytest
 from viewer.conftest import Bench
 from viewer.fake import SWIN_BLOCKS, make_card
 
-from dptscope_view.colours import colour_map
-from dptscope_view.scaling import Scaling
+from dptscope.pictures.colours import colour_map
+from dptscope.pictures.scaling import Scaling
 from dptscope_view.state import SCALE_LOW, Show, View
 from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.worker import Notice

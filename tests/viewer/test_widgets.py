@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dptscope_view.scaling import Scale
+from dptscope.pictures.scaling import Scale
+from dptscope.pictures.text import elide, text_width
 from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.choice import Button, Choice
 from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.ui.geometry import Rect, tile_columns
 from dptscope_view.ui.slider import Slider
-from dptscope_view.ui.text import elide, text_width
 from dptscope_view.ui.theme import Measures
 from dptscope_view.ui.tiles import FileList, Tile, TileGrid
 from dptscope_view.views.charts import Histogram, Strip, number
@@ -117,7 +117,7 @@ def test_strip_answers_the_block_of_the_column() -> None:
 
 
 def test_histogram_shows_outliers_in_their_own_colour() -> None:
-    from dptscope_view.colours import colour_map
+    from dptscope.pictures.colours import colour_map
 
     values = np.concatenate([np.linspace(1, 2, 500), [30.0]]).astype(np.float32)
     histogram = Histogram(values, Scale(1, 2, outliers=(-np.inf, 10.0)), "viridis", False)
@@ -142,7 +142,7 @@ def test_long_names_keep_both_ends() -> None:
 
 
 def test_text_works_with_the_stroke_font_of_older_opencv(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dptscope_view.ui import text
+    from dptscope.pictures import text
 
     monkeypatch.setattr(text, "_HAS_OUTLINE_FONT", False)
     text.text_width.cache_clear()

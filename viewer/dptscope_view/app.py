@@ -8,15 +8,16 @@ from pathlib import Path
 
 from dptscope.card import ModelCard
 from dptscope.errors import DptscopeError, SizeError
-from dptscope.files.photos import write_png
+from dptscope.files.atomic import write_file
+from dptscope.files.encode import encode_png
 from dptscope.model import load
+from dptscope.pictures.colours import COLOUR_MAP_NAMES
+from dptscope.pictures.scaling import Scaling
 from dptscope.scales import FusionScales
-from dptscope_view.colours import COLOUR_MAP_NAMES
 from dptscope_view.display import DisplayProbe
 from dptscope_view.engine import Engine
 from dptscope_view.photos import find_photos
 from dptscope_view.presets import default_folder, read_preset
-from dptscope_view.scaling import Scaling
 from dptscope_view.state import SCALE_HIGH, SCALE_LOW, Facts, Show, State, View, with_channel, with_colours
 from dptscope_view.ui.theme import SMALLEST_WINDOW
 from dptscope_view.viewer import Viewer
@@ -89,7 +90,7 @@ def _render(path: Path, viewer: Viewer, engine: Engine, width: int, height: int)
     if path.suffix.lower() != ".png":
         raise DptscopeError(f"--render: expected a name that ends in .png, got {path}")
     viewer.take(engine.full(viewer.question()))
-    write_png(path, viewer.draw(width, height))
+    write_file(path, encode_png(viewer.draw(width, height)))
 
 
 def window_size(text: str) -> tuple[int, int]:

@@ -8,7 +8,14 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from dptscope.commands.app import ModelArgument, ProviderOption, Scales, SizeOption, SquareOption, ThreadsOption
+from dptscope.commands.options import (
+    ModelArgument,
+    ProviderOption,
+    Scales,
+    SizeOption,
+    SquareOption,
+    ThreadsOption,
+)
 from dptscope.errors import DptscopeError
 
 
@@ -69,8 +76,8 @@ def view(
     provider: ProviderOption = None,
 ) -> None:
     """Look at token norms and fusion scaling in a window."""
+    from dptscope.pictures.scaling import Scaling
     from dptscope_view.app import Options, run
-    from dptscope_view.scaling import Scaling
     from dptscope_view.state import Show, View
 
     run(

@@ -17,6 +17,7 @@ from dptscope.card import ModelCard
 from dptscope.files.photos import read_image
 from dptscope.norms import NormStatistics
 from dptscope.prepare import input_size
+from dptscope.process.quiet import native_libraries_silenced
 from dptscope.scales import UNSCALED, FusionScales
 from dptscope_view.detail import Detail
 from dptscope_view.photos import cropped
@@ -258,7 +259,8 @@ class Engine:
         key = (subject.photo, subject.crop)
         if self._photo is None or self._photo[0] != key:
             self._photo = None
-            whole = read_image(self.photos[subject.photo])
+            with native_libraries_silenced():
+                whole = read_image(self.photos[subject.photo])
             self._photo = (key, np.ascontiguousarray(cropped(whole, subject.crop)))
         return self._photo[1]
 

@@ -13,8 +13,9 @@ import os
 from pathlib import Path
 
 from dptscope.errors import DptscopeError
+from dptscope.files.atomic import write_new
+from dptscope.files.encode import encode_json
 from dptscope.scales import FusionScales
-from dptscope_view.save import encode_json, save_new
 from dptscope_view.state import SCALE_HIGH, SCALE_LOW
 
 VERSION = 1
@@ -34,7 +35,7 @@ def default_folder() -> Path | None:
 def write_preset(folder: Path, scales: FusionScales) -> Path:
     """Write a new preset, ``preset_001.json`` or the next number that is free."""
     content = encode_json({"dptscope_preset": VERSION, "fusion_scales": list(scales)})
-    return save_new(folder, "preset", {".json": content})[0]
+    return write_new(folder, "preset", {".json": content})[0]
 
 
 def read_preset(path: Path) -> FusionScales:

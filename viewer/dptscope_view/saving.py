@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dptscope.commands.outputs import depth_16_bit
+from dptscope.files.atomic import write_new
+from dptscope.files.encode import encode_json, encode_npy, encode_png
+from dptscope.norms import norms_report
+from dptscope.pictures.depth import as_16_bit, depth_16_bit
 from dptscope_view.engine import Engine, Frame, Question
-from dptscope_view.save import encode_json, encode_npy, encode_png, save_new
-from dptscope_view.scaling import unit_range
 from dptscope_view.state import Facts, Show, State, View, channel_index
 from dptscope_view.views.norms import block_scale, shown_maps
 
@@ -41,23 +42,21 @@ class Saving:
         """Compute at full size what is missing, write, and say what was written."""
         frame = engine.full(self.question)
         files = self._norms(frame) if self.state.view is View.NORMS else self._fusion(frame, engine)
-        paths = save_new(self.folder, f"{self.photo.stem}_{self.state.view.value}", files)
+        paths = write_new(self.folder, f"{self.photo.stem}_{self.state.view.value}", files)
         return f"saved {paths[0].name} and {len(paths) - 1} more in {self.folder.resolve()}"
 
     def _about(self, frame: Frame) -> dict[str, Any]:
-        card, subject = self.facts.card, frame.question.subject
-        return {
-            "model": self.facts.model,
-            "model_id": card.model_id,
-            "variant": card.variant,
-            "architecture": card.architecture,
-            "photo": str(self.photo),
-            "photo_size": list(frame.photo_bgr.shape[:2]),
-            "crop": list(subject.crop),
-            "input_size": list(frame.input_size),
-            "size": subject.size,
-            "square": subject.square,
-        }
+        """The report on the norms, and how the picture came about."""
+        subject, photo_hw = frame.question.subject, frame.photo_bgr.shape[:2]
+        report = norms_report(
+            self.facts.card,
+            self.facts.model,
+            self.photo,
+            (photo_hw[0], photo_hw[1]),
+            frame.input_size,
+            frame.statistics,
+        )
+        return report | {"crop": list(subject.crop), "size": subject.size, "square": subject.square}
 
     def _fusion(self, frame: Frame, engine: Engine) -> dict[str, bytes]:
         depth_hw = engine.photo_depth(self.question)
@@ -97,11 +96,10 @@ class Saving:
             "scaling": {"how": state.scaling.value, "low": scale.low, "high": scale.high},
             "colours": state.norm_colours,
             "reverse": state.reverse,
-            "blocks": [statistics.to_json() for statistics in frame.statistics],
         }
         return {
             ".png": encode_png(self.pixels),
-            f"_block_{block:02d}_16.png": encode_png(np.rint(unit_range(values_hw) * 65535).astype(np.uint16)),
+            f"_block_{block:02d}_16.png": encode_png(as_16_bit(values_hw)),
             f"_block_{block:02d}.npy": encode_npy(values_hw),
             ".json": encode_json(about),
         }

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from dptscope.card import ModelCard
+from dptscope.pictures.colours import COLOUR_MAP_NAMES, DEPTH_COLOURS, NORM_COLOURS
+from dptscope.pictures.scaling import Scaling
 from dptscope.scales import UNSCALED, FusionScales
-from dptscope_view.colours import COLOUR_MAP_NAMES
-from dptscope_view.scaling import Scaling
 
 SCALE_LOW, SCALE_HIGH, SCALE_STEP = -5.0, 5.0, 0.01
 WHOLE = (0.0, 0.0, 1.0, 1.0)
@@ -105,8 +105,8 @@ class State:
     show: Show = Show.NORM
     channel: float = 0.0
     scaling: Scaling = Scaling.ROBUST
-    norm_colours: str = "viridis"
-    depth_colours: str = "inferno"
+    norm_colours: str = NORM_COLOURS
+    depth_colours: str = DEPTH_COLOURS
     reverse: bool = False
     equalise: bool = False
     scales: FusionScales = UNSCALED

@@ -6,11 +6,14 @@ import logging
 import sys
 from collections.abc import Sequence
 from importlib.metadata import entry_points
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from dptscope.commands.bench import bench
+from dptscope.commands.depth import depth
+from dptscope.commands.info import info
+from dptscope.commands.norms import norms
 from dptscope.commands.open import open_model
 from dptscope.errors import DptscopeError
 from dptscope.process.limits import is_for_memory
@@ -19,28 +22,6 @@ from dptscope.process.signals import is_ending
 ENTRY_POINTS = "dptscope.commands"
 ERROR_STATUS = 2
 LONGEST_COMPLAINT = 800  # characters
-
-Scales = tuple[float, float, float, float]
-
-ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="An exported model.", show_default=False)]
-ImagesArgument = Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="Photos.", show_default=False)]
-OutputOption = Annotated[
-    Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to; made if it is not there.")
-]
-SizeOption = Annotated[
-    int | None,
-    typer.Option(metavar="N", help="Target of the model's resize rule in pixels, in place of its native size."),
-]
-SquareOption = Annotated[bool, typer.Option("--square", help="Ignore the photo's aspect: N × N pixels.")]
-ThreadsOption = Annotated[
-    int | None, typer.Option(metavar="N", help="Threads; all CPUs this process may use by default.")
-]
-ProviderOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="NAME", help="onnxruntime execution provider, repeatable; the CPU by default.", show_default=False
-    ),
-]
 
 
 def build_app() -> typer.Typer:
@@ -111,100 +92,3 @@ def _root(
     ] = False,
 ) -> None:
     pass
-
-
-def info(
-    model: ModelArgument,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Show what an exported model says about itself."""
-    from dptscope.commands.info import describe, show
-    from dptscope.model import load
-
-    described = describe(load(model))
-    if as_json:
-        import json
-
-        typer.echo(json.dumps(described, indent=2))
-    else:
-        show(described)
-
-
-def depth(
-    model: ModelArgument,
-    images: ImagesArgument,
-    output: OutputOption,
-    size: SizeOption = None,
-    square: SquareOption = False,
-    scales: Annotated[
-        Scales, typer.Option(metavar="S1 S2 S3 S4", help="Factors on fusion blocks 1 (finest) to 4 (coarsest).")
-    ] = (1.0, 1.0, 1.0, 1.0),
-    formats: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            metavar="LIST",
-            help="png: in colour, bright is near; png16: 16 bits, metres × 256 or the photo's own range; npy: float32 as is.",
-        ),
-    ] = "png,png16,npy",
-    threads: ThreadsOption = None,
-    provider: ProviderOption = None,
-) -> None:
-    """Write the depth of photos, at their own sizes."""
-    from dptscope.commands.outputs import DEPTH_FORMATS, parse_formats, write_depth
-    from dptscope.model import load
-
-    chosen = parse_formats(formats, DEPTH_FORMATS)
-    _tell(write_depth(load(model, provider, threads), images, output, chosen, scales, size, square))
-
-
-def norms(
-    model: ModelArgument,
-    images: ImagesArgument,
-    output: OutputOption,
-    size: SizeOption = None,
-    square: SquareOption = False,
-    formats: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            metavar="LIST",
-            help="png: all blocks in one picture; json: statistics and outliers; npy: float32 norms.",
-        ),
-    ] = "png,json",
-    threads: ThreadsOption = None,
-    provider: ProviderOption = None,
-) -> None:
-    """Write the L2 norms of every transformer block's tokens."""
-    from dptscope.commands.outputs import NORM_FORMATS, parse_formats, write_norms
-    from dptscope.model import load
-
-    chosen = parse_formats(formats, NORM_FORMATS)
-    _tell(write_norms(load(model, provider, threads), images, output, chosen, size, square))
-
-
-def bench(
-    model: ModelArgument,
-    size: Annotated[
-        int | None, typer.Option(metavar="N", help="Pixels a side of the model's input; its native size by default.")
-    ] = None,
-    rounds: Annotated[int, typer.Option(min=1, metavar="N", help="How often each is measured.")] = 5,
-    threads: ThreadsOption = None,
-    provider: ProviderOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Measure how fast a model is on this machine: a photo, a slider's move, its preview."""
-    from dptscope.commands.bench import measure, show
-
-    measured = measure(model, size, rounds, threads, provider)
-    if as_json:
-        import json
-
-        typer.echo(json.dumps(measured.to_json(), indent=2))
-    else:
-        show(measured)
-
-
-def _tell(paths: Any) -> None:
-    for path in paths:
-        typer.echo(path)

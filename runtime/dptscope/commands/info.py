@@ -4,11 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dptscope import contract
-from dptscope.card import ModelCard
-from dptscope.model import DepthModel
+import typer
+
+from dptscope.commands.options import JsonOption, ModelArgument
+
+if TYPE_CHECKING:
+    from dptscope.card import ModelCard
+    from dptscope.model import DepthModel
+
+
+def info(model: ModelArgument, as_json: JsonOption = False) -> None:
+    """Show what an exported model says about itself."""
+    from dptscope.model import load
+
+    described = describe(load(model))
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(described, indent=2))
+    else:
+        show(described)
 
 
 def describe(model: DepthModel) -> dict[str, Any]:
@@ -30,6 +47,8 @@ def describe(model: DepthModel) -> dict[str, Any]:
 
 
 def _with_meaning(tensor: dict[str, Any], card: ModelCard) -> dict[str, Any]:
+    from dptscope import contract
+
     specs = (
         contract.image_input(),
         *contract.fusion_scale_inputs(),

@@ -1,63 +1,70 @@
-"""Small drawing helpers: colours for values, and text of a chosen pixel height."""
+"""Colour maps, each with a colour that it does not hold itself, for outliers."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dptscope.arrays import Float32Array, UInt8Array
-from dptscope.card import DepthKind
 from dptscope.opencv import cv2
 
-Colour = tuple[int, int, int]  # blue, green, red
-
-WHITE: Colour = (242, 240, 238)
-GREY: Colour = (160, 155, 150)
-BACKGROUND: Colour = (30, 27, 25)
-OUTLIER: Colour = (255, 230, 60)  # cyan, which none of the warm colour maps contains
-
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
-_CAPITAL_HEIGHT = 21.0  # pixels of a capital letter at font scale 1
+Colour = tuple[int, int, int]
+"""Blue, green, red: OpenCV's order."""
 
 
-def normalise(values: Float32Array, low: float | None = None, high: float | None = None) -> Float32Array:
-    """Map ``low`` … ``high`` (by default the values' own ends) to 0 … 1, clipped; a constant array becomes zeros."""
-    low = float(values.min()) if low is None else low
-    high = float(values.max()) if high is None else high
-    span = high - low
-    if not span > 0:
-        return np.zeros_like(values)
-    unit: Float32Array = np.clip((values - low) / span, 0, 1).astype(np.float32)
-    return unit
+@dataclass(frozen=True)
+class ColourMap:
+    """One colour map.
+
+    Attributes:
+        name: as on the button; OpenCV's, or plain grey.
+        outlier: blue, green, red; far from every colour of the map.
+    """
+
+    name: str
+    outlier: Colour
 
 
-def colourise(unit: Float32Array, colour_map: int = cv2.COLORMAP_INFERNO) -> UInt8Array:
-    """Values in 0 … 1 to uint8 ``[height, width, 3]``, blue first."""
-    levels = np.rint(np.clip(unit, 0, 1) * 255).astype(np.uint8)
-    return np.asarray(cv2.applyColorMap(levels, colour_map), dtype=np.uint8)
+GREY = "grey"
+NORM_COLOURS = "viridis"  # unless the user chooses others
+DEPTH_COLOURS = "inferno"
+
+COLOUR_MAPS = (
+    ColourMap("inferno", (255, 230, 40)),
+    ColourMap("viridis", (200, 60, 255)),
+    ColourMap("magma", (160, 255, 60)),
+    ColourMap("turbo", (255, 255, 255)),
+    ColourMap("cividis", (200, 60, 255)),
+    ColourMap(GREY, (70, 60, 255)),
+)
+COLOUR_MAP_NAMES = tuple(colours.name for colours in COLOUR_MAPS)
 
 
-def depth_picture(depth_hw: Float32Array, kind: DepthKind, colour_map: int = cv2.COLORMAP_INFERNO) -> UInt8Array:
-    """Depth in colour, bright is near: the nearest point of this photo at one end of the map, the farthest at the other."""
-    unit = normalise(depth_hw)
-    return colourise(unit if kind == "relative" else 1 - unit, colour_map)
+def colour_map(name: str) -> ColourMap:
+    """The map of that name."""
+    return next(colours for colours in COLOUR_MAPS if colours.name == name)
 
 
-def text_width(text: str, height: float, thickness: int = 1) -> int:
-    """Width in pixels of a line whose capitals are ``height`` pixels high."""
-    (width, _), _ = cv2.getTextSize(text, _FONT, height / _CAPITAL_HEIGHT, thickness)
-    return int(width)
+@lru_cache(maxsize=32)
+def _table(name: str, reverse: bool) -> NDArray[np.uint8]:
+    ramp = np.arange(256, dtype=np.uint8)[:, None]
+    table = (
+        cv2.cvtColor(ramp, cv2.COLOR_GRAY2BGR)
+        if name == GREY
+        else cv2.applyColorMap(ramp, getattr(cv2, f"COLORMAP_{name.upper()}"))
+    )
+    ordered = table[::-1] if reverse else table
+    return np.ascontiguousarray(ordered, dtype=np.uint8).reshape(256, 1, 3)
 
 
-def put_text(
-    canvas: NDArray[np.uint8],
-    text: str,
-    left: int,
-    baseline: int,
-    height: float,
-    colour: Colour = WHITE,
-    thickness: int = 1,
-) -> None:
-    """Draw a line of text into ``canvas`` with its baseline at ``baseline`` and capitals ``height`` pixels high."""
-    scale = height / _CAPITAL_HEIGHT
-    cv2.putText(canvas, text, (left, baseline), _FONT, scale, colour, thickness, cv2.LINE_AA)
+def colourise(levels_hw: NDArray[np.uint8], name: str, reverse: bool = False) -> NDArray[np.uint8]:
+    """uint8 ``[height, width]`` to blue, green, red ``[height, width, 3]``."""
+    return np.asarray(cv2.applyColorMap(levels_hw, _table(name, reverse)), dtype=np.uint8)
+
+
+def colour_at(level: int, name: str, reverse: bool = False) -> Colour:
+    """The colour of one level 0 … 255."""
+    blue, green, red = _table(name, reverse)[level, 0]
+    return int(blue), int(green), int(red)

@@ -7,9 +7,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from dptscope.process.signals import GRACE_SECONDS, cleaned_up, together
+from dptscope.process.signals import on_exit, uninterrupted
 
-_STOP_SECONDS = GRACE_SECONDS + 1.0  # one of ours needs the first of them at most
+_STOP_SECONDS = (
+    2.0  # one of ours needs a fraction of them, unless it is in the middle of a native call that holds Python
+)
 
 
 @contextmanager
@@ -25,7 +27,7 @@ def child_process(command: Sequence[str], quiet: bool = False) -> Iterator[subpr
     """
     nothing = subprocess.DEVNULL if quiet else None
     with ExitStack() as stack:
-        with together():  # what has been started is also written down
+        with uninterrupted():  # what has been started is also written down
             if sys.platform == "win32":
                 flags, group = subprocess.CREATE_NEW_PROCESS_GROUP, None
             else:
@@ -33,7 +35,7 @@ def child_process(command: Sequence[str], quiet: bool = False) -> Iterator[subpr
             child = subprocess.Popen(
                 command, stdin=nothing, stdout=nothing, stderr=nothing, creationflags=flags, process_group=group
             )
-            stack.enter_context(cleaned_up(lambda: stop(child)))
+            stack.enter_context(on_exit(lambda: stop(child)))
         try:
             yield child
         finally:

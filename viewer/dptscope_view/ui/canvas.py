@@ -8,11 +8,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dptscope.arrays import UInt8Array
 from dptscope.opencv import cv2
+from dptscope.pictures.colours import Colour
+from dptscope.pictures.text import REGULAR, elide, put_text, text_width
 from dptscope_view.ui import theme
 from dptscope_view.ui.geometry import Rect
-from dptscope_view.ui.text import UInt8Image, elide, put_text, text_width
-from dptscope_view.ui.theme import Colour, Measures
+from dptscope_view.ui.theme import Measures
 
 Align = Literal["left", "centre", "right"]
 _SUBPIXEL_BITS = 4
@@ -27,7 +29,7 @@ class Canvas:
     """
 
     def __init__(self, width: int, height: int) -> None:
-        self.pixels: UInt8Image = np.empty((height, width, 3), dtype=np.uint8)
+        self.pixels: UInt8Array = np.empty((height, width, 3), dtype=np.uint8)
         self.measures = Measures.of_window(width, height)
         self.fill(self.area, theme.GROUND)
 
@@ -97,7 +99,7 @@ class Canvas:
         *,
         size: int | None = None,
         colour: Colour = theme.TEXT,
-        weight: int = theme.REGULAR,
+        weight: int = REGULAR,
         align: Align = "left",
     ) -> int:
         """A line of text in the rectangle's vertical middle, shortened where it does not fit.

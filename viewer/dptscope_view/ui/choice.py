@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dptscope.pictures.text import BOLD, REGULAR, text_width
 from dptscope_view.ui import theme
 from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.ui.geometry import Rect
-from dptscope_view.ui.text import text_width
 from dptscope_view.ui.theme import Measures
 
 
@@ -29,7 +29,7 @@ class Choice:
     def _widths(self, measures: Measures) -> list[int]:
         size = self._size(measures)
         around = 2 * (measures.pad if self.large else measures.gap)
-        return [text_width(option, size, theme.BOLD) + around for option in self.options]
+        return [text_width(option, size, BOLD) + around for option in self.options]
 
     def _size(self, measures: Measures) -> int:
         return measures.font if self.large or not measures.compact else measures.small
@@ -66,7 +66,7 @@ class Choice:
                 option,
                 size=self._size(measures),
                 colour=theme.ON_ACCENT if chosen else theme.TEXT,
-                weight=theme.BOLD if chosen else theme.REGULAR,
+                weight=BOLD if chosen else REGULAR,
                 align="centre",
             )
 
@@ -88,12 +88,12 @@ class Button:
     def width(self, measures: Measures) -> int:
         """Pixels that it needs."""
         size = measures.small if measures.compact else measures.font
-        return text_width(self.text, size, theme.BOLD) + self._key_width(measures) + 2 * measures.gap
+        return text_width(self.text, size, BOLD) + self._key_width(measures) + 2 * measures.gap
 
     def _key_width(self, measures: Measures) -> int:
         if measures.compact:
             return 0
-        return text_width(self.key, measures.small, theme.REGULAR) + measures.gap
+        return text_width(self.key, measures.small, REGULAR) + measures.gap
 
     def answer(self, event: Mouse) -> bool:
         """Whether an event presses it."""
@@ -110,7 +110,7 @@ class Button:
             self.text,
             size=measures.small if measures.compact else None,
             colour=theme.ON_ACCENT if self.down else theme.TEXT,
-            weight=theme.BOLD if self.down else theme.REGULAR,
+            weight=BOLD if self.down else REGULAR,
             align="left" if self._key_width(measures) else "centre",
         )
         if self._key_width(measures):

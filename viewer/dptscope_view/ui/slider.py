@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dptscope.pictures.text import BOLD, REGULAR
 from dptscope_view.ui import theme
 from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.events import Mouse, Pointer
@@ -113,5 +114,5 @@ class Slider:
         canvas.disc(self.column_of(self.value, track), middle, knob, theme.GROUND)
         canvas.disc(self.column_of(self.value, track), middle, knob - measures.line * 1.5, ink if hovered else colour)
         value = Rect(track.right + knob, rect.y, rect.right - track.right - knob, rect.height)
-        weight = theme.BOLD if moved else theme.REGULAR
+        weight = BOLD if moved else REGULAR
         canvas.text(value, self.shown, colour=ink, weight=weight, align="right")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-Colour = tuple[int, int, int]
-"""Blue, green, red: OpenCV's order."""
+from dptscope.pictures.colours import Colour
 
 
 def _bgr(rgb: int) -> Colour:
@@ -24,9 +23,6 @@ ACCENT = _bgr(0x5CC8FF)
 ON_ACCENT = _bgr(0x07202E)
 WARN = _bgr(0xFFC45C)
 BAD = _bgr(0xFF8A7A)
-
-REGULAR = 400
-BOLD = 600
 
 SMALLEST_WINDOW = (640, 480)
 """Width and height that every layout holds at."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dptscope.pictures.text import BOLD, REGULAR, text_width
 from dptscope_view.ui import theme
 from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.ui.geometry import Rect, tile_columns
-from dptscope_view.ui.text import text_width
 from dptscope_view.ui.theme import Measures
 
 
@@ -105,10 +105,10 @@ class TileGrid:
                 canvas.frame(place, theme.MUTED)
             below = Rect(place.x, place.bottom + max(1, measures.line), place.width, caption)
             ink = theme.ACCENT if chosen else theme.TEXT
-            used = canvas.text(below, tile.number, size=measures.small, colour=ink, weight=theme.BOLD)
+            used = canvas.text(below, tile.number, size=measures.small, colour=ink, weight=BOLD)
             _, rest = below.cut_left(used, measures.gap // 2)
             # A shortened number would be another number, so all of the note is shown or nothing.
-            if text_width(tile.note, measures.small, theme.REGULAR) <= rest.width:
+            if text_width(tile.note, measures.small, REGULAR) <= rest.width:
                 canvas.text(rest, tile.note, size=measures.small, colour=theme.MUTED, align="right")
 
 

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dptscope.opencv import cv2
-from dptscope_view.colours import colour_at, colour_map, colourise
-from dptscope_view.scaling import Scale
+from dptscope.pictures.colours import Colour, colour_at, colour_map, colourise
+from dptscope.pictures.scaling import Scale
+from dptscope.pictures.text import REGULAR, text_width
 from dptscope_view.ui import theme
 from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.ui.geometry import Rect
-from dptscope_view.ui.text import text_width
 from dptscope_view.ui.theme import Measures
 
 
@@ -59,7 +59,7 @@ class Histogram:
         if outliers:
             # Apart at the right end: on one axis with the rest they would press it into a single bar.
             note = f"{outliers} outlier{'s' if outliers > 1 else ''}"
-            beyond, plot = plot.cut_right(text_width(note, size, theme.REGULAR), measures.gap)
+            beyond, plot = plot.cut_right(text_width(note, size, REGULAR), measures.gap)
             self._draw_outliers(canvas, beyond, axis, note)
             _, axis = axis.cut_right(axis.right - plot.right)
         low, high = float(rest.min()), float(rest.max())
@@ -110,7 +110,7 @@ class Histogram:
         return bars, axis
 
 
-def _visible(colour: theme.Colour) -> theme.Colour:
+def _visible(colour: Colour) -> Colour:
     """Lifted off the panel where the colour map is nearly black."""
     if sum(colour) >= 150:
         return colour
@@ -134,7 +134,7 @@ class Strip:
     high: tuple[float, ...]
     outliers: tuple[int, ...]
     chosen: int
-    colour: theme.Colour
+    colour: Colour
 
     def _plot(self, rect: Rect, measures: Measures) -> Rect:
         _, below_legend = rect.cut_top(round(measures.small * 1.5), 2)

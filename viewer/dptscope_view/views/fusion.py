@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from dptscope.arrays import Float32Array
-from dptscope.opencv import cv2
-from dptscope_view.colours import colourise
+from dptscope.pictures.depth import depth_picture
+from dptscope.pictures.text import BOLD
 from dptscope_view.engine import Frame
-from dptscope_view.scaling import equalised, unit_range
 from dptscope_view.state import (
     SCALE_HIGH,
     SCALE_LOW,
@@ -23,26 +19,10 @@ from dptscope_view.ui.choice import Button
 from dptscope_view.ui.geometry import Rect
 from dptscope_view.ui.slider import Slider
 from dptscope_view.views.charts import ColourBar, number
-from dptscope_view.views.parts import Hover, Part, Picture, Scenery, Stage, button_part, flow, slider_part
+from dptscope_view.views.parts import Hover, Part, Scenery, Stage, button_part, flow, slider_part
 from dptscope_view.views.photo import draw_drag, photo_aspect, photo_picture, relative_position, respond_to_crop
 
 _ENDS = {1: "finest", 4: "coarsest"}
-
-
-def depth_picture(depth_hw: Float32Array, metric: bool, state: State, width: int, height: int) -> Picture:
-    """Depth in colour, bright is near: uint8 ``[height, width, 3]``.
-
-    Args:
-        depth_hw: as the model gives it.
-        metric: it is in metres, so that small is near.
-        state: colour map, reverse, high contrast.
-        width: in pixels.
-        height: in pixels.
-    """
-    shares = equalised(depth_hw) if state.equalise else unit_range(depth_hw)
-    shown = cv2.resize(1 - shares if metric else shares, (width, height), interpolation=cv2.INTER_LINEAR)
-    levels = (np.asarray(shown, dtype=np.float32) * 255 + 0.5).astype(np.uint8)
-    return colourise(levels, state.depth_colours, state.reverse)
 
 
 def compose(stage: Stage, body: Rect) -> Scenery:
@@ -153,7 +133,7 @@ def _size_slider(stage: Stage, rect: Rect) -> Part:
 
 
 def _draw_photo_caption(canvas: Canvas, rect: Rect, stage: Stage) -> None:
-    used = canvas.text(rect, "Photo", weight=theme.BOLD)
+    used = canvas.text(rect, "Photo", weight=BOLD)
     _, rest = rect.cut_left(used, canvas.measures.gap)
     if stage.state.cropping:
         canvas.text(rest, "drag over the photo to crop it", size=canvas.measures.small, colour=theme.ACCENT)
@@ -174,7 +154,7 @@ def _draw_photo(canvas: Canvas, rect: Rect, stage: Stage, frame: Frame, where: t
 
 def _draw_depth_caption(canvas: Canvas, rect: Rect, stage: Stage, frame: Frame) -> None:
     m = canvas.measures
-    used = canvas.text(rect, "Depth", weight=theme.BOLD)
+    used = canvas.text(rect, "Depth", weight=BOLD)
     _, rest = rect.cut_left(used, m.gap)
     low, high = float(frame.depth_hw.min()), float(frame.depth_hw.max())
     if stage.facts.card.depth_kind == "metric":
@@ -189,8 +169,17 @@ def _draw_depth_caption(canvas: Canvas, rect: Rect, stage: Stage, frame: Frame) 
 def _draw_depth(canvas: Canvas, rect: Rect, stage: Stage, frame: Frame, where: tuple[float, float] | None) -> None:
     state = stage.state
     key = ("depth", frame.number, state.depth_colours, state.reverse, state.equalise, rect.width, rect.height)
-    metric = stage.facts.card.depth_kind == "metric"
-    picture = stage.pictures.get(key, lambda: depth_picture(frame.depth_hw, metric, state, rect.width, rect.height))
+    picture = stage.pictures.get(
+        key,
+        lambda: depth_picture(
+            frame.depth_hw,
+            stage.facts.card.depth_kind,
+            (rect.height, rect.width),
+            state.depth_colours,
+            state.reverse,
+            state.equalise,
+        ),
+    )
     canvas.picture(rect, picture)
     if stage.stale:
         canvas.dim(rect, 0.6)

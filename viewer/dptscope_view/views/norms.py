@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from dptscope.arrays import Float32Array
-from dptscope.opencv import cv2
-from dptscope_view.colours import colour_map, colourise
+from dptscope.pictures.colours import colour_map
+from dptscope.pictures.norms import map_picture
+from dptscope.pictures.scaling import Scale, Scaling, choose_scale
+from dptscope.pictures.text import BOLD
 from dptscope_view.engine import Frame
-from dptscope_view.scaling import Scale, Scaling, choose_scale
 from dptscope_view.state import (
     Show,
     State,
@@ -56,15 +57,6 @@ def block_scale(state: State, maps: tuple[Float32Array, ...], block: int, signed
     return choose_scale(state.scaling, maps[block], maps, signed)
 
 
-def map_picture(values_hw: Float32Array, scale: Scale, state: State, width: int, height: int) -> Picture:
-    """A map in colour, every cell a plain rectangle, outliers in their own colour: uint8 ``[height, width, 3]``."""
-    cells = colourise(scale.levels(values_hw), state.norm_colours, state.reverse)
-    cells[scale.marks(values_hw)] = colour_map(state.norm_colours).outlier
-    smaller = width < values_hw.shape[1] or height < values_hw.shape[0]
-    how = cv2.INTER_AREA if smaller else cv2.INTER_NEAREST
-    return np.asarray(cv2.resize(cells, (width, height), interpolation=how), dtype=np.uint8)
-
-
 class _Maps:
     """The maps of one drawing and their scales, each made when it is first needed."""
 
@@ -85,7 +77,10 @@ class _Maps:
         key = ("map", self.frame.number, block, channel, state.scaling, state.norm_colours, state.reverse, rect.width,
                rect.height)  # fmt: skip
         return self.pictures.get(
-            key, lambda: map_picture(self.maps[block], self.scale(block), state, rect.width, rect.height)
+            key,
+            lambda: map_picture(
+                self.maps[block], self.scale(block), (rect.height, rect.width), state.norm_colours, state.reverse
+            ),
         )
 
     def outliers(self, block: int) -> int:
@@ -177,7 +172,7 @@ def _draw_title(canvas: Canvas, rect: Rect, stage: Stage, maps: _Maps) -> None:
     state, m = stage.state, canvas.measures
     block = stage.facts.card.blocks[state.block]
     rows, columns = maps.maps[state.block].shape
-    used = canvas.text(rect, f"Block {state.block}", size=m.large, weight=theme.BOLD)
+    used = canvas.text(rect, f"Block {state.block}", size=m.large, weight=BOLD)
     _, rest = rect.cut_left(used, m.gap)
     facts = f"{rows} × {columns} tokens · {block.channels} channels"
     if len({b.stage for b in stage.facts.card.blocks}) > 1:

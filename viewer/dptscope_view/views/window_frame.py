@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dptscope.pictures.colours import Colour
+from dptscope.pictures.text import BOLD, REGULAR, text_width
 from dptscope_view.keys import MOUSE_HELP, sections
 from dptscope_view.state import View, with_photo
 from dptscope_view.ui import theme
@@ -11,7 +13,6 @@ from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.choice import Button, Choice
 from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.ui.geometry import Rect
-from dptscope_view.ui.text import text_width
 from dptscope_view.ui.tiles import FileList
 from dptscope_view.views.parts import Answer, Hover, Part, Stage, button_part, choice_part
 
@@ -42,7 +43,7 @@ def _draw_names(canvas: Canvas, rect: Rect, stage: Stage) -> None:
     name = facts.photos[stage.state.photo]
     count = f"{stage.state.photo + 1} / {len(facts.photos)}" if len(facts.photos) > 1 else ""
     model = f"{facts.model} · {facts.card.architecture}" if facts.card.architecture not in facts.model else facts.model
-    model_width = text_width(model, m.small, theme.REGULAR)
+    model_width = text_width(model, m.small, REGULAR)
     if model_width < rect.width * 0.55:
         canvas.text(rect, model, size=m.small, colour=theme.MUTED, align="right")
         _, rect = rect.cut_right(model_width, m.gap)
@@ -70,7 +71,7 @@ def footer(stage: Stage, rect: Rect, readout: str, notice: str, bad: bool, busy:
     return Part("footer", rect, draw)
 
 
-def _status(stage: Stage, busy: bool) -> tuple[str, theme.Colour]:
+def _status(stage: Stage, busy: bool) -> tuple[str, Colour]:
     frame = stage.frame
     if frame is None:
         return "running", theme.WARN
@@ -136,15 +137,15 @@ def _draw_help(canvas: Canvas, rect: Rect) -> None:
     keys_width = _keys_width(columns, size)
     for place, (heading, rows) in zip(places, columns, strict=True):
         _, box_left = place.cut_top(round(line * 1.5))
-        canvas.text(Rect(place.x, place.y, place.width, round(line)), heading, size=size + 1, weight=theme.BOLD)
+        canvas.text(Rect(place.x, place.y, place.width, round(line)), heading, size=size + 1, weight=BOLD)
         for index, (keys, what) in enumerate(rows):
             row = Rect(place.x, box_left.y + round(index * line), place.width, round(line))
             if row.bottom > inner.bottom + 2:
                 break
             if not what:
-                canvas.text(row, keys, size=size + 1, weight=theme.BOLD)
+                canvas.text(row, keys, size=size + 1, weight=BOLD)
                 continue
-            canvas.text(row, keys, size=size, colour=theme.ACCENT, weight=theme.BOLD)
+            canvas.text(row, keys, size=size, colour=theme.ACCENT, weight=BOLD)
             _, rest = row.cut_left(size if keys == "•" else keys_width)
             canvas.text(rest, what, size=size, colour=theme.TEXT if keys != "•" else theme.MUTED)
 
@@ -153,14 +154,14 @@ _Columns = list[tuple[str, list[tuple[str, str]]]]
 
 
 def _keys_width(columns: _Columns, size: int) -> int:
-    return max(text_width(keys, size, theme.BOLD) for _, rows in columns for keys, what in rows if what) + size * 2 // 3
+    return max(text_width(keys, size, BOLD) for _, rows in columns for keys, what in rows if what) + size * 2 // 3
 
 
 def _help_fits(columns: _Columns, places: list[Rect], size: int) -> bool:
     """Whether every line is as short as its column at that size of type."""
     taken = {True: size, False: _keys_width(columns, size)}
     return all(
-        taken[keys == "•"] + text_width(what, size, theme.REGULAR) <= place.width
+        taken[keys == "•"] + text_width(what, size, REGULAR) <= place.width
         for place, (_, rows) in zip(places, columns, strict=True)
         for keys, what in rows
     )

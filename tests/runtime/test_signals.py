@@ -16,14 +16,15 @@ BUSY = """
 import hashlib, sys, time
 from pathlib import Path
 from dptscope.process.children import child_process
-from dptscope.process.signals import signals_handled, together
-from dptscope.files.atomic import part_file, part_folder
+from dptscope.process.signals import exit_on_signals, uninterrupted
+from dptscope.files.atomic import temporary_file, temporary_folder
 folder = Path(sys.argv[1])
 def ready():
     (folder / "ready").touch()
 def native():
     hashlib.pbkdf2_hmac("sha256", b"", b"", (1 << 31) - 1)  # one call, many minutes
-with signals_handled(), part_file(folder / "a.png"), part_folder(folder / "m.onnx") as parts:
+exit_on_signals()
+with temporary_file(folder / "a.png"), temporary_folder(folder / "m.onnx") as parts:
     (parts / "m.onnx").write_bytes(b"half")
 """
 
@@ -123,7 +124,7 @@ def test_no_standard_error(tmp_path: Path) -> None:
 
 def test_steps_that_belong_together(tmp_path: Path) -> None:
     code = (
-        "    with together():\n        (folder / '1').touch(); ready(); time.sleep(1.5); (folder / '2').touch()\n"
+        "    with uninterrupted():\n        (folder / '1').touch(); ready(); time.sleep(1.5); (folder / '2').touch()\n"
         "    (folder / '3').touch()"
     )
     assert busy(tmp_path, code) == (130, LINE)

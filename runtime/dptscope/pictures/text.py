@@ -5,15 +5,14 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from dptscope.arrays import UInt8Array
 from dptscope.opencv import cv2
-from dptscope_view.ui.theme import Colour
-
-UInt8Image = NDArray[np.uint8]
+from dptscope.pictures.colours import Colour
 
 _HAS_OUTLINE_FONT = hasattr(cv2, "FontFace")
+REGULAR = 400
+BOLD = 600
+
 _STROKE_FONT = cv2.FONT_HERSHEY_SIMPLEX
 _STROKE_HEIGHT = 30.0  # pixels of a capital with ascent and descent at scale 1
 _SPELLED = {"×": "x", "–": "-", "…": "...", "·": "-", "‖": "|", "±": "+-", "−": "-", "µ": "u"}
@@ -33,7 +32,7 @@ def _stroke_text(text: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def text_width(text: str, size: int, weight: int) -> int:
+def text_width(text: str, size: int, weight: int = REGULAR) -> int:
     """Pixels that a line of text is wide."""
     if not text:
         return 0
@@ -44,7 +43,9 @@ def text_width(text: str, size: int, weight: int) -> int:
     return int(width)
 
 
-def put_text(image: UInt8Image, text: str, x: int, baseline: int, size: int, colour: Colour, weight: int) -> None:
+def put_text(
+    image: UInt8Array, text: str, x: int, baseline: int, size: int, colour: Colour, weight: int = REGULAR
+) -> None:
     """Draw a line of text into ``[height, width, 3]``, its left end at ``x``, standing on ``baseline``."""
     if not text:
         return

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dptscope_view.colours import COLOUR_MAPS, colour_at, colourise
-from dptscope_view.scaling import Scaling, choose_scale, equalised, unit_range
+from dptscope.pictures.colours import COLOUR_MAPS, colour_at, colourise
+from dptscope.pictures.scaling import Scaling, choose_scale, equalised, unit_range
 
 
 def norms_with_outliers() -> np.ndarray:

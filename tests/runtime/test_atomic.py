@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os
@@ -11,22 +10,23 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from dptscope import DptscopeError
-from dptscope.files.atomic import PART_SUFFIX, clear_leftovers, locked_folder, part_folder
-from dptscope.files.photos import write_atomically, write_npy
-from dptscope.process import signals as ending
+from dptscope.files.atomic import PART_SUFFIX, locked_folder, remove_stale_files, temporary_folder, write_file
+from dptscope.files.encode import encode_npy
+from dptscope.process import signals
 
 DIES = """
 import os, signal, sys
 from pathlib import Path
-from dptscope.files.atomic import part_file, part_folder
-file = part_file(Path(sys.argv[1]) / "picture.png")
+from dptscope.files.atomic import temporary_file, temporary_folder
+file = temporary_file(Path(sys.argv[1]) / "picture.png")
 file.__enter__()
-folder = part_folder(Path(sys.argv[1]) / "m.onnx")
+folder = temporary_folder(Path(sys.argv[1]) / "m.onnx")
 folder.__enter__().joinpath("m.onnx").write_bytes(b"half")
 print("ready", flush=True)
 sys.stdin.read()
@@ -42,18 +42,18 @@ def test_what_a_killed_process_left_is_cleared_and_nothing_else(tmp_path: Path) 
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        clear_leftovers(tmp_path)  # they are in use
+        remove_stale_files(tmp_path)  # they are in use
         assert len(list(tmp_path.glob(f".*{PART_SUFFIX}"))) == 2
         process.send_signal(signal.SIGKILL)
         process.wait()
-    clear_leftovers(tmp_path)
+    remove_stale_files(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == mine
 
 
 def test_a_new_file_is_not_taken_for_a_leftover(tmp_path: Path) -> None:
     """Who clears waits for who has made a file and not locked it yet."""
     with locked_folder(tmp_path):
-        clearing = threading.Thread(target=clear_leftovers, args=(tmp_path,))
+        clearing = threading.Thread(target=remove_stale_files, args=(tmp_path,))
         clearing.start()
         part = tmp_path / f".a.png.0{PART_SUFFIX}"
         handle = part.open("xb")
@@ -62,7 +62,7 @@ def test_a_new_file_is_not_taken_for_a_leftover(tmp_path: Path) -> None:
     clearing.join()
     assert part.exists()
     handle.close()
-    clear_leftovers(tmp_path)
+    remove_stale_files(tmp_path)
     assert not part.exists()
 
 
@@ -70,13 +70,13 @@ def test_links_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "file").write_bytes(b"x")
     (tmp_path / f".x.abc{PART_SUFFIX}").symlink_to(tmp_path / "mine")
-    clear_leftovers(tmp_path)
+    remove_stale_files(tmp_path)
     assert (tmp_path / "mine" / "file").exists()
 
 
 def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "depth.npy"
-    write_npy(path, np.zeros(3))
+    write_file(path, encode_npy(np.zeros(3)))
     old = path.read_bytes()
 
     def full(_path: Path, _target: Path) -> None:
@@ -84,19 +84,19 @@ def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(DptscopeError, match=r"depth\.npy: cannot be written \(No space left on device\)"):
-        write_atomically(path, b"new")
+        write_file(path, b"new")
     assert path.read_bytes() == old
     assert [entry.name for entry in tmp_path.iterdir()] == ["depth.npy"]
 
 
 @pytest.mark.parametrize("name", ["a" * 251 + ".png", "深" * 83 + ".png"])
 def test_names_as_long_as_they_can_be(tmp_path: Path, name: str) -> None:
-    write_atomically(tmp_path / name, b"all")
+    write_file(tmp_path / name, b"all")
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_a_folder_goes_even_after_an_error(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), part_folder(tmp_path / "m.onnx") as folder:
+    with pytest.raises(KeyboardInterrupt), temporary_folder(tmp_path / "m.onnx") as folder:
         (folder / "m.onnx").write_bytes(b"half")
         raise KeyboardInterrupt
     assert not list(tmp_path.iterdir())
@@ -110,10 +110,28 @@ def test_two_clear_away_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         real_unlink(*arguments, **options)  # the other one was there first
         real_unlink(*arguments, **options)
 
-    with pytest.raises(FileNotFoundError), part_folder(tmp_path / "m.onnx") as folder:
+    with temporary_folder(tmp_path / "m.onnx") as folder:
         (folder / "m.onnx").write_bytes(b"half")
-        (action,) = ending._actions.values()
+        (action,) = signals._actions.values()
         monkeypatch.setattr(os, "unlink", unlink_twice)
-        with contextlib.suppress(OSError):  # as the thread does
-            action()
+        action()
         assert not folder.exists()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_in_which_files_are_still_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a signal the main thread goes on until the process ends."""
+    real_rmdir = os.rmdir
+    made: list[str] = []
+
+    def rmdir_after_another(*arguments: Any, **options: Any) -> None:
+        if len(made) < 3:
+            made.append(str(folder / f"{len(made)}.onnx"))
+            Path(made[-1]).write_bytes(b"more")
+        real_rmdir(*arguments, **options)
+
+    with temporary_folder(tmp_path / "m.onnx") as folder:
+        (action,) = signals._actions.values()
+        monkeypatch.setattr(os, "rmdir", rmdir_after_another)
+        action()
+        assert not folder.exists() and len(made) == 3

@@ -1,0 +1,38 @@
+"""Arguments and options that several subcommands share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Scales = tuple[float, float, float, float]
+
+ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="An exported model.", show_default=False)]
+ImagesArgument = Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="Photos.", show_default=False)]
+OutputOption = Annotated[
+    Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to; made if it is not there.")
+]
+SizeOption = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Target of the model's resize rule in pixels, in place of its native size."),
+]
+SquareOption = Annotated[bool, typer.Option("--square", help="Ignore the photo's aspect: N × N pixels.")]
+ThreadsOption = Annotated[
+    int | None, typer.Option(metavar="N", help="Threads; all CPUs this process may use by default.")
+]
+ProviderOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME", help="onnxruntime execution provider, repeatable; the CPU by default.", show_default=False
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def print_each(paths: Iterable[Path]) -> None:
+    """Print what has been written, as it comes."""
+    for path in paths:
+        typer.echo(path)
