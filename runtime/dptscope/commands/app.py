@@ -21,6 +21,18 @@ from dptscope.process.signals import is_ending
 
 ENTRY_POINTS = "dptscope.commands"
 ERROR_STATUS = 2
+# In the order of a person's work; each command with the heading that it stands under.
+PANELS = (
+    ("Export", "export"),
+    ("Export", "models"),
+    ("Look inside", "demo"),
+    ("Look inside", "view"),
+    ("Look inside", "depth"),
+    ("Look inside", "norms"),
+    ("About a file", "info"),
+    ("About a file", "bench"),
+    ("About a file", "open"),
+)
 LONGEST_COMPLAINT = 800  # characters
 
 
@@ -39,6 +51,11 @@ def build_app() -> typer.Typer:
     app.command("open")(open_model)
     for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
         point.load()(app)
+    places = {name: (place, panel) for place, (panel, name) in enumerate(PANELS)}
+    last = (len(PANELS), PANELS[-1][0])
+    for command in app.registered_commands:
+        _, command.rich_help_panel = places.get(command.name or "", last)
+    app.registered_commands.sort(key=lambda command: places.get(command.name or "", last))
     return app
 
 

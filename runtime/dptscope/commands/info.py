@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ from dptscope.commands.options import JsonOption, ModelArgument
 if TYPE_CHECKING:
     from dptscope.card import ModelCard
     from dptscope.model import DepthModel
+
+_NUMBER = re.compile(r"\d+")
+_TEXTS = ("name", "meaning")
 
 
 def info(model: ModelArgument, as_json: JsonOption = False) -> None:
@@ -75,12 +79,27 @@ def show(described: dict[str, Any]) -> None:
         tensors.add_column("name", style="bold")
         tensors.add_column("axes")
         tensors.add_column("")
-        for tensor in described[what]:
+        for tensor in _folded(described[what]):
             default = f"optional, {tensor['default']:g} by default: " if "default" in tensor else ""
             axes = " × ".join(str(axis) for axis in tensor["axes"])
             tensors.add_row(tensor["name"], axes, default + tensor["meaning"])
         console.print()
         console.print(tensors)
+
+
+def _folded(tensors: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows that differ only in one running number as one: ``block_00_tokens … block_11_tokens``."""
+    rows: list[dict[str, Any]] = []
+    for _, group in groupby(tensors, lambda tensor: (tensor["axes"], *(_NUMBER.split(tensor[key]) for key in _TEXTS))):
+        same = list(group)
+        first, last = same[0], same[-1]
+        numbers = [_NUMBER.findall(tensor["meaning"]) for tensor in (first, last)]
+        if len(same) < 3 or len(numbers[0]) != 1:
+            rows += same
+            continue
+        meaning = _NUMBER.sub(f"{numbers[0][0]} … {numbers[1][0]}", first["meaning"])
+        rows.append({**first, "name": f"{first['name']} … {last['name']}", "meaning": meaning})
+    return rows
 
 
 def _blocks(described: dict[str, Any]) -> str:
@@ -137,6 +156,9 @@ def _lines(described: dict[str, Any]) -> list[tuple[str, str]]:
             f"dptscope {described['exporter_version']}, contract {described['contract']}, opset {described['opset']}",
         ),
     ]
+    if described["form"] != "default" or described["without"]:
+        without = f", without {', '.join(described['without'])}" if described["without"] else ""
+        lines.append(("form", described["form"] + without))
     if parity is not None:
         lines.append(
             (
