@@ -99,7 +99,9 @@ def test_command(
     program, *words = shlex.split(command)
     arguments = [stand_in(word) for word in words]
 
-    def read_and_build(path: Path, output: Any, wishes: Any, opset: int, report: Any, name: Any, readable: bool) -> Any:
+    def read_and_build(
+        path: Path, output: Any, wishes: Any, opset: int, report: Any, name: Any, *_rest: Any, **_more: Any
+    ) -> Any:
         checkpoint = read_checkpoint(path, name)
         plan = recognise(checkpoint, wishes)
         pipeline.build(checkpoint, plan)

@@ -37,7 +37,8 @@ def test_for_people(tiny_model: Path, capsys: pytest.CaptureFixture[str], monkey
         "4 of 64 channels on 5 × 5",
         "blocks 0, 1, 2, 3",
         "optional, 1 by default: factor on what comes from fusion block 2 into block 1",
-        "block_00_tokens … block_03_tokens batch × grid_height × grid_width × 64 patch tokens that leave transformer block 0 … 3",
+        "block_00_tokens … block_03_tokens batch × grid_height × grid_width × 64 patch tokens that leave transformer "
+        "block 0 … 3",
         model.card.source_sha256,
         "at 5 sizes",
     ):
