@@ -199,7 +199,7 @@ def make_card(
 ) -> ModelCard:
     """The card of a model whose parity is not measured yet. Its id covers all that makes one graph differ from another."""
     sizes, without = plan.sizes, left_out(passes)
-    parameters, flops = cost(plan)
+    counted = cost(plan)
     made = f"{sizes} {opset} {form} {without} {dptscope.__version__}"
     identity = f"{checkpoint.sha256} {plan.variant} {plan.max_depth} {made}"
     return ModelCard(
@@ -223,8 +223,9 @@ def make_card(
         evidence=plan.evidence,
         exporter_version=dptscope.__version__,
         opset=opset,
-        parameters=parameters,
-        flops=flops,
+        parameters=counted.parameters,
+        flops=counted.flops,
         form=form,
         without=without,
+        attention_matrices=counted.attention_matrices("scan-heads" in {made.name for made in passes}),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from dptscope_export.graph.naming import name_axes, name_nodes, name_values
 from dptscope_export.graph.passes import GraphPass, run_passes
 
 PARITY_KEY = f"{contract.METADATA_PREFIX}parity"
+WEIGHTS_KEY = f"{contract.METADATA_PREFIX}weights_sha256"
 
 
 @dataclass(frozen=True)
@@ -52,4 +54,16 @@ def finish(traced: Traced, card: ModelCard, passes: Collection[GraphPass], name:
     del model.metadata_props[PARITY_KEY]
     if card.form == "readable":
         make_readable(model)
+    model.metadata_props[WEIGHTS_KEY] = weights_digest(model.graph)
     return model
+
+
+def weights_digest(graph: ir.Graph) -> str:
+    """SHA-256 over the graph's initializers in the order of their names: each name, a zero byte, and its numbers in
+    little-endian bytes. A file with another digest has other weights than those whose parity was measured."""
+    digest = hashlib.sha256()
+    for name, value in sorted(graph.initializers.items()):
+        assert value.const_value is not None
+        digest.update(name.encode() + b"\0")
+        digest.update(value.const_value.tobytes())
+    return digest.hexdigest()
