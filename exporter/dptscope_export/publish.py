@@ -13,7 +13,7 @@ import onnx_ir as ir
 
 from dptscope.contract import WEIGHTS_SUFFIX, companion_path, preview_path
 from dptscope.errors import DptscopeError
-from dptscope.files.atomic import PART_SUFFIX, remove_stale_files, locked_folder, temporary_folder
+from dptscope.files.atomic import PART_SUFFIX, locked_folder, remove_stale_files, temporary_folder
 from dptscope.process.signals import uninterrupted
 
 # A protobuf message ends at 2 GiB; some room for the graph itself.
