@@ -28,7 +28,7 @@ from dptscope.files.photos import read_image
 from dptscope.prepare import prepare_image
 from dptscope.scales import UNSCALED
 from dptscope_export.checkpoints.read import read_checkpoint
-from dptscope_export.families import Wishes, recognise
+from dptscope_export.families import ExportOptions, recognise
 from dptscope_export.models.dpt import DPT
 from dptscope_export.models.preview import LEVELS, Preview
 from dptscope_export.pipeline import build
@@ -48,7 +48,7 @@ def main() -> None:
     torch.set_grad_enabled(False)
     card = dptscope.load(options.model).card
     checkpoint = read_checkpoint(options.checkpoint)
-    model = build(checkpoint, recognise(checkpoint, Wishes()))
+    model = build(checkpoint, recognise(checkpoint, ExportOptions()))
     previews = {level: Preview(model, level).eval() for level in LEVELS}
     found: dict[tuple[int, float], list[tuple[float, float]]] = {}
     for photo in options.photos:

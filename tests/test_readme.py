@@ -100,10 +100,10 @@ def test_command(
     arguments = [stand_in(word) for word in words]
 
     def read_and_build(
-        path: Path, output: Any, wishes: Any, opset: int, report: Any, name: Any, *_rest: Any, **_more: Any
+        path: Path, output: Any, options: Any, opset: int, report: Any, name: Any, *_rest: Any, **_more: Any
     ) -> Any:
         checkpoint = read_checkpoint(path, name)
-        plan = recognise(checkpoint, wishes)
+        plan = recognise(checkpoint, options)
         pipeline.build(checkpoint, plan)
         return path
 

@@ -113,13 +113,13 @@ def test_published_names_are_those_the_exporter_reads(tmp_path):
     from dptscope_export import families
     from dptscope_export.checkpoints.key_map import load_strictly
     from dptscope_export.checkpoints.read import read_checkpoint
-    from dptscope_export.families.base import Wishes
+    from dptscope_export.families.base import ExportOptions
 
     model = build(3).half().float().eval()  # what half precision leaves of it
     path = tmp_path / "tiny.safetensors"
     published.save(path, model.state_dict(), {})
     checkpoint = read_checkpoint(path)
-    found = families.recognise(checkpoint, Wishes(variant="depth-anything-v2"))
+    found = families.recognise(checkpoint, ExportOptions(variant="depth-anything-v2"))
     other = found.build()
     load_strictly(other, checkpoint, found.key_map)
     image = torch.rand(1, 3, 56, 70)

@@ -76,13 +76,13 @@ def export(
 ) -> None:
     """Export a checkpoint to NAME.onnx, NAME.fusion.onnx and NAME.preview.onnx, verified against PyTorch first."""
     _need_extra()
-    from dptscope_export.families import Wishes
+    from dptscope_export.families import ExportOptions
     from dptscope_export.graph.passes import choose_passes
     from dptscope_export.pipeline import export as export_checkpoint
     from dptscope_export.progress import show_progress, show_result
     from dptscope_export.sources import find_sources
 
-    wishes = Wishes(variant=variant, max_depth=max_depth, fixed=fixed, dynamic=dynamic)
+    options = ExportOptions(variant=variant, max_depth=max_depth, fixed=fixed, dynamic=dynamic)
 
     form: Form = "readable" if readable else "portable" if portable else "default"
     choose_passes(without or ())  # a wrong name is said before anything is fetched
@@ -90,7 +90,7 @@ def export(
     def export_one(source: Source) -> None:
         with show_progress() as report:
             target = _target(source, output)
-            exported = export_checkpoint(source.path, target, wishes, opset, report, source.name, form, without or ())
+            exported = export_checkpoint(source.path, target, options, opset, report, source.name, form, without or ())
         show_result(exported, source.notes)
 
     sources = find_sources(checkpoint, revision)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from dptscope_export.families import Recognition
+from dptscope_export.families import ExportPlan
 from dptscope_export.models import beit, dinov2
 
 
@@ -33,7 +33,7 @@ class Cost:
         return 1 if self.heads is not None and one_head_at_a_time and not self.has_bias else self.heads
 
 
-def cost(plan: Recognition) -> Cost:
+def cost(plan: ExportPlan) -> Cost:
     """Count on a model without memory, which costs neither time nor room."""
     height, width = plan.sizes.native
     with torch.device("meta"), torch.no_grad():

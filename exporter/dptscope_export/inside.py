@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from dptscope.finite import has_finite_squares
 from dptscope_export.errors import CheckpointError
-from dptscope_export.families import Recognition
+from dptscope_export.families import ExportPlan
 from dptscope_export.models.dpt import DPT
 from dptscope_export.verify import lively_image
 
 
-def check_inside(model: DPT, plan: Recognition, name: str) -> None:
+def check_inside(model: DPT, plan: ExportPlan, name: str) -> None:
     """Run the model once, at the smallest size that it is verified at, and look at what every module gives.
 
     What comes out at the end does not tell: a ReLU takes minus infinity for zero, and a depth made of zeros looks like one.

@@ -18,7 +18,7 @@ from dptscope.errors import DptscopeError
 from dptscope_export.checkpoints.key_map import load_strictly
 from dptscope_export.checkpoints.read import Checkpoint, read_checkpoint
 from dptscope_export.cost import cost
-from dptscope_export.families import Recognition, Wishes, recognise
+from dptscope_export.families import ExportOptions, ExportPlan, recognise
 from dptscope_export.graph.finish import PARITY_KEY, Traced, finish
 from dptscope_export.graph.passes import GraphPass, choose_passes, left_out
 from dptscope_export.graph.trace import FusionInputs, example_fusion_inputs, trace_fusion, trace_whole
@@ -67,7 +67,7 @@ class Exported:
 def export(
     checkpoint_path: Path,
     output: Path | None = None,
-    wishes: Wishes | None = None,
+    options: ExportOptions | None = None,
     opset: int = DEFAULT_OPSET,
     report: Report = silent,
     name: str | None = None,
@@ -79,7 +79,7 @@ def export(
     Args:
         checkpoint_path: a checkpoint file or a Hugging Face folder.
         output: path of the model to write; by default the checkpoint's name in the current folder.
-        wishes: what the checkpoint cannot tell, and which sizes the export is for.
+        options: what the checkpoint cannot tell, and which sizes the export is for.
         opset: ONNX operator set, 18 to 23.
         report: called as ``report(stage, detail)`` when a stage of :data:`STAGES` begins or has something to say.
         name: what messages and metadata call the checkpoint; its file's or folder's name if None.
@@ -98,7 +98,7 @@ def export(
         report("read", name or checkpoint_path.name)
         checkpoint = read_checkpoint(checkpoint_path, name)
         report("recognise", "")
-        plan = recognise(checkpoint, wishes or Wishes())
+        plan = recognise(checkpoint, options or ExportOptions())
         card = make_card(checkpoint, plan, opset, form, passes)
         assert card.parameters is not None
         check_room(card.parameters, target)
@@ -143,7 +143,7 @@ def _release_notes(release: str) -> tuple[str, ...]:
 
 
 def trace_graphs(
-    model: DPT, preview: Preview, plan: Recognition, examples: FusionInputs, opset: int, report: Report = silent
+    model: DPT, preview: Preview, plan: ExportPlan, examples: FusionInputs, opset: int, report: Report = silent
 ) -> Iterator[Traced]:
     """Trace the whole graph, the companion and the preview, each when it is asked for."""
     scales = contract.fusion_scale_inputs()
@@ -161,7 +161,7 @@ def trace_graphs(
         yield Traced(suffix, trace_fusion(decoder, examples, plan.sizes.dynamic, depth, opset), inputs, (depth,))
 
 
-def make_preview(model: DPT, plan: Recognition, examples: FusionInputs) -> Preview:
+def make_preview(model: DPT, plan: ExportPlan, examples: FusionInputs) -> Preview:
     """The model's preview, at the level that its native size affords."""
     (height, width), (traced_height, traced_width) = plan.sizes.native, plan.sizes.traced
     larger = height * width / (traced_height * traced_width)
@@ -169,7 +169,7 @@ def make_preview(model: DPT, plan: Recognition, examples: FusionInputs) -> Previ
     return Preview(model, choose_level(plan.fusion_channels, pixels)).eval()
 
 
-def build(checkpoint: Checkpoint, plan: Recognition) -> DPT:
+def build(checkpoint: Checkpoint, plan: ExportPlan) -> DPT:
     """The torch model with the checkpoint's weights, ready to run on the CPU.
 
     Raises:
@@ -195,7 +195,7 @@ def _target(checkpoint_path: Path, output: Path | None) -> Path:
 
 
 def make_card(
-    checkpoint: Checkpoint, plan: Recognition, opset: int, form: Form, passes: Collection[GraphPass]
+    checkpoint: Checkpoint, plan: ExportPlan, opset: int, form: Form, passes: Collection[GraphPass]
 ) -> ModelCard:
     """The card of a model whose parity is not measured yet. Its id covers all that makes one graph differ from another."""
     sizes, without = plan.sizes, left_out(passes)

@@ -15,7 +15,7 @@ from dptscope.contract import TensorSpec
 from dptscope.norms import token_norms
 from dptscope.session import Session, SessionOptions
 from dptscope_export.errors import VerificationError
-from dptscope_export.families.base import Recognition
+from dptscope_export.families.base import ExportPlan
 from dptscope_export.models.dpt import DPT, Features
 from dptscope_export.models.preview import Preview
 
@@ -45,7 +45,7 @@ class _Worst:
 
 
 def verify(
-    model: DPT, model_path: Path, companion: Path, plan: Recognition, report: Callable[[str], None] = lambda _: None
+    model: DPT, model_path: Path, companion: Path, plan: ExportPlan, report: Callable[[str], None] = lambda _: None
 ) -> Parity:
     """Compare names, axes, shapes and values of both files with the contract and the torch model.
 
@@ -85,7 +85,7 @@ def verify(
     return Parity(worst.depth, worst.depth_range, worst.norms, worst.companion, tuple(worst.sizes))
 
 
-def verify_preview(preview: Preview, model: DPT, path: Path, plan: Recognition) -> None:
+def verify_preview(preview: Preview, model: DPT, path: Path, plan: ExportPlan) -> None:
     """Hold the exported preview against the torch one: interface, shapes and values, at every size of the plan.
 
     Raises:
@@ -160,7 +160,7 @@ def _compare(
     whole: Session,
     fusion: Session,
     image: torch.Tensor,
-    plan: Recognition,
+    plan: ExportPlan,
     outputs: Sequence[TensorSpec],
     worst: _Worst,
 ) -> None:
@@ -184,7 +184,7 @@ def _compare(
         worst.companion = max(worst.companion, _check_depth(through, got[contract.DEPTH], f"of the companion {where}"))
 
 
-def _expected_outputs(model: DPT, features: Features, plan: Recognition) -> dict[str, Float32Array]:
+def _expected_outputs(model: DPT, features: Features, plan: ExportPlan) -> dict[str, Float32Array]:
     expected = {contract.DEPTH: model.depth(features.fusion_inputs).numpy()}
     for index, tokens in enumerate(features.block_tokens):
         expected[contract.block_tokens_name(index)] = tokens.numpy()
@@ -198,7 +198,7 @@ def _expected_outputs(model: DPT, features: Features, plan: Recognition) -> dict
 def _check_values(
     got: Mapping[str, Float32Array],
     expected: Mapping[str, Float32Array],
-    plan: Recognition,
+    plan: ExportPlan,
     where: str,
     worst: _Worst,
 ) -> None:

@@ -9,7 +9,7 @@ import torch
 from exporter import oracle
 from safetensors.torch import load_file
 
-from dptscope_export.families import Wishes
+from dptscope_export.families import ExportOptions
 from dptscope_export.pipeline import Exported, export
 
 
@@ -38,7 +38,7 @@ def v1_original(tmp_path_factory: pytest.TempPathFactory) -> Case:
     oracle.save_hugging_face(model, folder / "hub")
     tensors = oracle.to_original(load_file(folder / "hub" / "model.safetensors"))
     torch.save({"model": {f"module.{name}": tensor for name, tensor in tensors.items()}}, folder / "mine.pth")
-    return Case(export(folder / "mine.pth", folder / "v1.onnx", Wishes(variant="depth-anything-v1")), model)
+    return Case(export(folder / "mine.pth", folder / "v1.onnx", ExportOptions(variant="depth-anything-v1")), model)
 
 
 @pytest.fixture(scope="session")
@@ -49,5 +49,5 @@ def metric_fixed(tmp_path_factory: pytest.TempPathFactory) -> Case:
     oracle.save_hugging_face(model, folder / "hub")
     tensors = oracle.to_original(load_file(folder / "hub" / "model.safetensors"))
     torch.save(tensors, folder / "depth_anything_v2_metric_vkitti_vits.pth")
-    wishes = Wishes(fixed=(98, 56))
-    return Case(export(folder / "depth_anything_v2_metric_vkitti_vits.pth", folder / "metric.onnx", wishes), model)
+    options = ExportOptions(fixed=(98, 56))
+    return Case(export(folder / "depth_anything_v2_metric_vkitti_vits.pth", folder / "metric.onnx", options), model)

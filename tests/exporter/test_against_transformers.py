@@ -87,7 +87,7 @@ def test_torch_models_of_both_layouts(
     from safetensors.torch import load_file
 
     from dptscope_export.checkpoints.read import read_checkpoint
-    from dptscope_export.families import Wishes, recognise
+    from dptscope_export.families import ExportOptions, recognise
     from dptscope_export.pipeline import build
 
     hub = oracle.depth_anything(blocks, indices, max_depth=max_depth, swiglu=swiglu, seed=4)
@@ -96,11 +96,11 @@ def test_torch_models_of_both_layouts(
     image = torch.randn(2, 3, 98, 56, generator=torch.Generator().manual_seed(9))
     wanted = oracle.run(hub, image)[0]
     read = read_checkpoint(folder)
-    plan = recognise(read, Wishes())
+    plan = recognise(read, ExportOptions())
     assert plan.taps == tuple(index - 1 for index in indices)
     original = read_checkpoint(tmp_path / "any.pth")
-    for checkpoint, wishes in ((read, Wishes()), (original, Wishes(variant=plan.variant))):
+    for checkpoint, options in ((read, ExportOptions()), (original, ExportOptions(variant=plan.variant))):
         with torch.no_grad():
-            got = build(checkpoint, recognise(checkpoint, wishes))(image)
+            got = build(checkpoint, recognise(checkpoint, options))(image)
         assert wanted.std() > 0.02
         assert (got - wanted).abs().max() <= 5e-4 * wanted.std()

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from dptscope_export.checkpoints.key_map import load_strictly
 from dptscope_export.checkpoints.read import Checkpoint, read_checkpoint
 from dptscope_export.errors import CheckpointError, VariantError
-from dptscope_export.families import Wishes, recognise
+from dptscope_export.families import ExportOptions, recognise
 from dptscope_export.models.dpt import DPT
 from dptscope_export.pipeline import build
 
@@ -41,7 +41,7 @@ def checkpoints(hub: torch.nn.Module, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="module")
 def models(checkpoints: dict[str, Checkpoint]) -> dict[str, DPT]:
-    return {name: build(checkpoint, recognise(checkpoint, Wishes())) for name, checkpoint in checkpoints.items()}
+    return {name: build(checkpoint, recognise(checkpoint, ExportOptions())) for name, checkpoint in checkpoints.items()}
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -64,7 +64,7 @@ def test_against_transformers(hub: torch.nn.Module, models: dict[str, DPT], layo
 
 def test_what_the_checkpoint_tells(checkpoints: dict[str, Checkpoint]) -> None:
     for layout, checkpoint in checkpoints.items():
-        plan = recognise(checkpoint, Wishes())
+        plan = recognise(checkpoint, ExportOptions())
         assert plan.layout.replace(" ", "_").lower() == layout
         assert (plan.family, plan.variant, plan.depth_kind) == ("midas_beit", "midas-beit", "relative")
         assert plan.taps == (0, 1, 2, 3)
@@ -95,7 +95,7 @@ def test_published_shapes(name: str) -> None:
     shapes |= {f"pretrained.model.blocks.{i}.attn.relative_position_bias_table": (rows, heads) for i in range(blocks)}
     shapes |= {f"pretrained.act_postprocess{stage}.3.weight": (96 << stage, width, 1, 1) for stage in (1, 2, 3, 4)}
     tensors = {key: torch.empty(shape, device="meta") for key, shape in shapes.items()}
-    plan = recognise(Checkpoint(f"{name}.pt", tensors, ""), Wishes())
+    plan = recognise(Checkpoint(f"{name}.pt", tensors, ""), ExportOptions())
     native = int(name[-3:])
     assert (plan.architecture, plan.taps, plan.sizes.native) == (architecture, taps, (native, native))
     assert len(plan.blocks) == blocks
@@ -108,7 +108,7 @@ def test_every_published_tensor_has_its_place() -> None:
         midas_oracle.published("dpt_beit_base_384"),
         midas_oracle.published("dpt-beit-base-384", {"model_type": "dpt", "backbone_config": backbone}),
     ):
-        plan = recognise(checkpoint, Wishes())
+        plan = recognise(checkpoint, ExportOptions())
         assert (plan.architecture, plan.taps) == ("beit_base_384", (2, 5, 8, 11))
         with torch.device("meta"):
             load_strictly(plan.build(), checkpoint, plan.key_map)
@@ -116,9 +116,9 @@ def test_every_published_tensor_has_its_place() -> None:
 
 def test_what_the_user_must_not_say(checkpoints: dict[str, Checkpoint], tmp_path: Path) -> None:
     with pytest.raises(VariantError, match="the tensors say midas-beit, got --variant depth-anything-v2"):
-        recognise(checkpoints["original"], Wishes(variant="depth-anything-v2"))
+        recognise(checkpoints["original"], ExportOptions(variant="depth-anything-v2"))
     with pytest.raises(VariantError, match="--max-depth is for metric models"):
-        recognise(checkpoints["original"], Wishes(max_depth=20))
+        recognise(checkpoints["original"], ExportOptions(max_depth=20))
 
 
 def test_a_table_of_no_grid(checkpoints: dict[str, Checkpoint]) -> None:
@@ -126,4 +126,4 @@ def test_a_table_of_no_grid(checkpoints: dict[str, Checkpoint]) -> None:
     name = "pretrained.model.blocks.0.attn.relative_position_bias_table"
     tensors[name] = tensors[name][:-1]
     with pytest.raises(CheckpointError, match=r"expected \(2 g - 1\)² \+ 3 rows .* got 123"):
-        recognise(Checkpoint("broken.pt", tensors, ""), Wishes())
+        recognise(Checkpoint("broken.pt", tensors, ""), ExportOptions())

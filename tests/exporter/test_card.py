@@ -12,7 +12,7 @@ from onnx import numpy_helper
 
 from dptscope_export.checkpoints.read import read_checkpoint
 from dptscope_export.cost import cost
-from dptscope_export.families import Wishes, recognise
+from dptscope_export.families import ExportOptions, recognise
 from dptscope_export.pipeline import export
 
 
@@ -40,8 +40,8 @@ def test_attention_matrices(tmp_path: Path) -> None:
     }
     found = {}
     for name, folder in folders.items():
-        wishes = Wishes(variant="depth-anything-v2") if name == "plain" else Wishes()
-        counted = cost(recognise(read_checkpoint(folder), wishes))
+        options = ExportOptions(variant="depth-anything-v2") if name == "plain" else ExportOptions()
+        counted = cost(recognise(read_checkpoint(folder), options))
         found[name] = (counted.heads, counted.attention_matrices(True), counted.attention_matrices(False))
     heads = found["plain"][0]
     assert heads is not None and found["plain"] == (heads, 1, heads)

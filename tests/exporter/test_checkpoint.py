@@ -14,12 +14,12 @@ from safetensors.torch import save_file
 from dptscope_export.checkpoints.key_map import load_strictly
 from dptscope_export.checkpoints.read import Checkpoint, read_checkpoint
 from dptscope_export.errors import CheckpointError, UnknownFamilyError, VariantError
-from dptscope_export.families import Wishes, recognise
+from dptscope_export.families import ExportOptions, recognise
 from dptscope_export.families.depth_anything_variants import INDOOR, OUTDOOR, V1, V2
 from dptscope_export.pipeline import build
 
 PUBLISHED = Path(__file__).parents[1] / "data" / "published"
-V2_WISH = Wishes(variant=V2)
+V2_WISH = ExportOptions(variant=V2)
 
 
 def published(name: str, config: dict[str, object] | None = None, called: str | None = None) -> Checkpoint:
@@ -47,7 +47,7 @@ def test_published_checkpoints(
     name: str, called: str | None, variant: str, architecture: str, taps: tuple[int, ...], metres: float | None
 ) -> None:
     checkpoint = published(name, called=called)
-    plan = recognise(checkpoint, Wishes())
+    plan = recognise(checkpoint, ExportOptions())
     assert (plan.variant, plan.architecture, plan.taps, plan.max_depth) == (variant, architecture, taps, metres)
     assert plan.preparation.output_resize == ("bilinear" if variant == V1 else "bilinear_align_corners")
     assert checkpoint.name in plan.evidence
@@ -60,16 +60,16 @@ def test_published_hugging_face() -> None:
     backbone = {"out_indices": [3, 6, 9, 12], "num_attention_heads": 6}
     config: dict[str, object] = {"model_type": "depth_anything", "backbone_config": backbone}
     checkpoint = published("Depth-Anything-V2-Small-hf", config, called="folder")
-    plan = recognise(checkpoint, Wishes())
+    plan = recognise(checkpoint, ExportOptions())
     assert (plan.variant, plan.evidence, plan.layout) == (V2, "config.json", "Hugging Face")
     with torch.device("meta"):
         model = plan.build()
     load_strictly(model, checkpoint, plan.key_map)
 
     metric = dict(config, depth_estimation_type="metric", max_depth=80)
-    assert recognise(published("Depth-Anything-V2-Small-hf", metric), Wishes()).variant == OUTDOOR
+    assert recognise(published("Depth-Anything-V2-Small-hf", metric), ExportOptions()).variant == OUTDOOR
     last_four = dict(config, backbone_config={"out_indices": [9, 10, 11, 12]})
-    assert recognise(published("Depth-Anything-V2-Small-hf", last_four), Wishes()).variant == V1
+    assert recognise(published("Depth-Anything-V2-Small-hf", last_four), ExportOptions()).variant == V1
     with pytest.raises(VariantError, match=r"config.json says depth-anything-v1, got --variant depth-anything-v2"):
         recognise(published("Depth-Anything-V2-Small-hf", last_four), V2_WISH)
 
@@ -77,18 +77,18 @@ def test_published_hugging_face() -> None:
 @pytest.mark.parametrize("name", ["mine.pth", "my_depth_anything_v2_vits.pth", "depth_anything_v2_vits.safetensors"])
 def test_a_name_that_is_not_exactly_published_tells_nothing(name: str) -> None:
     with pytest.raises(VariantError) as raised:
-        recognise(published("depth_anything_v2_vits", called=name), Wishes())
+        recognise(published("depth_anything_v2_vits", called=name), ExportOptions())
     assert all(variant in str(raised.value) for variant in (V1, V2, INDOOR, OUTDOOR))
 
 
 def test_the_user_overrides_a_name_and_is_told() -> None:
-    plan = recognise(published("depth_anything_v2_vits"), Wishes(variant=INDOOR, max_depth=10.0))
+    plan = recognise(published("depth_anything_v2_vits"), ExportOptions(variant=INDOOR, max_depth=10.0))
     assert (plan.variant, plan.max_depth) == (INDOOR, 10.0)
     assert "overrides" in plan.notes[0]
     with pytest.raises(VariantError, match="--max-depth is for metric models"):
-        recognise(published("depth_anything_v2_vits"), Wishes(max_depth=10.0))
+        recognise(published("depth_anything_v2_vits"), ExportOptions(max_depth=10.0))
     with pytest.raises(VariantError, match="got depth-anything-v3"):
-        recognise(published("depth_anything_v2_vits"), Wishes(variant="depth-anything-v3"))
+        recognise(published("depth_anything_v2_vits"), ExportOptions(variant="depth-anything-v3"))
 
 
 @pytest.mark.parametrize("wrap", ["bare", "model", "state_dict", "trainer"])
@@ -113,7 +113,7 @@ def test_half_precision_and_unused_tensors(tmp_path: Path) -> None:
     tensors["depth_head.scratch.refinenet4.resConfUnit1.conv1.bias"] = torch.zeros(8)
     save_file(tensors, tmp_path / "half.safetensors", metadata={"variant": V1})
     read = read_checkpoint(tmp_path / "half.safetensors")
-    plan = recognise(read, Wishes())
+    plan = recognise(read, ExportOptions())
     assert (plan.variant, plan.evidence) == (V1, "the file's own metadata")
     assert next(build(read, plan).parameters()).dtype == torch.float32
 
@@ -168,7 +168,7 @@ def test_a_tensor_in_two_files(tmp_path: Path) -> None:
 def test_something_else(tmp_path: Path) -> None:
     torch.save({"conv1.weight": torch.zeros(64, 3, 7, 7), "fc.bias": torch.zeros(1000)}, tmp_path / "resnet.pth")
     with pytest.raises(UnknownFamilyError, match=r"expected a checkpoint of Depth Anything.*conv1\.weight"):
-        recognise(read_checkpoint(tmp_path / "resnet.pth"), Wishes())
+        recognise(read_checkpoint(tmp_path / "resnet.pth"), ExportOptions())
 
 
 def test_strict_loading_names_the_first_few_and_counts_the_rest(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import dptscope
 from dptscope.commands import app as cli
 from dptscope.prepare import prepare_image
 from dptscope_export.checkpoints.read import read_checkpoint
-from dptscope_export.families import Wishes, recognise
+from dptscope_export.families import ExportOptions, recognise
 from dptscope_export.pipeline import build
 
 
@@ -35,7 +35,7 @@ def test_export_depth_and_norms(checkpoint: Path, photo_path: Path, photo_bgr: A
         assert (run.returncode, run.stderr) == (0, "")
 
     read = read_checkpoint(checkpoint)
-    model = build(read, recognise(read, Wishes()))
+    model = build(read, recognise(read, ExportOptions()))
     image = torch.from_numpy(prepare_image(dptscope.load(folder / "vits.onnx").card, photo_bgr))
     assert image.shape == (1, 3, 518, 770)
     with torch.no_grad():

@@ -8,10 +8,11 @@ import pytest
 import torch
 from exporter.seeded import seeded_tensors
 
+from dptscope.finite import has_finite_squares
 from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.errors import CheckpointError
-from dptscope_export.families import Wishes, recognise
-from dptscope_export.inside import are_sound, check_inside
+from dptscope_export.families import ExportOptions, recognise
+from dptscope_export.inside import check_inside
 from dptscope_export.pipeline import build
 
 # A weight that is finite; where what it makes is too large; whether the depth shows it.
@@ -29,7 +30,7 @@ def test_huge_weights(kind: str) -> None:
     tensors[name] = tensors[name].clone()
     tensors[name][3] = value
     checkpoint = Checkpoint("c.pth", tensors, "0" * 64)
-    plan = recognise(checkpoint, Wishes(variant="depth-anything-v2"))
+    plan = recognise(checkpoint, ExportOptions(variant="depth-anything-v2"))
     model = build(checkpoint, plan)
     with torch.no_grad():
         assert torch.isfinite(model(torch.zeros(1, 3, 28, 28))).all()  # nothing in the depth would tell
@@ -40,7 +41,7 @@ def test_huge_weights(kind: str) -> None:
 
 def test_good_weights(tmp_path: Path) -> None:
     checkpoint = Checkpoint("c.pth", seeded_tensors(), "0" * 64)
-    plan = recognise(checkpoint, Wishes(variant="depth-anything-v2"))
+    plan = recognise(checkpoint, ExportOptions(variant="depth-anything-v2"))
     check_inside(build(checkpoint, plan), plan, "c.pth")
 
 
@@ -48,4 +49,4 @@ def test_good_weights(tmp_path: Path) -> None:
 def test_numbers(value: float, sound: bool) -> None:
     numbers = torch.zeros(3, 5)
     numbers[1, 2] = value
-    assert are_sound(numbers) is sound
+    assert has_finite_squares(numbers.numpy()) is sound

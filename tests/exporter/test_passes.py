@@ -21,7 +21,7 @@ from dptscope import ModelCard, contract
 from dptscope.commands import app as cli
 from dptscope.errors import DptscopeError
 from dptscope_export.checkpoints.read import read_checkpoint
-from dptscope_export.families import Wishes, recognise
+from dptscope_export.families import ExportOptions, recognise
 from dptscope_export.graph.finish import Traced, finish
 from dptscope_export.graph.naming import name_nodes
 from dptscope_export.graph.passes import PASSES, GraphPass, choose_passes, left_out
@@ -72,7 +72,7 @@ def make_case(family: str, path: Path) -> Case:
     else:
         save_hugging_face(midas_oracle.swinv2(seed=22, fusion=WIDE), path)
     checkpoint = read_checkpoint(path)
-    plan = recognise(checkpoint, Wishes())
+    plan = recognise(checkpoint, ExportOptions())
     outputs = contract.model_outputs(plan.blocks, plan.has_cls, plan.fusion_channels)
     traced = trace_whole(build(checkpoint, plan), plan.sizes, outputs, 20)
     return Case(

@@ -13,7 +13,7 @@ from torch.nn import Conv2d
 import dptscope
 from dptscope.commands.demo import CHECKPOINT
 from dptscope_export.checkpoints.read import read_checkpoint
-from dptscope_export.families import Wishes, recognise
+from dptscope_export.families import ExportOptions, recognise
 from dptscope_export.models.preview import LARGEST_FLOPS, Preview, choose_level, coarse_kernel
 from dptscope_export.pipeline import build
 
@@ -39,7 +39,7 @@ def test_coarse_kernel_reads_the_same_places(factor: float) -> None:
 def test_kernels_of_one_sample() -> None:
     """At level 3 the finest block and the head read one sample; far from the borders of even maps nothing changes."""
     checkpoint = read_checkpoint(CHECKPOINT)
-    model = build(checkpoint, recognise(checkpoint, Wishes()))
+    model = build(checkpoint, recognise(checkpoint, ExportOptions()))
     preview = Preview(model, 3)
     kernels = {
         name: tuple(module.kernel_size) for name, module in preview.named_modules() if isinstance(module, Conv2d)

@@ -16,7 +16,7 @@ from exporter.oracle import save_hugging_face
 import dptscope
 from dptscope import contract
 from dptscope.commands import app as cli
-from dptscope_export.families import Wishes
+from dptscope_export.families import ExportOptions
 from dptscope_export.pipeline import Exported, export
 
 DEPTH_LIMIT = 2e-4  # of the depth's standard deviation
@@ -39,7 +39,7 @@ def fixed(folder: Path) -> Exported:
 
 @pytest.fixture(scope="module")
 def dynamic(folder: Path) -> Exported:
-    return export(folder, folder.parent / "dynamic.onnx", Wishes(dynamic=True))
+    return export(folder, folder.parent / "dynamic.onnx", ExportOptions(dynamic=True))
 
 
 def hold_against(exported: Exported, oracle: torch.nn.Module, height: int, width: int) -> None:

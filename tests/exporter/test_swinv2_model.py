@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from dptscope_export.checkpoints.key_map import load_strictly
 from dptscope_export.checkpoints.read import Checkpoint, read_checkpoint
 from dptscope_export.errors import CheckpointError
-from dptscope_export.families import Wishes, recognise
+from dptscope_export.families import ExportOptions, recognise
 from dptscope_export.models.dpt import DPT
 from dptscope_export.models.windows import Axis
 from dptscope_export.pipeline import build
@@ -52,7 +52,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, DPT]:
     models = {}
     for name in CONFIGURATIONS:
         checkpoint = read_checkpoint(save_hugging_face(hub(name), tmp_path_factory.mktemp("swin") / name))
-        models[name] = build(checkpoint, recognise(checkpoint, Wishes()))
+        models[name] = build(checkpoint, recognise(checkpoint, ExportOptions()))
     return models
 
 
@@ -93,7 +93,7 @@ def test_the_logit_scale_is_clamped(tmp_path: Path) -> None:
     with torch.no_grad():
         oracle.backbone.encoder.layers[0].blocks[0].attention.self.logit_scale.fill_(6.0)  # exp(6) is 403
     checkpoint = read_checkpoint(save_hugging_face(oracle, tmp_path / "hub"))
-    model = build(checkpoint, recognise(checkpoint, Wishes()))
+    model = build(checkpoint, recognise(checkpoint, ExportOptions()))
     image = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     wanted = midas_oracle.run(oracle, image)[1][0].norm(dim=-1)
     with torch.no_grad():
@@ -139,14 +139,14 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
 
 
 def test_original_layout(original: Checkpoint) -> None:
-    plan = recognise(original, Wishes())
+    plan = recognise(original, ExportOptions())
     assert plan.layout == "original"
     assert "16 windows of 8 × 8" in plan.evidence
     hold_against(hub("as_tiny"), build(original, plan), 128, 128)
 
 
 def test_what_the_checkpoint_tells(original: Checkpoint) -> None:
-    plan = recognise(original, Wishes())
+    plan = recognise(original, ExportOptions())
     assert (plan.family, plan.variant, plan.has_cls) == ("midas_swinv2", "midas-swinv2", False)
     assert plan.taps == (1, 3, 5, 7)
     assert [block.stride for block in plan.blocks] == [4, 4, 8, 8, 16, 16, 32, 32]
@@ -154,10 +154,10 @@ def test_what_the_checkpoint_tells(original: Checkpoint) -> None:
     assert (plan.sizes.native, plan.sizes.dynamic, plan.sizes.multiple) == ((128, 128), False, 32)
     assert plan.preparation.resize_rule == "exact"
     assert "--dynamic" in plan.notes[0]
-    anysize = recognise(original, Wishes(dynamic=True))
+    anysize = recognise(original, ExportOptions(dynamic=True))
     assert anysize.sizes.dynamic
     assert anysize.preparation.resize_rule == "minimal"
-    assert recognise(original, Wishes(fixed=(64, 160))).sizes.native == (64, 160)
+    assert recognise(original, ExportOptions(fixed=(64, 160))).sizes.native == (64, 160)
 
 
 def test_published_shapes() -> None:
@@ -176,7 +176,7 @@ def test_published_shapes() -> None:
             shapes[f"{block}.attn.cpb_mlp.0.weight"] = (512, 2)
             shapes[f"{block}.mlp.fc1.weight"] = (768 << stage, 192 << stage)
     tensors = {key: torch.empty(shape, device="meta") for key, shape in shapes.items()}
-    plan = recognise(Checkpoint("dpt_swin2_large_384.pt", tensors, ""), Wishes())
+    plan = recognise(Checkpoint("dpt_swin2_large_384.pt", tensors, ""), ExportOptions())
     assert (plan.architecture, plan.sizes.native) == ("swin2_large_384", (384, 384))
     assert plan.taps == (1, 3, 21, 23)
     with torch.device("meta"):
@@ -191,7 +191,7 @@ def test_every_published_tensor_has_its_place() -> None:
         midas_oracle.published("dpt_swin2_tiny_256"),
         midas_oracle.published("dpt-swinv2-tiny-256", {"model_type": "dpt", "backbone_config": backbone}),
     ):
-        plan = recognise(checkpoint, Wishes())
+        plan = recognise(checkpoint, ExportOptions())
         assert (plan.architecture, plan.taps, plan.sizes.native) == ("swin2_tiny_256", (1, 3, 9, 11), (256, 256))
         with torch.device("meta"):
             load_strictly(plan.build(), checkpoint, plan.key_map)
@@ -200,8 +200,8 @@ def test_every_published_tensor_has_its_place() -> None:
 def test_without_a_config_or_a_mask(original: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> None:
     tensors = {name: tensor for name, tensor in original.tensors.items() if "attn_mask" not in name}
     with pytest.raises(CheckpointError, match="expected an attn_mask"):
-        recognise(Checkpoint("no_mask.pt", tensors, ""), Wishes())
+        recognise(Checkpoint("no_mask.pt", tensors, ""), ExportOptions())
     folder = save_hugging_face(hub("as_tiny"), tmp_path_factory.mktemp("swin") / "bare")
     (folder / "config.json").unlink()
     with pytest.raises(CheckpointError, match="window and size of a Swin V2 model stand only there"):
-        recognise(read_checkpoint(folder / "model.safetensors"), Wishes())
+        recognise(read_checkpoint(folder / "model.safetensors"), ExportOptions())

@@ -14,7 +14,7 @@ from dptscope_export.models.dpt import DPT
 
 
 @dataclass(frozen=True)
-class Wishes:
+class ExportOptions:
     """What the user says about a checkpoint and wants of the export.
 
     Attributes:
@@ -50,7 +50,7 @@ class Sizes:
 
 
 @dataclass(frozen=True)
-class Recognition:
+class ExportPlan:
     """All that a family found out about a checkpoint.
 
     Attributes:
@@ -106,5 +106,5 @@ class Family(Protocol):
     def knows(self, checkpoint: Checkpoint) -> bool:
         """Whether the tensors' names are of this family."""
 
-    def recognise(self, checkpoint: Checkpoint, wishes: Wishes) -> Recognition:
+    def recognise(self, checkpoint: Checkpoint, options: ExportOptions) -> ExportPlan:
         """See :func:`dptscope_export.families.recognise`."""

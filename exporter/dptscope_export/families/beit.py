@@ -12,7 +12,7 @@ from dptscope import BlockSpec
 from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.errors import CheckpointError
 from dptscope_export.families import midas
-from dptscope_export.families.base import Recognition, Wishes
+from dptscope_export.families.base import ExportOptions, ExportPlan
 from dptscope_export.families.beit_keys import hugging_face_keys, original_keys
 from dptscope_export.families.config_values import whole_numbers
 from dptscope_export.families.sizes import plan_sizes
@@ -40,8 +40,8 @@ class BeitFamily:
     def knows(self, checkpoint: Checkpoint) -> bool:
         return _ORIGINAL_TABLE in checkpoint.tensors or _HUGGING_FACE_TABLE in checkpoint.tensors
 
-    def recognise(self, checkpoint: Checkpoint, wishes: Wishes) -> Recognition:
-        midas.check_wishes(VARIANT, wishes)
+    def recognise(self, checkpoint: Checkpoint, options: ExportOptions) -> ExportPlan:
+        midas.check_wishes(VARIANT, options)
         original = _ORIGINAL_TABLE in checkpoint.tensors
         encoder = _encoder_config(checkpoint, original)
         taps = _taps(checkpoint, encoder.blocks)
@@ -63,7 +63,7 @@ class BeitFamily:
         patch = encoder.patch_size
         native = encoder.native_grid * patch
         name = _PUBLISHED.get((encoder.width, encoder.blocks), f"{encoder.width}x{encoder.blocks}")
-        return Recognition(
+        return ExportPlan(
             family="midas_beit",
             variant=VARIANT,
             architecture=f"beit_{name}_{native}",
@@ -72,10 +72,10 @@ class BeitFamily:
             key_map=(original_keys if original else hugging_face_keys)(encoder.blocks),
             build=lambda: MidasBeit(config),
             sizes=plan_sizes(
-                wishes,
+                options,
                 native=(native, native),
                 multiple=patch,
-                dynamic=wishes.fixed is None,
+                dynamic=options.fixed is None,
                 traced_grid=_TRACED_GRID,
                 trial_grids=_TRIAL_GRIDS,
             ),

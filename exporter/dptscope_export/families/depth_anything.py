@@ -7,7 +7,7 @@ import math
 from dptscope import BlockSpec, Preparation
 from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.errors import CheckpointError
-from dptscope_export.families.base import Recognition, Sizes, Wishes
+from dptscope_export.families.base import ExportOptions, ExportPlan, Sizes
 from dptscope_export.families.depth_anything_keys import (
     ORIGINAL,
     Layout,
@@ -35,11 +35,11 @@ class DepthAnythingFamily:
     def knows(self, checkpoint: Checkpoint) -> bool:
         return find_layout(checkpoint) is not None
 
-    def recognise(self, checkpoint: Checkpoint, wishes: Wishes) -> Recognition:
+    def recognise(self, checkpoint: Checkpoint, options: ExportOptions) -> ExportPlan:
         layout = find_layout(checkpoint)
         assert layout is not None
         encoder = _encoder_config(checkpoint, layout)
-        variant = tell_variant(checkpoint, encoder, wishes)
+        variant = tell_variant(checkpoint, encoder, options)
         config = DepthAnythingConfig(
             encoder=encoder,
             taps=variant.taps,
@@ -50,7 +50,7 @@ class DepthAnythingFamily:
             max_depth=variant.max_depth,
         )
         patch = encoder.patch_size
-        return Recognition(
+        return ExportPlan(
             family="depth_anything",
             variant=variant.name,
             architecture=_architecture(encoder),
@@ -58,7 +58,7 @@ class DepthAnythingFamily:
             evidence=variant.evidence,
             key_map=(original_keys if layout is ORIGINAL else hugging_face_keys)(encoder.blocks, encoder.swiglu),
             build=lambda: DepthAnything(config),
-            sizes=_sizes(encoder, wishes),
+            sizes=_sizes(encoder, options),
             preparation=Preparation(
                 mean=(0.485, 0.456, 0.406),
                 std=(0.229, 0.224, 0.225),
@@ -104,12 +104,12 @@ def _architecture(encoder: DinoV2Config) -> str:
     return ARCHITECTURES.get((encoder.width, encoder.blocks), f"vit-{encoder.width}x{encoder.blocks}")
 
 
-def _sizes(encoder: DinoV2Config, wishes: Wishes) -> Sizes:
+def _sizes(encoder: DinoV2Config, options: ExportOptions) -> Sizes:
     return plan_sizes(
-        wishes,
+        options,
         native=(encoder.native_grid * encoder.patch_size,) * 2,
         multiple=encoder.patch_size,
-        dynamic=wishes.fixed is None,
+        dynamic=options.fixed is None,
         traced_grid=_TRACED_GRID,
         trial_grids=_TRIAL_GRIDS,
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.errors import CheckpointError, VariantError
-from dptscope_export.families.base import Wishes
+from dptscope_export.families.base import ExportOptions
 from dptscope_export.families.config_values import whole_numbers
 from dptscope_export.models.dinov2 import HEAD_WIDTH, DinoV2Config
 
@@ -57,21 +57,21 @@ class Variant:
     notes: tuple[str, ...] = ()
 
 
-def tell_variant(checkpoint: Checkpoint, encoder: DinoV2Config, wishes: Wishes) -> Variant:
+def tell_variant(checkpoint: Checkpoint, encoder: DinoV2Config, options: ExportOptions) -> Variant:
     """Tell the variant from a config, our own metadata, an exact published name or the user.
 
     Raises:
         VariantError: nothing tells it, or the user contradicts the config.
         CheckpointError: the config does not fit the tensors.
     """
-    if wishes.variant is not None and wishes.variant not in VARIANTS:
-        raise VariantError(f"expected --variant {' | '.join(VARIANTS)}, got {wishes.variant}")
+    if options.variant is not None and options.variant not in VARIANTS:
+        raise VariantError(f"expected --variant {' | '.join(VARIANTS)}, got {options.variant}")
     if checkpoint.config is not None:
-        return _from_config(checkpoint, checkpoint.config, encoder, wishes)
+        return _from_config(checkpoint, checkpoint.config, encoder, options)
     notes: tuple[str, ...] = ()
     named = _named_variant(checkpoint)
-    if wishes.variant is not None:
-        name, evidence = wishes.variant, f"--variant {wishes.variant}"
+    if options.variant is not None:
+        name, evidence = options.variant, f"--variant {options.variant}"
         if named is not None and named[0] != name:
             notes = (f"--variant {name} overrides {named[1]}, which says {named[0]}",)
     elif named is not None:
@@ -80,12 +80,12 @@ def tell_variant(checkpoint: Checkpoint, encoder: DinoV2Config, wishes: Wishes) 
         raise VariantError(
             f"{checkpoint.name}: its tensors fit every one of these, so say --variant {' | '.join(VARIANTS)}"
         )
-    if name not in MAX_DEPTH and wishes.max_depth is not None:
-        raise VariantError(f"--max-depth is for metric models, got {wishes.max_depth:g} for {name}")
+    if name not in MAX_DEPTH and options.max_depth is not None:
+        raise VariantError(f"--max-depth is for metric models, got {options.max_depth:g} for {name}")
     return Variant(
         name=name,
         taps=_v1_taps(encoder) if name == V1 else _v2_taps(encoder),
-        max_depth=(wishes.max_depth or MAX_DEPTH[name]) if name in MAX_DEPTH else None,
+        max_depth=(options.max_depth or MAX_DEPTH[name]) if name in MAX_DEPTH else None,
         evidence=evidence,
         notes=notes,
     )
@@ -102,7 +102,9 @@ def _named_variant(checkpoint: Checkpoint) -> tuple[str, str] | None:
     return None
 
 
-def _from_config(checkpoint: Checkpoint, config: Mapping[str, Any], encoder: DinoV2Config, wishes: Wishes) -> Variant:
+def _from_config(
+    checkpoint: Checkpoint, config: Mapping[str, Any], encoder: DinoV2Config, options: ExportOptions
+) -> Variant:
     """The variant as a Hugging Face ``config.json`` tells it."""
     backbone = config.get("backbone_config")
     if config.get("model_type") != "depth_anything" or not isinstance(backbone, Mapping):
@@ -130,20 +132,20 @@ def _from_config(checkpoint: Checkpoint, config: Mapping[str, Any], encoder: Din
         if not isinstance(metres, (int, float)) or not 1e-3 <= metres <= 1e6:
             raise CheckpointError(f"{checkpoint.name}: expected max_depth in metres in config.json, got {metres}")
         max_depth = float(metres)
-        name = next((n for n, known in MAX_DEPTH.items() if known == max_depth), wishes.variant)
+        name = next((n for n, known in MAX_DEPTH.items() if known == max_depth), options.variant)
         if name not in MAX_DEPTH:
             raise VariantError(
                 f"{checkpoint.name}: config.json says metric up to {max_depth:g} m, neither indoor nor outdoor: "
                 f"say --variant {INDOOR} | {OUTDOOR}"
             )
-        if wishes.max_depth not in (None, max_depth):
-            raise VariantError(f"config.json says max_depth {max_depth:g}, got --max-depth {wishes.max_depth:g}")
+        if options.max_depth not in (None, max_depth):
+            raise VariantError(f"config.json says max_depth {max_depth:g}, got --max-depth {options.max_depth:g}")
     else:
         max_depth, name = None, V1 if taps == _v1_taps(encoder) != _v2_taps(encoder) else V2
-        if wishes.max_depth is not None:
+        if options.max_depth is not None:
             raise VariantError(f"--max-depth is for metric models, but config.json says {checkpoint.name} is relative")
-    if wishes.variant not in (None, name):
-        raise VariantError(f"config.json says {name}, got --variant {wishes.variant}")
+    if options.variant not in (None, name):
+        raise VariantError(f"config.json says {name}, got --variant {options.variant}")
     return Variant(name, taps, max_depth, evidence="config.json")
 
 

@@ -13,7 +13,7 @@ from dptscope import Preparation
 from dptscope.card import ResizeRule
 from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.errors import CheckpointError, VariantError
-from dptscope_export.families.base import Wishes
+from dptscope_export.families.base import ExportOptions
 from dptscope_export.models.dpt import FUSION_BLOCKS
 
 PHOTO_MULTIPLE = 32  # pixels; MiDaS resizes photos to multiples of this, whatever the encoder would take
@@ -89,16 +89,16 @@ def preparation(resize_rule: ResizeRule) -> Preparation:
     )
 
 
-def check_wishes(variant: str, wishes: Wishes) -> None:
+def check_wishes(variant: str, options: ExportOptions) -> None:
     """All MiDaS models are relative, and their tensors tell which one they are.
 
     Raises:
         VariantError: the user says otherwise.
     """
-    if wishes.variant not in (None, variant):
-        raise VariantError(f"the tensors say {variant}, got --variant {wishes.variant}")
-    if wishes.max_depth is not None:
-        raise VariantError(f"--max-depth is for metric models, got {wishes.max_depth:g} for {variant}")
+    if options.variant not in (None, variant):
+        raise VariantError(f"the tensors say {variant}, got --variant {options.variant}")
+    if options.max_depth is not None:
+        raise VariantError(f"--max-depth is for metric models, got {options.max_depth:g} for {variant}")
 
 
 def backbone_config(checkpoint: Checkpoint, model_type: str) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dptscope.errors import SizeError
-from dptscope_export.families.base import Sizes, Wishes
+from dptscope_export.families.base import ExportOptions, Sizes
 
 Grid = tuple[int, int]
 
@@ -11,7 +11,7 @@ LARGEST_SIDE = 1 << 14  # pixels; attention over that many has never been traine
 
 
 def plan_sizes(
-    wishes: Wishes,
+    options: ExportOptions,
     native: tuple[int, int],
     multiple: int,
     dynamic: bool,
@@ -21,7 +21,7 @@ def plan_sizes(
     """Turn what the user wants into sizes.
 
     Args:
-        wishes: what the user wants.
+        options: what the user wants.
         native: height and width that the model was trained at.
         multiple: sides must be multiples of this.
         dynamic: whether the graph is to take any size.
@@ -31,13 +31,13 @@ def plan_sizes(
     Raises:
         SizeError: a fixed size that is no multiple, or both fixed and dynamic.
     """
-    if wishes.fixed is not None:
-        if wishes.dynamic:
+    if options.fixed is not None:
+        if options.dynamic:
             raise SizeError("expected either --fixed or --dynamic, got both")
-        if any(side < multiple or side % multiple for side in wishes.fixed):
-            height, width = wishes.fixed
+        if any(side < multiple or side % multiple for side in options.fixed):
+            height, width = options.fixed
             raise SizeError(f"expected --fixed sides that are multiples of {multiple}, got {height} × {width}")
-        native = wishes.fixed
+        native = options.fixed
     if max(native) > LARGEST_SIDE:
         raise SizeError(f"expected sides of at most {LARGEST_SIDE} pixels, got {native[0]} × {native[1]}")
     if not dynamic:

@@ -14,7 +14,7 @@ from dptscope import BlockSpec
 from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.errors import CheckpointError
 from dptscope_export.families import midas
-from dptscope_export.families.base import Recognition, Wishes
+from dptscope_export.families.base import ExportOptions, ExportPlan
 from dptscope_export.families.config_values import whole_numbers
 from dptscope_export.families.sizes import LARGEST_SIDE, plan_sizes
 from dptscope_export.families.swinv2_keys import hugging_face_keys, original_keys
@@ -87,8 +87,8 @@ class SwinV2Family:
     def knows(self, checkpoint: Checkpoint) -> bool:
         return _layout(checkpoint) is not None
 
-    def recognise(self, checkpoint: Checkpoint, wishes: Wishes) -> Recognition:
-        midas.check_wishes(VARIANT, wishes)
+    def recognise(self, checkpoint: Checkpoint, options: ExportOptions) -> ExportPlan:
+        midas.check_wishes(VARIANT, options)
         layout = _layout(checkpoint)
         assert layout is not None
         windows = _from_config(checkpoint) if layout is _HUGGING_FACE else _from_masks(checkpoint)
@@ -98,7 +98,7 @@ class SwinV2Family:
         depths = [stage.blocks for stage in encoder.stages]
         first, second, third, fourth = (sum(depths[:stage]) - 1 for stage in STAGES)
         width, native = encoder.stages[0].width, encoder.native_size
-        return Recognition(
+        return ExportPlan(
             family="midas_swinv2",
             variant=VARIANT,
             architecture=f"swin2_{_PUBLISHED.get(width, width)}_{native}",
@@ -107,15 +107,15 @@ class SwinV2Family:
             key_map=(original_keys if layout is _ORIGINAL else hugging_face_keys)(depths),
             build=lambda: MidasSwinV2(config),
             sizes=plan_sizes(
-                wishes,
+                options,
                 native=(native, native),
                 multiple=SIZE_MULTIPLE,
-                dynamic=wishes.dynamic,
+                dynamic=options.dynamic,
                 traced_grid=_TRACED_GRID,
                 trial_grids=_TRIAL_GRIDS,
             ),
             # The original squeezes every photo into its square. A graph for any size has no reason to.
-            preparation=midas.preparation("minimal" if wishes.dynamic else "exact"),
+            preparation=midas.preparation("minimal" if options.dynamic else "exact"),
             blocks=tuple(
                 BlockSpec(channels=stage.width, stride=encoder.patch_size << index, stage=index + 1)
                 for index, stage in enumerate(encoder.stages)
@@ -125,7 +125,7 @@ class SwinV2Family:
             has_cls=False,
             fusion_channels=decoder.fusion,
             patch_size=encoder.patch_size,
-            notes=_notes(wishes, native),
+            notes=_notes(options, native),
         )
 
 
@@ -133,12 +133,12 @@ def _layout(checkpoint: Checkpoint) -> _Layout | None:
     return next((lay for lay in (_ORIGINAL, _HUGGING_FACE) if lay.logit_scale.format(0) in checkpoint.tensors), None)
 
 
-def _notes(wishes: Wishes, native: int) -> tuple[str, ...]:
-    if wishes.dynamic:
+def _notes(options: ExportOptions, native: int) -> tuple[str, ...]:
+    if options.dynamic:
         return (
             f"photos keep their aspect; what the original does, {native} × {native} whatever the aspect, is --square",
         )
-    if wishes.fixed is not None:
+    if options.fixed is not None:
         return ()
     return (
         f"for {native} × {native} pixels only, like the original; --dynamic takes any multiple of {SIZE_MULTIPLE} and keeps "

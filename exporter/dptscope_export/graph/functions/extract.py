@@ -8,20 +8,16 @@ shapes, indices) move into the bodies.
 from __future__ import annotations
 
 import onnx_ir as ir
+from onnx_ir.passes.common import RemoveUnusedNodesPass
+from onnx_ir.traversal import RecursiveGraphIterator
 
 from dptscope_export.errors import ExportError
-from dptscope_export.graph.functions.clone import (
-    LocalNames,
-    captured,
-    copy_constant,
-    copy_node,
-    is_small_constant,
-    nodes_within,
-)
 from dptscope_export.graph.functions.group import Kind, find_groups
+from dptscope_export.graph.functions.names import rename_body
 
 DOMAIN = "dptscope"
 _VERSION = 1
+_LARGEST_CONSTANT = 16  # values; larger initializers are weights, and stay where they are
 
 
 def make_readable(model: ir.Model) -> bool:
@@ -44,63 +40,71 @@ def make_readable(model: ir.Model) -> bool:
         model.graph.sort()
     except ValueError as error:
         raise ExportError("expected groups that do not feed each other in a circle") from error
-    for initializer in [value for value in model.graph.initializers.values() if not value.uses()]:
-        if not initializer.is_graph_input():
-            del model.graph.initializers[initializer.name or ""]
+    RemoveUnusedNodesPass()(model)  # initializers, too
     return True
 
 
 def _replace(model: ir.Model, name: str, kind: Kind, nodes: list[ir.Node], library: dict[object, ir.Function]) -> None:
     """Put one group's nodes into a function of the library, and a call of it into the graph."""
-    members = {inner for node in nodes for inner in (node, *nodes_within(node))}
-    inputs: list[ir.Value] = []
-    constants: list[ir.Value] = []
-    for node in nodes:
-        for value in (*node.inputs, *captured(node)):
-            if value is None or value.producer() in members or value in inputs or value in constants:
-                continue
-            (constants if is_small_constant(value) else inputs).append(value)
+    graph = model.graph
+    members = dict.fromkeys(RecursiveGraphIterator(ir.GraphView([], [], nodes=nodes)))
+    used = dict.fromkeys(value for node in members for value in node.inputs if value is not None)
+    outside = [value for value in used if value.graph is graph and value.producer() not in members]
+    flows = [value for value in outside if not value.is_initializer() or value.is_graph_input()]
+    weights = [value for value in outside if value not in flows and not _is_small_constant(value)]
     made = [value for node in nodes for value in node.outputs]
     outputs = [value for value in made if value.is_graph_output() or any(u not in members for u in value.consumers())]
-    inputs.sort(key=lambda value: value.is_initializer())  # what flows first, then the weights
+    inputs = [*flows, *weights]
 
-    names = LocalNames(name)
-    body_of: dict[ir.Value, ir.Value] = {}
-    for value in inputs:
-        body_of[value] = ir.Value(name=names.of_input(value), shape=value.shape, type=value.type)
-    body = [copy_constant(value, body_of, names) for value in constants]
-    body += [copy_node(node, body_of, names) for node in nodes]
-
-    function = _function(model, kind, [body_of[v] for v in inputs], [body_of[v] for v in outputs], body, library)
+    body = ir.convenience.extract(graph, inputs, outputs)
+    interface = {value.name for value in (*graph.inputs, *graph.outputs)}
+    _turn_into_nodes(body)
+    rename_body(body, name, len(weights), interface)
+    function = _function(model, kind, body, library)
     call = ir.Node(DOMAIN, function.name, inputs, num_outputs=len(outputs), name=name)
-    graph = model.graph
     graph.insert_after(nodes[-1], call)
     for old, new in zip(outputs, call.outputs, strict=True):
         final, shape, kind_of_value, doc = old.name, old.shape, old.type, old.doc_string
         ir.convenience.replace_all_uses_with(old, new, replace_graph_outputs=True)
         old.name = None
         new.name, new.shape, new.type, new.doc_string = final, shape, kind_of_value, doc
-    for node in reversed(nodes):
-        for inner in nodes_within(node):  # what they took from outside is no longer used by them
-            for index in range(len(inner.inputs)):
-                inner.replace_input_with(index, None)
-        graph.remove(node, safe=True)
+    for node in members:  # nodes in graphs of their own use nothing any more, either
+        for index in range(len(node.inputs)):
+            node.replace_input_with(index, None)
+    graph.remove(nodes, safe=True)
 
 
-def _function(
-    model: ir.Model,
-    kind: Kind,
-    inputs: list[ir.Value],
-    outputs: list[ir.Value],
-    body: list[ir.Node],
-    library: dict[object, ir.Function],
-) -> ir.Function:
+def _is_small_constant(value: ir.Value) -> bool:
+    """Axes, shapes, indices and the like: what belongs into a body rather than to the weights."""
+    tensor = value.const_value
+    return (
+        tensor is not None
+        and tensor.size <= _LARGEST_CONSTANT
+        and not (value.name or "").endswith(("/weight", "/bias"))
+    )
+
+
+def _turn_into_nodes(body: ir.Graph) -> None:
+    """Make nodes of a body's initializers: a function has none."""
+    for name, value in list(body.initializers.items()):
+        constant = ir.node("Constant", [], {"value": value.const_value}, name="constants/" + name.rpartition("/")[2])
+        constant.outputs[0].shape, constant.outputs[0].type = value.shape, value.type
+        value.replace_all_uses_with(constant.outputs[0])
+        del body.initializers[name]
+        body.insert_before(body[0], constant)
+
+
+def _function(model: ir.Model, kind: Kind, body: ir.Graph, library: dict[object, ir.Function]) -> ir.Function:
     """The function with this body: one that is there already if it is the same, else a new one."""
-    key = (kind.function, tuple(v.name for v in inputs), tuple(v.name for v in outputs), tuple(map(_signature, body)))
+    key = (
+        kind.function,
+        tuple(value.name for value in (*body.inputs, *body.outputs)),
+        tuple(map(_signature, body)),
+    )
     if key not in library:
         number = 1 + sum(function.doc_string == kind.meaning for function in library.values())
-        graph = ir.Graph(inputs, outputs, nodes=body, opset_imports={"": model.opset_imports[""]})
-        function = ir.Function(DOMAIN, kind.function + (f"_{number}" if number > 1 else ""), graph=graph, attributes=[])
+        name = kind.function + (f"_{number}" if number > 1 else "")
+        function = ir.Function(DOMAIN, name, graph=body, attributes=[])
         function.doc_string = kind.meaning
         model.functions[function.identifier()] = function
         library[key] = function
