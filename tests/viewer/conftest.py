@@ -50,7 +50,7 @@ class Bench:
 
     def rect(self, name: str) -> Any:
         """Where a part was drawn."""
-        return next(part.rect for part in self.viewer._parts if part.name == name)
+        return next(part.rect for part in self.viewer.parts if part.name == name)
 
     def press(self, *keys: str) -> None:
         """Press letters."""

@@ -69,7 +69,7 @@ class Double:
 
     def rect(self, name: str, width: int = WIDTH, height: int = HEIGHT, **state: Any) -> Any:
         """Where a part is in that state."""
-        return next(part.rect for part in self.viewer(width, height, **state)._parts if part.name == name)
+        return next(part.rect for part in self.viewer(width, height, **state).parts if part.name == name)
 
 
 @pytest.fixture(scope="module")

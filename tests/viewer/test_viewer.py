@@ -33,7 +33,7 @@ def centre(rect: object) -> tuple[int, int]:
 @pytest.mark.parametrize("photo", [0, 1, 2])
 def test_the_layout_holds(bench: Benches, size: tuple[int, int], state: dict[str, object], photo: int) -> None:
     made = bench(*size, photo=photo, **state)
-    parts = {part.name: part.rect for part in made.viewer._parts if part.name not in ("header", "help-overlay")}
+    parts = {part.name: part.rect for part in made.viewer.parts if part.name not in ("header", "help-overlay")}
     window = np.zeros((size[1], size[0]), dtype=np.uint8)
     for name, rect in parts.items():
         assert rect.width > 0 and rect.height > 0, name
@@ -86,8 +86,8 @@ def test_the_value_under_the_mouse_is_the_cells(bench: Benches) -> None:
     x, y = place.x + (3.5 / columns) * place.width, place.y + (2.5 / rows) * place.height
     made.viewer.on_mouse(Mouse(Pointer.MOVE, int(x), int(y)))
     made.viewer.draw(1280, 800)
-    assert made.viewer._scenery.readout.startswith("row 2, column 3 · norm ")
-    assert made.viewer._scenery.readout.endswith(f"{norms[2, 3]:.2f}"[:4])
+    assert made.viewer.readout.startswith("row 2, column 3 · norm ")
+    assert made.viewer.readout.endswith(f"{norms[2, 3]:.2f}"[:4])
 
 
 def test_channels_keep_their_relative_place_over_stages(bench: Benches) -> None:
@@ -175,7 +175,7 @@ def test_metric_depth_is_shown_near_is_bright(bench: Benches) -> None:
     assert np.corrcoef(grey[0].ravel(), grey[1].ravel())[0, 1] < -0.9
     metric.viewer.on_mouse(Mouse(Pointer.MOVE, *centre(place)))
     metric.viewer.draw(1280, 800)
-    assert metric.viewer._scenery.readout.endswith(" m")
+    assert metric.viewer.readout.endswith(" m")
 
 
 def test_colours_reverse_and_contrast_change_the_picture_without_asking(bench: Benches) -> None:

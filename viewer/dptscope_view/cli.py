@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import enum
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
@@ -16,7 +15,9 @@ from dptscope.commands.options import (
     SquareOption,
     ThreadsOption,
 )
-from dptscope.errors import DptscopeError
+from dptscope.pictures.scaling import Scaling
+from dptscope_view.keys import help_text
+from dptscope_view.state import Show, View
 
 
 def register(app: typer.Typer) -> None:
@@ -25,36 +26,19 @@ def register(app: typer.Typer) -> None:
 
 
 def _keys() -> str:
-    from dptscope_view.keys import help_text
-
     # Each paragraph starts with the sign that keeps its lines apart; brackets are escaped, for they would be markup.
     paragraphs = help_text().replace("[", "\\[").split("\n\n")
     return "\n\n".join("\b\n" + paragraph for paragraph in paragraphs)
 
 
-_Member = TypeVar("_Member", bound=enum.Enum)
-
-
-def _member(choices: type[_Member], text: str, option: str) -> _Member:
-    """The member with that value.
-
-    Raises:
-        DptscopeError: there is none.
-    """
-    for choice in choices:
-        if choice.value == text:
-            return choice
-    raise DptscopeError(f"{option}: expected one of {', '.join(choice.value for choice in choices)}, got {text}")
-
-
 def view(
     model: ModelArgument,
     photos: Annotated[Path, typer.Argument(metavar="IMAGE|FOLDER", help="A photo, or a folder of photos.")],
-    view: Annotated[str, typer.Option("--view", metavar="NAME", help="norms or fusion.")] = "norms",
+    view: Annotated[View, typer.Option("--view", help="What to begin with.")] = View.NORMS,
     block: Annotated[int | None, typer.Option(metavar="N", help="Block to begin with; the last by default.")] = None,
-    show: Annotated[str, typer.Option(metavar="NAME", help="photo, norm or channel.")] = "norm",
+    show: Annotated[Show, typer.Option(help="What the norm view shows.")] = Show.NORM,
     channel: Annotated[int | None, typer.Option(metavar="N", help="Channel to begin with.")] = None,
-    scaling: Annotated[str, typer.Option(metavar="NAME", help="plain, shared, log or robust.")] = "robust",
+    scaling: Annotated[Scaling, typer.Option(help="How its colours are spread.")] = Scaling.ROBUST,
     scales: Annotated[
         Scales | None, typer.Option(metavar="S1 S2 S3 S4", help="Factors on fusion blocks 1 (finest) to 4 (coarsest).")
     ] = None,
@@ -76,19 +60,17 @@ def view(
     provider: ProviderOption = None,
 ) -> None:
     """Look at token norms and fusion scaling in a window."""
-    from dptscope.pictures.scaling import Scaling
     from dptscope_view.app import Options, run
-    from dptscope_view.state import Show, View
 
     run(
         Options(
             model=model,
             photos=photos,
-            view=_member(View, view, "--view"),
+            view=view,
             block=block,
-            show=_member(Show, show, "--show"),
+            show=show,
             channel=channel,
-            scaling=_member(Scaling, scaling, "--scaling"),
+            scaling=scaling,
             scales=scales,
             preset=preset,
             presets=presets,

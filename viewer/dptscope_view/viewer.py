@@ -23,8 +23,8 @@ from dptscope_view.ui.geometry import Rect
 from dptscope_view.ui.theme import Measures
 from dptscope_view.views import fusion as fusion_view
 from dptscope_view.views import norms as norm_view
-from dptscope_view.views import window_frame as chrome
-from dptscope_view.views.parts import Answer, Part, PictureCache, Scenery, Stage
+from dptscope_view.views import window_frame
+from dptscope_view.views.parts import Answer, ComposedView, Part, PictureCache, ViewInput
 from dptscope_view.worker import Job, Notice
 
 NOTICE_SECONDS = 5.0
@@ -46,6 +46,7 @@ class Viewer:
         frame: the newest answer.
         closing: the user is done.
         dirty: what was drawn last is no longer what should be seen.
+        parts: what was drawn last, with its place, the topmost last.
     """
 
     def __init__(
@@ -64,8 +65,8 @@ class Viewer:
         self._photos, self._worker, self._output, self._presets = photos, worker, output, presets
         self._clock = clock
         self._asked: Question | None = None
-        self._scenery = Scenery(())
-        self._parts: tuple[Part, ...] = ()
+        self._composed = ComposedView(())
+        self.parts: tuple[Part, ...] = ()
         self._pointer: tuple[int, int] | None = None
         self._drag: tuple[int, int] | None = None
         self._held: str | None = None
@@ -77,6 +78,11 @@ class Viewer:
         self._ask()
 
     frame: Frame | None
+
+    @property
+    def readout(self) -> str:
+        """The line under the view: what is under the mouse, or how the view came about."""
+        return self._composed.readout
 
     def question(self) -> Question:
         """What the state asks of the model."""
@@ -146,14 +152,14 @@ class Viewer:
     def _part_for(self, event: Mouse) -> Part | None:
         """The part that was pressed keeps the mouse until it is released; else the topmost under it."""
         if self._held is not None and event.kind in (Pointer.MOVE, Pointer.RELEASE):
-            return next((part for part in self._parts if part.name == self._held), None)
-        return next((part for part in reversed(self._parts) if part.rect.contains(event.x, event.y)), None)
+            return next((part for part in self.parts if part.name == self._held), None)
+        return next((part for part in reversed(self.parts) if part.rect.contains(event.x, event.y)), None)
 
     def _respond(self, part: Part, event: Mouse, held: bool) -> Answer:
         if self._pixels is not None and self._outdated and (held or event.kind is not Pointer.MOVE):
             # Parts remember what they were made from; several events before the next drawing each need new ones.
             self._compose(self._area(), Measures.of_window(self._pixels.shape[1], self._pixels.shape[0]))
-            part = next((p for p in self._parts if p.name == part.name), part)
+            part = next((p for p in self.parts if p.name == part.name), part)
         return part.respond(event, part.rect, held)
 
     def _area(self) -> Rect:
@@ -178,7 +184,7 @@ class Viewer:
         elif command is Command.LOAD_PRESET:
             self._try(self._load_next_preset)
         else:
-            columns = self._scenery.columns if command is Command.ROW_DOWN else -self._scenery.columns
+            columns = self._composed.columns if command is Command.ROW_DOWN else -self._composed.columns
             if 0 <= self.state.block + columns < len(self.facts.channels):
                 self._apply(with_block(self.state, self.facts, self.state.block + columns))
 
@@ -209,7 +215,7 @@ class Viewer:
         """The window's picture, uint8 ``[height, width, 3]``; not to be written to."""
         canvas = Canvas(width, height)
         self._compose(canvas.area, canvas.measures)
-        for part in self._parts:
+        for part in self.parts:
             over = self._pointer is not None and part.rect.contains(*self._pointer) and not self._covered(part)
             part.draw(canvas, part.rect, self._pointer if over else None)
         self._pictures.sweep()
@@ -222,20 +228,20 @@ class Viewer:
         return (self._held is not None and self._held != part.name) or (self.state.help and part.name != "help-overlay")
 
     def _compose(self, area: Rect, m: Measures) -> None:
-        stage = Stage(self.state, self.facts, self.frame, m, self._pointer, self._drag, self._pictures)
+        shown = ViewInput(self.state, self.facts, self.frame, m, self._pointer, self._drag, self._pictures)
         top, rest = area.cut_top(m.row + m.pad)
         bottom, rest = rest.cut_bottom(round(m.small * 1.9))
         body = rest.inset(m.pad)
-        parts: list[Part] = chrome.header(stage, top)
+        parts: list[Part] = window_frame.header(shown, top)
         if self.state.files:
             names, body = body.cut_left(m.font * 13, m.gap)
-            parts.append(chrome.file_list(stage, names))
+            parts.append(window_frame.file_list(shown, names))
         view = norm_view if self.state.view is View.NORMS else fusion_view
-        self._scenery = view.compose(stage, body)
-        parts += self._scenery.parts
+        self._composed = view.compose(shown, body)
+        parts += self._composed.parts
         notice = self._notice if self._clock() <= self._notice_until else ""
-        parts.append(chrome.footer(stage, bottom, self._scenery.readout, notice, self._notice_bad, self._busy))
+        parts.append(window_frame.footer(shown, bottom, self._composed.readout, notice, self._notice_bad, self._busy))
         if self.state.help:
-            parts.append(chrome.help_overlay(stage, area))
-        self._parts = tuple(parts)
+            parts.append(window_frame.help_overlay(shown, area))
+        self.parts = tuple(parts)
         self._outdated = False

@@ -19,45 +19,45 @@ from dptscope_view.ui.choice import Button
 from dptscope_view.ui.geometry import Rect
 from dptscope_view.ui.slider import Slider
 from dptscope_view.views.charts import ColourBar, number
-from dptscope_view.views.parts import Hover, Part, Scenery, Stage, button_part, flow, slider_part
+from dptscope_view.views.parts import ComposedView, Hover, Part, ViewInput, button_part, flow, slider_part
 from dptscope_view.views.photo import draw_drag, photo_aspect, photo_picture, relative_position, respond_to_crop
 
 _ENDS = {1: "finest", 4: "coarsest"}
 
 
-def compose(stage: Stage, body: Rect) -> Scenery:
+def compose(shown: ViewInput, body: Rect) -> ComposedView:
     """Put the view together."""
-    m, state = stage.measures, stage.state
-    parts, below = _toolbar(stage, body)
+    m, state = shown.measures, shown.state
+    parts, below = _toolbar(shown, body)
     rows = 5
     spacing = 0 if m.compact else m.gap // 3
     sliders, below = below.cut_bottom(rows * m.row + (rows - 1) * spacing, m.gap)
     for index in range(rows):
         row = Rect(sliders.x, sliders.y + index * (m.row + spacing), sliders.width, m.row)
-        parts.append(_scale_slider(stage, index + 1, row) if index < 4 else _size_slider(stage, row))
-    frame = stage.frame
+        parts.append(_scale_slider(shown, index + 1, row) if index < 4 else _size_slider(shown, row))
+    frame = shown.frame
     if frame is None:
-        return Scenery((*parts, Part("waiting", below, _draw_waiting)))
+        return ComposedView((*parts, Part("waiting", below, _draw_waiting)))
     caption_height = round(m.font * 1.7)
     aspect = photo_aspect(frame)
     places = _picture_places(below, caption_height, aspect, m.gap)
     # Whichever half the mouse is over, the same place is marked in both.
-    wheres = [relative_position(stage.pointer, place) for place in places]
+    wheres = [relative_position(shown.pointer, place) for place in places]
     where = next((w for w in wheres if w is not None), None)
     parts += [
-        Part("photo-caption", _above(places[0], caption_height), lambda c, r, h: _draw_photo_caption(c, r, stage)),
+        Part("photo-caption", _above(places[0], caption_height), lambda c, r, h: _draw_photo_caption(c, r, shown)),
         Part(
             "photo",
             places[0],
-            lambda c, r, h: _draw_photo(c, r, stage, frame, where),
-            lambda event, place, held: respond_to_crop(stage, event, place),
+            lambda c, r, h: _draw_photo(c, r, shown, frame, where),
+            lambda event, place, held: respond_to_crop(shown, event, place),
         ),
         Part(
-            "depth-caption", _above(places[1], caption_height), lambda c, r, h: _draw_depth_caption(c, r, stage, frame)
+            "depth-caption", _above(places[1], caption_height), lambda c, r, h: _draw_depth_caption(c, r, shown, frame)
         ),
-        Part("depth", places[1], lambda c, r, h: _draw_depth(c, r, stage, frame, where)),
+        Part("depth", places[1], lambda c, r, h: _draw_depth(c, r, shown, frame, where)),
     ]
-    return Scenery(tuple(parts), readout=_readout(stage, frame, where) or _hint(state))
+    return ComposedView(tuple(parts), readout=_readout(shown, frame, where) or _hint(state))
 
 
 def _picture_places(area: Rect, caption: int, aspect: float, gap: int) -> list[Rect]:
@@ -79,8 +79,8 @@ def _draw_waiting(canvas: Canvas, rect: Rect, hover: Hover) -> None:
     canvas.text(rect, "the encoder runs …", colour=theme.MUTED, align="centre")
 
 
-def _toolbar(stage: Stage, body: Rect) -> tuple[list[Part], Rect]:
-    state, m = stage.state, stage.measures
+def _toolbar(shown: ViewInput, body: Rect) -> tuple[list[Part], Rect]:
+    state, m = shown.state, shown.measures
     buttons = [
         Button("Scales on" if state.scales_on else "Scales off", "b", state.scales_on),
         Button(state.depth_colours, "m"),
@@ -89,20 +89,20 @@ def _toolbar(stage: Stage, body: Rect) -> tuple[list[Part], Rect]:
         Button("Square", "a", state.square),
         Button("Crop", "c", state.cropping),
     ]
-    if len(stage.facts.photos) > 1:
+    if len(shown.facts.photos) > 1:
         buttons.append(Button("Photos", "l", state.files))
     places, below = flow(body, [button.width(m) for button in buttons], m)
     return [
-        button_part(f"button-{button.key}", place, button, stage) for button, place in zip(buttons, places, strict=True)
+        button_part(f"button-{button.key}", place, button, shown) for button, place in zip(buttons, places, strict=True)
     ], below
 
 
-def _scale_slider(stage: Stage, fusion_block: int, rect: Rect) -> Part:
-    state = stage.state
+def _scale_slider(shown: ViewInput, fusion_block: int, rect: Rect) -> Part:
+    state = shown.state
     value = state.scales[fusion_block - 1]
     end = _ENDS.get(fusion_block)
     slider = Slider(
-        caption=f"Fusion {fusion_block}" + (f" · {end}" if end and not stage.measures.compact else ""),
+        caption=f"Fusion {fusion_block}" + (f" · {end}" if end and not shown.measures.compact else ""),
         low=SCALE_LOW,
         high=SCALE_HIGH,
         step=SCALE_STEP,
@@ -113,12 +113,12 @@ def _scale_slider(stage: Stage, fusion_block: int, rect: Rect) -> Part:
         wheel=5,
     )
     return slider_part(
-        f"scale-{fusion_block}", rect, slider, stage.measures, lambda v: with_scale(state, fusion_block, v)
+        f"scale-{fusion_block}", rect, slider, shown.measures, lambda v: with_scale(state, fusion_block, v)
     )
 
 
-def _size_slider(stage: Stage, rect: Rect) -> Part:
-    state, facts = stage.state, stage.facts
+def _size_slider(shown: ViewInput, rect: Rect) -> Part:
+    state, facts = shown.state, shown.facts
     slider = Slider(
         caption="Image size",
         low=0,
@@ -129,51 +129,51 @@ def _size_slider(stage: Stage, rect: Rect) -> Part:
         shown=f"{facts.sizes[state.size]} px",
         active=len(facts.sizes) > 1,
     )
-    return slider_part("size", rect, slider, stage.measures, lambda v: with_size(state, facts, round(v)))
+    return slider_part("size", rect, slider, shown.measures, lambda v: with_size(state, facts, round(v)))
 
 
-def _draw_photo_caption(canvas: Canvas, rect: Rect, stage: Stage) -> None:
+def _draw_photo_caption(canvas: Canvas, rect: Rect, shown: ViewInput) -> None:
     used = canvas.text(rect, "Photo", weight=BOLD)
     _, rest = rect.cut_left(used, canvas.measures.gap)
-    if stage.state.cropping:
+    if shown.state.cropping:
         canvas.text(rest, "drag over the photo to crop it", size=canvas.measures.small, colour=theme.ACCENT)
-    elif stage.frame is not None:
-        height, width = stage.frame.photo_bgr.shape[:2]
+    elif shown.frame is not None:
+        height, width = shown.frame.photo_bgr.shape[:2]
         canvas.text(rest, f"{width} × {height}", size=canvas.measures.small, colour=theme.MUTED)
 
 
-def _draw_photo(canvas: Canvas, rect: Rect, stage: Stage, frame: Frame, where: tuple[float, float] | None) -> None:
-    canvas.picture(rect, photo_picture(stage, frame, rect))
-    if stage.stale:
+def _draw_photo(canvas: Canvas, rect: Rect, shown: ViewInput, frame: Frame, where: tuple[float, float] | None) -> None:
+    canvas.picture(rect, photo_picture(shown, frame, rect))
+    if shown.stale:
         canvas.dim(rect, 0.6)
-    if stage.state.cropping:
-        draw_drag(canvas, stage, rect)
+    if shown.state.cropping:
+        draw_drag(canvas, shown, rect)
     else:
         _draw_cross(canvas, rect, where)
 
 
-def _draw_depth_caption(canvas: Canvas, rect: Rect, stage: Stage, frame: Frame) -> None:
+def _draw_depth_caption(canvas: Canvas, rect: Rect, shown: ViewInput, frame: Frame) -> None:
     m = canvas.measures
     used = canvas.text(rect, "Depth", weight=BOLD)
     _, rest = rect.cut_left(used, m.gap)
     low, high = float(frame.depth_hw.min()), float(frame.depth_hw.max())
-    if stage.facts.card.depth_kind == "metric":
+    if shown.facts.card.depth_kind == "metric":
         # The bar runs from far to near like the colours, so the metres fall.
-        bar = ColourBar(f"{number(high)} m", f"{number(low)} m", stage.state.depth_colours, stage.state.reverse)
+        bar = ColourBar(f"{number(high)} m", f"{number(low)} m", shown.state.depth_colours, shown.state.reverse)
     else:
-        bar = ColourBar("far", "near", stage.state.depth_colours, stage.state.reverse)
+        bar = ColourBar("far", "near", shown.state.depth_colours, shown.state.reverse)
     room, _ = rest.cut_right(min(rest.width, m.font * 16))
     bar.draw(canvas, room)
 
 
-def _draw_depth(canvas: Canvas, rect: Rect, stage: Stage, frame: Frame, where: tuple[float, float] | None) -> None:
-    state = stage.state
+def _draw_depth(canvas: Canvas, rect: Rect, shown: ViewInput, frame: Frame, where: tuple[float, float] | None) -> None:
+    state = shown.state
     key = ("depth", frame.number, state.depth_colours, state.reverse, state.equalise, rect.width, rect.height)
-    picture = stage.pictures.get(
+    picture = shown.pictures.get(
         key,
         lambda: depth_picture(
             frame.depth_hw,
-            stage.facts.card.depth_kind,
+            shown.facts.card.depth_kind,
             (rect.height, rect.width),
             state.depth_colours,
             state.reverse,
@@ -181,7 +181,7 @@ def _draw_depth(canvas: Canvas, rect: Rect, stage: Stage, frame: Frame, where: t
         ),
     )
     canvas.picture(rect, picture)
-    if stage.stale:
+    if shown.stale:
         canvas.dim(rect, 0.6)
     _draw_cross(canvas, rect, where)
 
@@ -199,13 +199,13 @@ def _draw_cross(canvas: Canvas, rect: Rect, where: tuple[float, float] | None) -
         canvas.lines([(x, top), (x, bottom)], colour, thick)
 
 
-def _readout(stage: Stage, frame: Frame, where: tuple[float, float] | None) -> str:
+def _readout(shown: ViewInput, frame: Frame, where: tuple[float, float] | None) -> str:
     if where is None:
         return ""
     rows, columns = frame.depth_hw.shape
     value = float(frame.depth_hw[min(int(where[1] * rows), rows - 1), min(int(where[0] * columns), columns - 1)])
     height, width = frame.photo_bgr.shape[:2]
-    unit = " m" if stage.facts.card.depth_kind == "metric" else ""
+    unit = " m" if shown.facts.card.depth_kind == "metric" else ""
     return f"x {int(where[0] * width)}, y {int(where[1] * height)} · depth {number(value)}{unit}"
 
 

@@ -46,7 +46,7 @@ class PictureCache:
 
 
 @dataclass(frozen=True)
-class Stage:
+class ViewInput:
     """What the views are drawn from.
 
     Attributes:
@@ -108,7 +108,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Scenery:
+class ComposedView:
     """A whole view.
 
     Attributes:
@@ -142,16 +142,16 @@ def choice_part(name: str, rect: Rect, choice: Choice, measures: Measures, chang
     return Part(name, rect, choice.draw, respond)
 
 
-def button_part(name: str, rect: Rect, button: Button, stage: Stage) -> Part:
+def button_part(name: str, rect: Rect, button: Button, shown: ViewInput) -> Part:
     """A button in its place; it does what its key does."""
-    row = find(button.key, stage.state.view)
+    row = find(button.key, shown.state.view)
     assert row is not None, f"no key {button.key!r}"
     action = row.action
 
     def respond(event: Mouse, place: Rect, held: bool) -> Answer:
         if not button.answer(event):
             return None
-        return action if isinstance(action, Command) else action(stage.state, stage.facts)
+        return action if isinstance(action, Command) else action(shown.state, shown.facts)
 
     return Part(name, rect, lambda canvas, place, hover: button.draw(canvas, place, hover is not None), respond)
 

@@ -13,7 +13,7 @@ from dptscope_view.ui import theme
 from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.ui.geometry import Rect
-from dptscope_view.views.parts import Answer, Hover, Picture, Stage
+from dptscope_view.views.parts import Answer, Hover, Picture, ViewInput
 
 _SMALLEST_CROP = 0.02
 
@@ -24,11 +24,11 @@ def photo_aspect(frame: Frame) -> float:
     return float(width / height)
 
 
-def photo_picture(stage: Stage, frame: Frame, rect: Rect) -> Picture:
+def photo_picture(shown: ViewInput, frame: Frame, rect: Rect) -> Picture:
     """The photo at a place's size."""
     subject = frame.question.subject
     key = ("photo", subject.photo, subject.crop, rect.width, rect.height)
-    return stage.pictures.get(key, lambda: resized(frame.photo_bgr, rect.width, rect.height))
+    return shown.pictures.get(key, lambda: resized(frame.photo_bgr, rect.width, rect.height))
 
 
 def resized(image: Picture, width: int, height: int) -> Picture:
@@ -45,18 +45,18 @@ def relative_position(pointer: Hover, place: Rect) -> tuple[float, float] | None
     return (pointer[0] - place.x) / place.width, (pointer[1] - place.y) / place.height
 
 
-def drag_rect(stage: Stage, place: Rect) -> Rect | None:
+def drag_rect(shown: ViewInput, place: Rect) -> Rect | None:
     """The rectangle that a drag for a crop spans, inside the picture."""
-    if not stage.state.cropping or stage.drag is None or stage.pointer is None:
+    if not shown.state.cropping or shown.drag is None or shown.pointer is None:
         return None
-    x0, x1 = sorted(max(place.x, min(x, place.right)) for x in (stage.drag[0], stage.pointer[0]))
-    y0, y1 = sorted(max(place.y, min(y, place.bottom)) for y in (stage.drag[1], stage.pointer[1]))
+    x0, x1 = sorted(max(place.x, min(x, place.right)) for x in (shown.drag[0], shown.pointer[0]))
+    y0, y1 = sorted(max(place.y, min(y, place.bottom)) for y in (shown.drag[1], shown.pointer[1]))
     return Rect(x0, y0, x1 - x0, y1 - y0)
 
 
-def draw_drag(canvas: Canvas, stage: Stage, place: Rect) -> None:
+def draw_drag(canvas: Canvas, shown: ViewInput, place: Rect) -> None:
     """Show what a drag would leave."""
-    spanned = drag_rect(stage, place)
+    spanned = drag_rect(shown, place)
     if spanned is None or not spanned.width or not spanned.height:
         return
     inside = canvas.pixels[spanned.y : spanned.bottom, spanned.x : spanned.right].copy()
@@ -65,14 +65,14 @@ def draw_drag(canvas: Canvas, stage: Stage, place: Rect) -> None:
     canvas.frame(spanned, theme.ACCENT)
 
 
-def respond_to_crop(stage: Stage, event: Mouse, place: Rect) -> Answer:
+def respond_to_crop(shown: ViewInput, event: Mouse, place: Rect) -> Answer:
     """A drag while cropping sets the crop; a right click undoes it."""
-    state = stage.state
+    state = shown.state
     if event.kind is Pointer.MENU:
         return replace(state, crop=WHOLE, cropping=False)
     if event.kind is not Pointer.RELEASE or not state.cropping:
         return None
-    spanned = drag_rect(stage, place)
+    spanned = drag_rect(shown, place)
     if (
         spanned is None
         or spanned.width < _SMALLEST_CROP * place.width

@@ -14,14 +14,14 @@ from dptscope_view.ui.choice import Button, Choice
 from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.ui.geometry import Rect
 from dptscope_view.ui.tiles import FileList
-from dptscope_view.views.parts import Answer, Hover, Part, Stage, button_part, choice_part
+from dptscope_view.views.parts import Answer, Hover, Part, ViewInput, button_part, choice_part
 
 _TABS = {View.NORMS: "Norms", View.FUSION: "Fusion"}
 
 
-def header(stage: Stage, rect: Rect) -> list[Part]:
+def header(shown: ViewInput, rect: Rect) -> list[Part]:
     """The top row."""
-    m, state = stage.measures, stage.state
+    m, state = shown.measures, shown.state
     views = list(_TABS)
     tabs = Choice(tuple(_TABS.values()), views.index(state.view), large=True)
     save, help_ = Button("Save", "s"), Button("Help", "h", state.help)
@@ -31,17 +31,17 @@ def header(stage: Stage, rect: Rect) -> list[Part]:
     middle, row = row.cut_right(save.width(m), m.pad)
     return [
         Part("header", rect, lambda c, r, h: c.fill(r, theme.PANEL)),
-        Part("names", row, lambda c, r, h: _draw_names(c, r, stage)),
+        Part("names", row, lambda c, r, h: _draw_names(c, r, shown)),
         choice_part("tabs", left, tabs, m, lambda i: replace(state, view=views[i])),
-        button_part("save", middle, save, stage),
-        button_part("help", right, help_, stage),
+        button_part("save", middle, save, shown),
+        button_part("help", right, help_, shown),
     ]
 
 
-def _draw_names(canvas: Canvas, rect: Rect, stage: Stage) -> None:
-    m, facts = canvas.measures, stage.facts
-    name = facts.photos[stage.state.photo]
-    count = f"{stage.state.photo + 1} / {len(facts.photos)}" if len(facts.photos) > 1 else ""
+def _draw_names(canvas: Canvas, rect: Rect, shown: ViewInput) -> None:
+    m, facts = canvas.measures, shown.facts
+    name = facts.photos[shown.state.photo]
+    count = f"{shown.state.photo + 1} / {len(facts.photos)}" if len(facts.photos) > 1 else ""
     model = f"{facts.model} · {facts.card.architecture}" if facts.card.architecture not in facts.model else facts.model
     model_width = text_width(model, m.small, REGULAR)
     if model_width < rect.width * 0.55:
@@ -53,14 +53,14 @@ def _draw_names(canvas: Canvas, rect: Rect, stage: Stage) -> None:
     canvas.text(rect, name)
 
 
-def footer(stage: Stage, rect: Rect, readout: str, notice: str, bad: bool, busy: bool) -> Part:
+def footer(shown: ViewInput, rect: Rect, readout: str, notice: str, bad: bool, busy: bool) -> Part:
     """The lowest row: what is under the mouse or the latest notice at the left, resolution and timing at the right."""
 
     def draw(canvas: Canvas, place: Rect, hover: Hover) -> None:
         m = canvas.measures
         canvas.fill(place, theme.PANEL)
         row = place.inset(m.pad, 0)
-        status, colour = _status(stage, busy)
+        status, colour = _status(shown, busy)
         used = canvas.text(row, status, size=m.small, colour=colour, align="right")
         canvas.disc(row.right - used - m.small * 0.8, row.y + row.height / 2, m.small * 0.3, colour)
         _, row = row.cut_right(used + round(m.small * 1.4), m.gap)
@@ -71,26 +71,26 @@ def footer(stage: Stage, rect: Rect, readout: str, notice: str, bad: bool, busy:
     return Part("footer", rect, draw)
 
 
-def _status(stage: Stage, busy: bool) -> tuple[str, Colour]:
-    frame = stage.frame
+def _status(shown: ViewInput, busy: bool) -> tuple[str, Colour]:
+    frame = shown.frame
     if frame is None:
         return "running", theme.WARN
     height, width = frame.input_size
     parts = [f"{width} × {height}"]
     if frame.fusion_ms:
         parts.append(f"fusion {frame.fusion_ms:.0f} ms")
-    if not stage.measures.compact or not frame.fusion_ms:
+    if not shown.measures.compact or not frame.fusion_ms:
         parts.append(f"encoder {frame.encoder_ms:.0f} ms")
     if frame.coarse:
-        more = " · full size runs" if busy and not stage.measures.compact else ""
+        more = " · full size runs" if busy and not shown.measures.compact else ""
         return "coarse · " + " · ".join(parts) + more, theme.WARN
     return ("running · " if busy else "full · ") + " · ".join(parts), theme.WARN if busy else theme.MUTED
 
 
-def file_list(stage: Stage, rect: Rect) -> Part:
+def file_list(shown: ViewInput, rect: Rect) -> Part:
     """The photos at the left."""
-    m = stage.measures
-    names = FileList(stage.facts.photos, stage.state.photo)
+    m = shown.measures
+    names = FileList(shown.facts.photos, shown.state.photo)
 
     def draw(canvas: Canvas, place: Rect, hover: Hover) -> None:
         canvas.panel(place)
@@ -98,19 +98,19 @@ def file_list(stage: Stage, rect: Rect) -> Part:
 
     def respond(event: Mouse, place: Rect, held: bool) -> Answer:
         index = names.answer(event, place.inset(m.gap // 2), m)
-        return None if index is None else with_photo(stage.state, stage.facts, index)
+        return None if index is None else with_photo(shown.state, shown.facts, index)
 
     return Part("files", rect, draw, respond)
 
 
-def help_overlay(stage: Stage, rect: Rect) -> Part:
+def help_overlay(shown: ViewInput, rect: Rect) -> Part:
     """The table of keys over everything; any click closes it."""
 
     def draw(canvas: Canvas, place: Rect, hover: Hover) -> None:
         _draw_help(canvas, place)
 
     def respond(event: Mouse, place: Rect, held: bool) -> Answer:
-        return replace(stage.state, help=False) if event.kind in (Pointer.PRESS, Pointer.MENU) else None
+        return replace(shown.state, help=False) if event.kind in (Pointer.PRESS, Pointer.MENU) else None
 
     return Part("help-overlay", rect, draw, respond)
 
