@@ -85,13 +85,17 @@ def _is_small_constant(value: ir.Value) -> bool:
 
 
 def _turn_into_nodes(body: ir.Graph) -> None:
-    """Make nodes of a body's initializers: a function has none."""
-    for name, value in list(body.initializers.items()):
-        constant = ir.node("Constant", [], {"value": value.const_value}, name="constants/" + name.rpartition("/")[2])
+    """Make nodes of a body's initializers, in the order of use: a function has none, nor defaults of its inputs."""
+    used = (value for node in RecursiveGraphIterator(body) for value in node.inputs if value is not None)
+    constants = dict.fromkeys(v for v in used if v.is_initializer() and not v.is_graph_input())
+    body.initializers.clear()
+    first = body[0]
+    for value in constants:
+        name = "constants/" + (value.name or "").rpartition("/")[2]
+        constant = ir.node("Constant", [], {"value": value.const_value}, name=name)
         constant.outputs[0].shape, constant.outputs[0].type = value.shape, value.type
         value.replace_all_uses_with(constant.outputs[0])
-        del body.initializers[name]
-        body.insert_before(body[0], constant)
+        body.insert_before(first, constant)
 
 
 def _function(model: ir.Model, kind: Kind, body: ir.Graph, library: dict[object, ir.Function]) -> ir.Function:
