@@ -40,7 +40,6 @@ ELSEWHERE = {
     "pip install": ROOT / ".ci/run",
     "python -m pytest": ROOT / ".ci/run",
     "dptscope demo": ROOT / "tests/viewer/test_demo.py",
-    "python -m demo_model.evaluate": ROOT / "demo_model/tests/test_figures.py",
 }
 FOLDERS = ("Depth-Anything-V2-Small-hf", "depth-anything/Depth-Anything-V2-Small-hf", "dpt_beit_base_384")
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from hostile.children import Outcome
+
+from fuzz.children import Outcome
 
 Expected = Literal["works", "refused", "either"]
+DATA = Path(__file__).parents[1] / "tests/data"
 CANARY = "canary"  # the file that code hidden in a hostile file would make, in the current folder
 
 
@@ -35,6 +37,10 @@ class Case:
     message: str = ""
     bound: bool = False
     until_trace: bool = False
+
+
+Groups = dict[str, Callable[[], Iterator[Case]]]
+"""What was made by hand of one kind, by what is tried."""
 
 
 def complaints(case: Case, outcome: Outcome, before: set[str], folder: Path) -> list[str]:

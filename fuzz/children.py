@@ -14,9 +14,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hostile.cases import Case
+    from fuzz.cases import Case
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 # onnxruntime starts a thread for its telemetry when it is imported.
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")} | {
     "ORT_DISABLE_TELEMETRY": "1"
@@ -49,16 +49,16 @@ class Children:
     """Starts a server, and asks it for one child a command. To be used in a ``with`` statement.
 
     Args:
-        good: cases that work, which the server runs itself before it forks; see :mod:`hostile.server`.
+        good: cases that work, which the server runs itself before it forks; see :mod:`fuzz.server`.
         cpu: the processor that children run on, and so in one thread; None: all that there are.
     """
 
     def __init__(self, good: Sequence[Case] = (), cpu: int | None = None) -> None:
         self._scratch = tempfile.TemporaryDirectory()
         self._cpu = cpu
-        paths = [str(ROOT), str(ROOT / "tests"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+        paths = [str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
         environment = os.environ | ONE_THREAD | {"PYTHONPATH": os.pathsep.join(paths)}
-        command = [sys.executable, "-m", "hostile.server", json.dumps([self._prepared(case) for case in good])]
+        command = [sys.executable, "-m", "fuzz.server", json.dumps([self._prepared(case) for case in good])]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=self._scratch.name
         )
@@ -85,7 +85,7 @@ class Children:
         Args:
             arguments: of the command.
             folder: its current folder.
-            until_trace: see :class:`hostile.cases.Case`.
+            until_trace: see :class:`fuzz.cases.Case`.
             cpu_seconds: processor time that it may use.
             seconds: time on the wall clock after which it is killed; generous, for busy machines.
             mib: address space that it may take beyond what the server has.

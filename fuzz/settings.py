@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from hostile import models
-from hostile.cases import Case, Expected
-from hostile.formats import mutate_json
-from hostile.models import DEPTH, INFO, NORMS, SIZE, companion, whole, writes
-from hostile.mutate import damage, pick
-from hostile.photos import encoded
+
+from fuzz import models
+from fuzz.cases import Case, Expected, Groups
+from fuzz.formats import mutate_json
+from fuzz.models import DEPTH, INFO, NORMS, SIZE, companion, whole, writes
+from fuzz.mutate import damage, pick
+from fuzz.photos import encoded
 
 PLAIN = ("depth", "m.onnx", "photo.png", "-o", "out", *SIZE)
 VIEW = ("view", "m.onnx", "photo.png", "--render", "out/view.png", "--view", "fusion", "--presets", "presets", *SIZE)
@@ -93,18 +94,17 @@ def good() -> list[Case]:
     return [*models.good(), Case("good view", _folder, (*VIEW, "--preset", "presets/p.json"), "works")]
 
 
-def by_hand() -> Iterator[Case]:
-    """Wishes, presets, and what is no file."""
+def _scales() -> Iterator[Case]:
     for scales, (in_depth, in_view) in SCALES.items():
         yield Case(f"scales: {scales[:40]!r}", _folder, (*PLAIN, "--scales", *scales.split()), in_depth)
         yield Case(f"scales in the view: {scales[:40]!r}", _folder, (*VIEW, "--scales", *scales.split()), in_view)
-    for arguments, wishes in ((PLAIN, WRONG), (VIEW, WRONG_IN_VIEW)):
-        for option, values in wishes.items():
+
+
+def _options() -> Iterator[Case]:
+    for arguments, options in ((PLAIN, WRONG), (VIEW, WRONG_IN_VIEW)):
+        for option, values in options.items():
             for value in values:
-                yield Case(f"wish: {option} {value[:40]!r}", _folder, (*arguments, option, value), "refused")
-    yield from _presets()
-    yield from _no_files()
-    yield from _unreadable()
+                yield Case(f"option: {option} {value[:40]!r}", _folder, (*arguments, option, value), "refused")
 
 
 def _presets() -> Iterator[Case]:
@@ -176,6 +176,15 @@ def _locked(folder: Path) -> None:
 
 def _content(name: str) -> bytes:
     return {"photo.png": encoded("PNG"), "m.onnx": whole(), "m.fusion.onnx": companion()}[name]
+
+
+GROUPS: Groups = {
+    "scales": _scales,
+    "options": _options,
+    "presets": _presets,
+    "no files": _no_files,
+    "unreadable files": _unreadable,
+}
 
 
 def mutated(count: int, seed: int = 0) -> Iterator[Case]:

@@ -13,9 +13,10 @@ from itertools import pairwise
 from typing import Any
 
 from google.protobuf.message import Message
-from hostile.containers import packed, with_header
-from hostile.mutate import damage, pick
 from numpy.random import Generator
+
+from fuzz.containers import packed, with_header
+from fuzz.mutate import damage, pick
 
 WHOLE = (0, 1, -1, 2, 7, 255, 1 << 16, 1 << 31, (1 << 31) - 1, 1 << 40, (1 << 63) - 1)
 REAL = (0.0, -1.0, 1e-320, 1e38, 1e300, float("nan"), float("inf"), float("-inf"))

@@ -1,6 +1,6 @@
 """The full run: everything made by hand and thousands of seeded mutations, with its figures.
 
-In the folder of the project: ``PYTHONPATH=.:tests python -m hostile.full [--mutations 700] [--seed 1] [KIND …]``.
+At the root of the checkout: ``python -m fuzz.full [--mutations 700] [--seed 1] [KIND …]``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 from importlib import import_module
 from itertools import chain
 
-from hostile.run_cases import Tally, run_all
+from fuzz.run_cases import Tally, run_all
 
 KINDS = ("photos", "models", "checkpoints", "settings")
 
@@ -24,16 +24,17 @@ def main() -> int:
     options = parser.parse_args()
     cases, wrong = 0, 0
     for kind in options.kinds or KINDS:
-        files = import_module(f"hostile.{kind}")
+        files = import_module(f"fuzz.{kind}")
         tally, started = Tally(), time.monotonic()
-        made = chain(files.by_hand(), files.mutated(options.mutations, options.seed))
+        by_hand = chain.from_iterable(make() for make in files.GROUPS.values())
+        made = chain(by_hand, files.mutated(options.mutations, options.seed))
         for line in tally.add(run_all(made, files.good())):
-            print(line, flush=True)  # noqa: T201
+            print(line, flush=True)
         for line in tally.table():
-            print(line, flush=True)  # noqa: T201
-        print(f"{kind}: {time.monotonic() - started:.0f} s\n", flush=True)  # noqa: T201
+            print(line, flush=True)
+        print(f"{kind}: {time.monotonic() - started:.0f} s\n", flush=True)
         cases, wrong = cases + tally.total().total(), wrong + tally.total()["wrong"]
-    print(f"{cases} cases, {wrong} wrong")  # noqa: T201
+    print(f"{cases} cases, {wrong} wrong")
     return 1 if wrong else 0
 
 

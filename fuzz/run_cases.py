@@ -12,9 +12,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Protocol
 
-from hostile.cases import Case, complaints
-from hostile.children import Children, Outcome
+from fuzz.cases import Case, complaints
+from fuzz.children import Children, Outcome
 
 HOW = ("worked", "refused", "wrong")
 _AHEAD = 4  # cases a server that are made before they can run; more would only fill memory
@@ -22,14 +23,20 @@ _AHEAD = 4  # cases a server that are made before they can run; more would only 
 Ended = tuple[Case, Outcome, list[str]]
 
 
-def run_case(case: Case, children: Children) -> tuple[Outcome, list[str]]:
+class Runner(Protocol):
+    """Who runs a command in a folder."""
+
+    def run(self, arguments: Sequence[str], folder: Path, *, until_trace: bool, bound: bool) -> Outcome: ...
+
+
+def run_case(case: Case, runner: Runner) -> tuple[Outcome, list[str]]:
     """Run a case in a new folder; returns how it ended and what is wrong with that."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         case.make(folder)
         folder.chmod(0o777)
         before = {path.name for path in folder.iterdir()}
-        outcome = children.run(case.arguments, folder, until_trace=case.until_trace, bound=case.bound)
+        outcome = runner.run(case.arguments, folder, until_trace=case.until_trace, bound=case.bound)
         return outcome, complaints(case, outcome, before, folder)
 
 
@@ -38,7 +45,7 @@ def run_all(cases: Iterable[Case], good: Sequence[Case]) -> Iterator[Ended]:
 
     Args:
         cases: what to run.
-        good: see :class:`hostile.children.Children`.
+        good: see :class:`fuzz.children.Children`.
     """
     with ExitStack() as stack:
         servers: SimpleQueue[Children] = SimpleQueue()

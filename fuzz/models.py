@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -11,15 +12,16 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
-from hostile.cases import Case
-from hostile.formats import mutate_message, mutate_metadata
-from hostile.graphs import edited_graphs, endless_loop, mutate_graph, zero_over_zero
-from hostile.mutate import damage, pick
-from hostile.photos import encoded
 from numpy.random import Generator
 from onnx import ModelProto
 
-DATA = Path(__file__).parents[1] / "data"
+from dptscope.card import ModelCard
+from fuzz.cases import DATA, Case, Groups
+from fuzz.formats import mutate_message, mutate_metadata
+from fuzz.graphs import edited_graphs, endless_loop, mutate_graph, zero_over_zero
+from fuzz.mutate import damage, pick
+from fuzz.photos import encoded
+
 SIZE = ("--size", "28")
 FUSED = ("--scales", "1", "0.5", "1", "1")
 DEPTH = ("depth", "m.onnx", "photo.png", "-o", "out", "--format", "npy,png,png16", *SIZE, *FUSED)
@@ -29,7 +31,7 @@ VIEW = ("view", "m.onnx", "photo.png", "--render", "view.png", "--view", "fusion
 
 # For every kind of value in the metadata, values that are not it.
 WRONG_VALUES: dict[str, tuple[str, ...]] = {
-    "contract": ("2", "", "1.0", "one"),
+    "contract": ("0", "3", "", "1.0", "one"),
     "depth_kind": ("", "metres", "RELATIVE", "metric"),  # the last because no max_depth goes with it
     "max_depth": ("-1", "NaN", "Infinity", '"80"', "[80]", "1e999", "80"),
     "patch_size": ("0", "-14", "14.5", '"14"', "null", "1e99"),
@@ -53,6 +55,9 @@ WRONG_VALUES: dict[str, tuple[str, ...]] = {
     "has_cls": ("null", '"no"', "3"),
     "fusion_channels": ("0", "-1", "9", "null", "1e9", "[]"),
     "opset": ("null", '"twenty"', "[]", "1" * 5000),
+    "form": ("", "fast", '"default"'),
+    "without": ("null", "7", '"winograd"', "[7]", "{}"),
+    "attention_matrices": ("0", "-1", "0.5", '"1"', "1e9", "[]"),
     "parity": (
         "{}",
         "7",
@@ -61,7 +66,8 @@ WRONG_VALUES: dict[str, tuple[str, ...]] = {
         '{"depth": 0, "depth_range": 0, "norms": 0, "companion": 0, "sizes": [[1]]}',
     ),
 }
-OPTIONAL_FIELDS = ("source_file", "parameters", "flops")  # the last two came later; a card does without
+NEEDED = {field.name for field in dataclasses.fields(ModelCard) if field.default is dataclasses.MISSING} | {"contract"}
+"""What a card cannot do without; the rest came later."""
 WRONG_PREPARATIONS: tuple[dict[str, object], ...] = (
     {"mean": [0, 0]},
     {"mean": [0, 0, float("nan")]},
@@ -75,7 +81,6 @@ WRONG_PREPARATIONS: tuple[dict[str, object], ...] = (
     {"multiple": 1e300},
     {"colour_order": "BGR"},
     {"interpolation": "magic"},
-    {"more": 1},
 )
 
 
@@ -120,13 +125,7 @@ def good() -> list[Case]:
     ]
 
 
-def by_hand() -> Iterator[Case]:
-    """Files that someone made on purpose."""
-    yield from good()
-    yield from _something_else()
-    yield from _wrong_metadata()
-    yield from _external_data()
-    yield from _companions()
+def _edited_graphs() -> Iterator[Case]:
     for name, (edit, expected, message) in edited_graphs().items():
         yield Case(f"edited graph: {name}", writes(edit(model_copy())), DEPTH, expected, message)
     yield Case("edited graph: endless loop in norms", writes(endless_loop(model_copy())), NORMS, "refused")
@@ -182,31 +181,35 @@ def _metadata_alone() -> bytes:
 
 
 def _wrong_metadata() -> Iterator[Case]:
-    fields = [entry.key.removeprefix("dptscope.") for entry in tiny().metadata_props]
-    for field in fields:
-        for number, value in enumerate(WRONG_VALUES.get(field, ())):
+    for field, values in WRONG_VALUES.items():
+        for number, value in enumerate(values):
             make = writes(_with_metadata(field, value))
             yield Case(f"metadata: {field} {number} {value[:40]}", make, DEPTH, "refused", "m.onnx")
-        if field not in OPTIONAL_FIELDS:
-            missing = model_copy()
-            kept = [entry for entry in missing.metadata_props if entry.key != f"dptscope.{field}"]
-            missing.ClearField("metadata_props")
-            missing.metadata_props.extend(kept)
-            yield Case(f"metadata: no {field}", writes(missing), DEPTH, "refused", "m.onnx")
-    (preparation,) = (entry.value for entry in tiny().metadata_props if entry.key == "dptscope.preparation")
+    for field in (entry.name for entry in dataclasses.fields(ModelCard)):
+        missing = writes(_with_metadata(field, None))
+        if field in NEEDED:
+            yield Case(f"metadata: no {field}", missing, DEPTH, "refused", "m.onnx")
+        else:
+            yield Case(f"metadata: no {field}", missing, DEPTH, "works")
+    preparation = next(entry.value for entry in tiny().metadata_props if entry.key == "dptscope.preparation")
     for change in WRONG_PREPARATIONS:
         make = writes(_with_metadata("preparation", json.dumps(json.loads(preparation) | change)))
         yield Case(f"metadata: preparation {change}", make, DEPTH, "refused", "m.onnx")
+    unknown = writes(_with_metadata("preparation", json.dumps(json.loads(preparation) | {"more": 1})))
+    yield Case("metadata: a part of a later version", unknown, DEPTH, "works")
     strange = "a\x1b[31m\n\tb" * 50
     for field in ("source_file", "variant", "evidence", "architecture"):
         yield Case(f"metadata: strange {field}", writes(_with_metadata(field, strange)), NORMS, "works")
 
 
-def _with_metadata(field: str, value: str) -> ModelProto:
+def _with_metadata(field: str, value: str | None) -> ModelProto:
+    """The model with another value in its card, or without that field."""
     model = model_copy()
-    for entry in model.metadata_props:
-        if entry.key == f"dptscope.{field}":
-            entry.value = value
+    kept = [entry for entry in model.metadata_props if entry.key != f"dptscope.{field}"]
+    model.ClearField("metadata_props")
+    model.metadata_props.extend(kept)
+    if value is not None:
+        model.metadata_props.add(key=f"dptscope.{field}", value=value)
     return model
 
 
@@ -295,6 +298,16 @@ def _companions() -> Iterator[Case]:
 
 def _misnamed(folder: Path) -> None:
     (folder / "a.preview.onnx").write_bytes((DATA / "tiny.preview.onnx").read_bytes())
+
+
+GROUPS: Groups = {
+    "good models": good,
+    "not a model": _something_else,
+    "metadata": _wrong_metadata,
+    "external data": _external_data,
+    "companions and previews": _companions,
+    "edited graphs": _edited_graphs,
+}
 
 
 def mutated(count: int, seed: int = 0) -> Iterator[Case]:

@@ -1,6 +1,6 @@
 """Whole exports that are killed at seeded random moments, over a good export under the same name.
 
-In the folder of the project: ``PYTHONPATH=.:tests python -m hostile.kills [--kills 50] [--seed 1]``. A fifth of the kills
+At the root of the checkout: ``python -m fuzz.kills [--kills 50] [--seed 1]``. A fifth of the kills
 falls anywhere in an export, a fifth between its first file and the publishing, the rest while it publishes, which takes a few
 milliseconds. After each, model, companion and preview must be those of one export, byte by byte (companion and preview may be
 away for the moment in which the model changes), and nothing may be left but the killed run's own folder.
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from exporter.seeded import write_tiny
+from support.checkpoints import write_tiny
 
 import dptscope
 from dptscope.files.atomic import PART_SUFFIX
@@ -208,7 +208,7 @@ def main() -> int:
 
 
 def say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201
+    print(text, flush=True)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ from collections import OrderedDict
 from typing import Any
 
 import torch
-from exporter.programs import HOSTILE, program
-from hostile.cases import CANARY
+from support.checkpoints import HOSTILE, program
+
+from fuzz.cases import CANARY
 
 Tensors = dict[str, torch.Tensor]
 

@@ -1,7 +1,7 @@
 """The parent of all cases: runs commands on good files, then forks a child for each request.
 
 A command imports most of what it needs when it runs; what the parent has imported, its children need not. Reads one JSON
-request a line and writes one JSON answer a line; see :mod:`hostile.children`. Nothing here may start a thread: a fork
+request a line and writes one JSON answer a line; see :mod:`fuzz.children`. Nothing here may start a thread: a fork
 copies only the thread that calls it.
 """
 
@@ -17,7 +17,8 @@ import signal
 import sys
 import time
 import traceback
-from contextlib import chdir, redirect_stdout
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any, NoReturn
 from unittest import mock
@@ -50,9 +51,9 @@ def serve(good: list[dict[str, Any]]) -> None:
     """Answer requests until standard input ends."""
     warm_up(good)
     threads = len(list(Path("/proc/self/task").iterdir()))
-    print(json.dumps({"ready": True, "threads": threads}), flush=True)  # noqa: T201
+    print(json.dumps({"ready": True, "threads": threads}), flush=True)
     for line in sys.stdin:
-        print(json.dumps(answer(json.loads(line))), flush=True)  # noqa: T201
+        print(json.dumps(answer(json.loads(line))), flush=True)
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
@@ -92,13 +93,11 @@ def be_the_child(request: dict[str, Any]) -> NoReturn:
             os.close(handle)
         if request["cpu"] is not None:
             os.sched_setaffinity(0, {request["cpu"]})
-        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (used + request["mib"] * MIB,) * 2)
+        resource.setrlimit(resource.RLIMIT_AS, (memory_used() + request["mib"] * MIB,) * 2)
         resource.setrlimit(resource.RLIMIT_CPU, (request["cpu_seconds"], request["cpu_seconds"] + 5))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        if request["bound"] and os.geteuid() == 0:
-            obey_permissions()
-        status = run(request["arguments"], request["until_trace"])
+        with obeying_permissions() if request["bound"] else nullcontext():
+            status = run(request["arguments"], request["until_trace"])
     except BaseException:  # noqa: BLE001 - whatever comes out is the finding
         traceback.print_exc()
     finally:
@@ -107,16 +106,28 @@ def be_the_child(request: dict[str, Any]) -> NoReturn:
         os._exit(status)
 
 
-def obey_permissions() -> None:
-    """Give up what lets root read and write every file; its own files it still may, as their owner (capabilities(7))."""
+def memory_used() -> int:
+    """Bytes of address space that this process has."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+
+
+@contextmanager
+def obeying_permissions() -> Iterator[None]:
+    """Do without what lets root read and write every file; its own files it still may, as their owner (capabilities(7))."""
     libc = ctypes.CDLL(None, use_errno=True)
-    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3, this process
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3, this thread
     sets = (ctypes.c_uint32 * 6)()  # effective, permitted and inheritable, twice
     if libc.capget(header, sets):
         raise OSError(ctypes.get_errno(), "capget")
+    before = sets[0]
     sets[0] &= ~((1 << 1) | (1 << 2))  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
     if libc.capset(header, sets):
         raise OSError(ctypes.get_errno(), "capset")
+    try:
+        yield
+    finally:
+        sets[0] = before
+        libc.capset(header, sets)
 
 
 def run(arguments: list[str], until_trace: bool) -> int:

@@ -6,9 +6,10 @@ import signal
 from pathlib import Path
 
 import pytest
-from hostile.cases import CANARY, Case, complaints
-from hostile.children import Children, Outcome
-from hostile.run_cases import Tally, run_all
+
+from fuzz.cases import CANARY, Case, complaints
+from fuzz.children import Children, Outcome
+from fuzz.run_cases import Tally, run_all
 
 
 def outcome(**values: object) -> Outcome:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from hostile.mutate import pick
 from numpy.random import Generator
+
+from fuzz.mutate import pick
 
 Tensors = dict[str, torch.Tensor]
 ByHand = Callable[[Tensors], object]

@@ -17,16 +17,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from exporter import midas_oracle
-from exporter.oracle import save_hugging_face
-from exporter.seeded import seeded_tensors
-from hostile.cases import Case, Expected
-from hostile.containers import hostile_pickles, hostile_safetensors, hostile_zips
-from hostile.formats import mutate_archive, mutate_json, mutate_legacy, mutate_safetensors
-from hostile.mutate import damage, pick
-from hostile.tensors import CHANGED, RANDOM_CHANGES, Tensors
 from numpy.random import Generator
-from safetensors.torch import load_file, save
+from safetensors.torch import save
+from support.checkpoints import every_family, seeded_tensors
+
+from fuzz.cases import Case, Expected, Groups
+from fuzz.containers import hostile_pickles, hostile_safetensors, hostile_zips
+from fuzz.formats import mutate_archive, mutate_json, mutate_legacy, mutate_safetensors
+from fuzz.mutate import damage, pick
+from fuzz.tensors import CHANGED, RANDOM_CHANGES, Tensors
 
 NO_FILES, ENDINGS = ("empty", "pipe", "zero", "sparse"), ("pth", "safetensors")
 V2 = ("--variant", "depth-anything-v2")
@@ -34,6 +33,9 @@ V2 = ("--variant", "depth-anything-v2")
 
 def export(name: str, *options: str) -> tuple[str, ...]:
     return ("export", name, "-o", "m.onnx", *options)
+
+
+PTH = export("c.pth", *V2)
 
 
 def saved(content: object, **options: Any) -> bytes:
@@ -47,24 +49,6 @@ def tiny() -> Tensors:
     return seeded_tensors()
 
 
-@cache
-def families() -> dict[str, tuple[Tensors, dict[str, Any] | None]]:
-    """Tensors, and config.json where the layout has one, of every family in both layouts."""
-    import tempfile
-
-    found: dict[str, tuple[Tensors, dict[str, Any] | None]] = {"depth_anything": (tiny(), None)}
-    for family, model in {"beit": midas_oracle.beit(), "swinv2": midas_oracle.swinv2()}.items():
-        with tempfile.TemporaryDirectory() as name:
-            folder = save_hugging_face(model, Path(name) / "hub")
-            tensors = {key: value.clone() for key, value in load_file(folder / "model.safetensors").items()}
-            found[f"{family}_hub"] = (tensors, json.loads((folder / "config.json").read_text()))
-            found[family] = (
-                {k: v.contiguous() for k, v in midas_oracle.to_original(tensors, model.config).items()},
-                None,
-            )
-    return found
-
-
 def one(name: str, data: bytes | Callable[[], bytes]) -> Callable[[Path], object]:
     """Makes a folder's only file."""
     return lambda folder: (folder / name).write_bytes(data if isinstance(data, bytes) else data())
@@ -76,24 +60,29 @@ def load(
     return Case(name, make, arguments, expected, message, until_trace=True)
 
 
-def by_hand() -> Iterator[Case]:
-    """Every good and bad file as it is."""
-    yield from _good()
-    pth, safe = export("c.pth", *V2), export("c.safetensors", *V2)
+def _tensors() -> Iterator[Case]:
     for name, change in CHANGED.items():
         tensors = dict(tiny())
         with warnings.catch_warnings(action="ignore"):  # of kinds of tensors that are on their way out
             change(tensors)
         expected: Expected = "works" if name.startswith("fine") else "refused"
-        yield load(f"checkpoint: {name}", one("c.pth", saved(tensors)), pth, expected)
+        yield load(f"checkpoint: {name}", one("c.pth", saved(tensors)), PTH, expected)
+
+
+def _pickles() -> Iterator[Case]:
     for name, (data, working) in hostile_pickles(tiny()).items():
-        yield load(f"pickle: {name}", one("c.pth", data), pth, "works" if working else "refused")
+        yield load(f"pickle: {name}", one("c.pth", data), PTH, "works" if working else "refused")
+
+
+def _archives() -> Iterator[Case]:
     for name, data in hostile_zips(saved(tiny())).items():
-        yield load(f"archive: {name}", one("c.pth", data), pth, "refused", "c.pth")
+        yield load(f"archive: {name}", one("c.pth", data), PTH, "refused", "c.pth")
+
+
+def _safetensors() -> Iterator[Case]:
+    arguments = export("c.safetensors", *V2)
     for name, data in hostile_safetensors(save(tiny())).items():
-        yield load(f"safetensors: {name}", one("c.safetensors", data), safe, "refused", "c.safetensors")
-    yield from _folders()
-    yield from _wishes()
+        yield load(f"safetensors: {name}", one("c.safetensors", data), arguments, "refused", "c.safetensors")
 
 
 def _good() -> Iterator[Case]:
@@ -115,7 +104,7 @@ def _good() -> Iterator[Case]:
 def good() -> list[Case]:
     """A checkpoint of every family in both layouts."""
     found = []
-    for family, (tensors, config) in families().items():
+    for family, (tensors, config) in every_family().items():
         name = f"good family: {family}"
         if config is None:
             options = V2 if family == "depth_anything" else ()
@@ -136,7 +125,7 @@ def _folder(tensors: Tensors, config: object) -> Callable[[Path], object]:
 
 
 def _folders() -> Iterator[Case]:
-    tensors, config = families()["beit_hub"]
+    tensors, config = every_family()["beit_hub"]
     assert config is not None
     texts = {
         "no JSON": "hello",
@@ -215,7 +204,7 @@ def _unreadable(folder: Path) -> None:
     (folder / "c.pth").chmod(0)
 
 
-def _wishes() -> Iterator[Case]:
+def _options() -> Iterator[Case]:
     metric = ("--variant", "depth-anything-v2-metric-indoor")
     wrong = [(*metric, "--max-depth", text) for text in ("0", "-1", "nan", "inf", "1e999", "x", "1e-300")]
     for sides in (("0", "0"), ("-14", "14"), ("13", "14"), ("14000000", "14000000"), ("1e3", "14")):
@@ -223,14 +212,25 @@ def _wishes() -> Iterator[Case]:
     for text in ("0", "-1", "99", "1000000000000000000000", "x"):
         wrong.append((*V2, "--opset", text))
     for options in wrong:
-        yield load(f"wish: {options[2:]}", one("c.pth", saved(tiny())), export("c.pth", *options), "refused")
+        yield load(f"option: {options[2:]}", one("c.pth", saved(tiny())), export("c.pth", *options), "refused")
+
+
+GROUPS: Groups = {
+    "good checkpoints": _good,
+    "tensors": _tensors,
+    "pickles": _pickles,
+    "archives": _archives,
+    "safetensors": _safetensors,
+    "folders": _folders,
+    "options": _options,
+}
 
 
 def mutated(count: int, seed: int = 0) -> Iterator[Case]:
     """Seeded damage to bytes, to tensors, and to config.json."""
     legacy = saved(tiny(), _use_new_zipfile_serialization=False)
     good = [("c.safetensors", save(tiny())), ("c.pth", saved(tiny())), ("c.bin", legacy)]
-    names = list(families())
+    names = list(every_family())
     for number in range(count):
         random = np.random.default_rng((seed, 3, number))
         if number % 2:
@@ -240,7 +240,7 @@ def mutated(count: int, seed: int = 0) -> Iterator[Case]:
             yield load(f"damaged checkpoint {number}: {knows} of {name}", make, arguments, "either")
             continue
         family = names[number // 2 % len(names)]
-        tensors, config = dict(families()[family][0]), families()[family][1]
+        tensors, config = dict(every_family()[family][0]), every_family()[family][1]
         for _ in range(1 + int(random.integers(0, 3))):
             pick(RANDOM_CHANGES, random)(tensors, random)
         if config is None:
@@ -248,7 +248,7 @@ def mutated(count: int, seed: int = 0) -> Iterator[Case]:
             arguments = export("c.pt", *(V2 if family == "depth_anything" else ()))
         else:
             contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
-            kept = families()[family][0] if random.random() < 0.5 else contiguous
+            kept = every_family()[family][0] if random.random() < 0.5 else contiguous
             make, arguments = _folder(kept, _changed(config, random)), export("hub")
         yield load(f"damaged checkpoint {number}: {family}", make, arguments, "either")
 

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 import onnx
-from hostile.cases import Expected
-from hostile.mutate import pick
 from numpy.random import Generator
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+from fuzz.cases import Expected
+from fuzz.mutate import pick
 
 Edit = Callable[[ModelProto], ModelProto]
 

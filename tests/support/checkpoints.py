@@ -1,0 +1,35 @@
+"""Small checkpoints of every family, good and bad, for those who stand outside the tests of a room."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from exporter.programs import HOSTILE, program
+from exporter.seeded import seeded_tensors, write_tiny
+from safetensors.torch import load_file
+
+__all__ = ["HOSTILE", "every_family", "program", "seeded_tensors", "write_tiny"]
+
+Tensors = dict[str, torch.Tensor]
+
+
+@cache
+def every_family() -> dict[str, tuple[Tensors, dict[str, Any] | None]]:
+    """Tensors, and ``config.json`` where the layout has one, of every family in both layouts."""
+    from exporter import midas_oracle, oracle  # transformers takes seconds to import
+
+    found: dict[str, tuple[Tensors, dict[str, Any] | None]] = {"depth_anything": (seeded_tensors(), None)}
+    for family, model in {"beit": midas_oracle.beit(), "swinv2": midas_oracle.swinv2()}.items():
+        with tempfile.TemporaryDirectory() as name:
+            folder = oracle.save_hugging_face(model, Path(name) / "hub")
+            tensors = {key: value.clone() for key, value in load_file(folder / "model.safetensors").items()}
+            config = json.loads((folder / "config.json").read_text())
+        original = midas_oracle.to_original(tensors, model.config)
+        found[f"{family}_hub"] = tensors, config
+        found[family] = {key: value.contiguous() for key, value in original.items()}, None
+    return found
