@@ -5,14 +5,14 @@ from __future__ import annotations
 import gc
 import hashlib
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import torch
 
 import dptscope
 from dptscope import ModelCard, contract
-from dptscope.card import Form
+from dptscope.card import Form, ModelSpec
 from dptscope.contract import companion_path, preview_path
 from dptscope.errors import DptscopeError
 from dptscope_export.checkpoints.key_map import load_strictly
@@ -204,23 +204,12 @@ def make_card(
     identity = f"{checkpoint.sha256} {plan.variant} {plan.max_depth} {made}"
     return ModelCard(
         model_id=hashlib.sha256(identity.encode()).hexdigest()[:16],
-        family=plan.family,
-        variant=plan.variant,
-        architecture=plan.architecture,
-        depth_kind=plan.depth_kind,
-        max_depth=plan.max_depth,
-        patch_size=plan.patch_size,
+        **{field.name: getattr(plan, field.name) for field in fields(ModelSpec)},
         size_multiple=sizes.multiple,
         native_size=sizes.native,
         dynamic=sizes.dynamic,
-        preparation=plan.preparation,
-        blocks=plan.blocks,
-        taps=plan.taps,
-        has_cls=plan.has_cls,
-        fusion_channels=plan.fusion_channels,
         source_file=checkpoint.name,
         source_sha256=checkpoint.sha256,
-        evidence=plan.evidence,
         exporter_version=dptscope.__version__,
         opset=opset,
         parameters=counted.parameters,

@@ -76,31 +76,54 @@ class Parity:
     sizes: tuple[tuple[Count, Count], ...]
 
 
-@dataclass(frozen=True)
-class ModelCard:
-    """What one exported model is.
-
-    Fields with a default came later than the first files, which are read all the same: absent means the default.
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """What a model is, whoever exports it and how.
 
     Attributes:
-        model_id: the same in a model and its companion, and in no other pair.
         family: ``depth_anything``, …
         variant: the published variant, e.g. ``depth-anything-v2``.
         architecture: short name of the encoder's size, e.g. ``vits``.
+        evidence: what told the variant, for the user.
         depth_kind: ``relative`` inverse depth (larger is nearer) or ``metric`` depth in metres.
         max_depth: metres at the end of a metric model's range, else None.
         patch_size: pixels a patch side.
-        size_multiple: the graph takes images whose sides are multiples of this.
-        native_size: height and width that the model was trained at.
-        dynamic: whether the graph takes other sizes than ``native_size``.
         preparation: how a photo becomes the input.
         blocks: the transformer blocks, first to last.
         taps: indices of the blocks that feed the fusion, fine to coarse.
         has_cls: whether the encoder has a class token.
         fusion_channels: channels of the fusion maps.
+    """
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    family: str
+    variant: str
+    architecture: str
+    evidence: str
+    depth_kind: DepthKind
+    max_depth: Annotated[float, Gt(0)] | None
+    patch_size: Count
+    preparation: Preparation
+    blocks: Annotated[tuple[BlockSpec, ...], Len(1, 1000)]
+    taps: tuple[Index, Index, Index, Index]
+    has_cls: bool
+    fusion_channels: Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard(ModelSpec):
+    """What one exported model is, and how it was exported.
+
+    Fields with a default came later than the first files, which are read all the same: absent means the default.
+
+    Attributes:
+        model_id: the same in a model and its companion, and in no other pair.
+        size_multiple: the graph takes images whose sides are multiples of this.
+        native_size: height and width that the model was trained at.
+        dynamic: whether the graph takes other sizes than ``native_size``.
         source_file: name of the checkpoint.
         source_sha256: hash of the checkpoint's weights file.
-        evidence: what told the variant.
         exporter_version: version of dptscope that wrote the file.
         opset: ONNX operator set.
         parameters: weights that the graph uses; None: not noted.
@@ -115,26 +138,12 @@ class ModelCard:
         contract: version of the contract that the file keeps.
     """
 
-    __pydantic_config__: ClassVar[Any] = STRICT
-
     model_id: str
-    family: str
-    variant: str
-    architecture: str
-    depth_kind: DepthKind
-    max_depth: Annotated[float, Gt(0)] | None
-    patch_size: Count
     size_multiple: Count
     native_size: tuple[Count, Count]
     dynamic: bool
-    preparation: Preparation
-    blocks: Annotated[tuple[BlockSpec, ...], Len(1, 1000)]
-    taps: tuple[Index, Index, Index, Index]
-    has_cls: bool
-    fusion_channels: Count
     source_file: str
     source_sha256: str
-    evidence: str
     exporter_version: str
     opset: Count
     parameters: Index | None = None

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from dptscope import BlockSpec, Preparation
-from dptscope.card import DepthKind
+from dptscope.card import DepthKind, ModelSpec
 from dptscope_export.checkpoints.key_map import KeyMap
 from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.models.dpt import DPT
@@ -49,46 +48,24 @@ class Sizes:
     traced: tuple[int, int]
 
 
-@dataclass(frozen=True)
-class ExportPlan:
-    """All that a family found out about a checkpoint.
+@dataclass(frozen=True, kw_only=True)
+class ExportPlan(ModelSpec):
+    """All that a family found out about a checkpoint: what the model is, and how it is built and exported.
 
     Attributes:
-        family: name of the family.
-        variant: the published variant.
-        architecture: short name of the encoder's size.
         layout: ``original`` or ``Hugging Face``.
-        evidence: what told the variant, for the user and the metadata.
         key_map: where the model's tensors are in this layout.
         build: makes the torch model, on the default device.
         sizes: the image sizes of the export.
-        preparation: how the original project prepares a photo.
-        blocks: shape of what leaves each transformer block.
-        taps: the four blocks that feed the fusion, fine to coarse.
-        has_cls: whether the encoder has a class token.
-        fusion_channels: channels of the fusion maps.
-        patch_size: pixels a patch side.
-        depth_kind: relative or metric.
-        max_depth: metres at the end of a metric model's range.
         notes: lines that the user should read.
     """
 
-    family: str
-    variant: str
-    architecture: str
+    depth_kind: DepthKind = "relative"
+    max_depth: float | None = None
     layout: str
-    evidence: str
     key_map: KeyMap
     build: Callable[[], DPT]
     sizes: Sizes
-    preparation: Preparation
-    blocks: tuple[BlockSpec, ...]
-    taps: tuple[int, int, int, int]
-    has_cls: bool
-    fusion_channels: int
-    patch_size: int
-    depth_kind: DepthKind = "relative"
-    max_depth: float | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -98,10 +75,6 @@ class Family(Protocol):
     @property
     def title(self) -> str:
         """What people call it."""
-
-    @property
-    def variants(self) -> tuple[str, ...]:
-        """Names for ``--variant``."""
 
     def knows(self, checkpoint: Checkpoint) -> bool:
         """Whether the tensors' names are of this family."""

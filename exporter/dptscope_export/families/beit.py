@@ -35,7 +35,6 @@ class BeitFamily:
     """MiDaS 3.1 with BEiT, of any size."""
 
     title = "MiDaS BEiT"
-    variants = (VARIANT,)
 
     def knows(self, checkpoint: Checkpoint) -> bool:
         return _ORIGINAL_TABLE in checkpoint.tensors or _HUGGING_FACE_TABLE in checkpoint.tensors

@@ -15,7 +15,7 @@ from dptscope_export.families.depth_anything_keys import (
     hugging_face_keys,
     original_keys,
 )
-from dptscope_export.families.depth_anything_variants import V1, VARIANTS, four, tell_variant
+from dptscope_export.families.depth_anything_variants import V1, four, tell_variant
 from dptscope_export.families.sizes import plan_sizes
 from dptscope_export.models.depth_anything import DepthAnything, DepthAnythingConfig
 from dptscope_export.models.dinov2 import HEAD_WIDTH, DinoV2Config
@@ -30,7 +30,6 @@ class DepthAnythingFamily:
     """Depth Anything V1 and V2, relative and metric, ViT-S to ViT-G and any other size of the same architecture."""
 
     title = "Depth Anything"
-    variants = VARIANTS
 
     def knows(self, checkpoint: Checkpoint) -> bool:
         return find_layout(checkpoint) is not None

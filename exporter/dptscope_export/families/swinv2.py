@@ -82,7 +82,6 @@ class SwinV2Family:
     """MiDaS 3.1 with Swin V2, of any size."""
 
     title = "MiDaS Swin V2"
-    variants = (VARIANT,)
 
     def knows(self, checkpoint: Checkpoint) -> bool:
         return _layout(checkpoint) is not None
