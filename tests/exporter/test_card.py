@@ -26,6 +26,10 @@ def test_the_digest_is_that_of_the_weights(tmp_path: Path) -> None:
         metadata = {entry.key: entry.value for entry in model.metadata_props}
         assert metadata["dptscope.weights_sha256"] == digest.hexdigest()
     assert exported.card.attention_matrices == 1
+    names = {tensor.name for tensor in onnx.load(exported.model).graph.initializer}
+    for block in range(len(exported.card.blocks)):  # part of the contract: attention is computed from these
+        for weight in ("norm1/weight", "norm1/bias", "attention/qkv/weight", "attention/qkv/bias"):
+            assert f"encoder/block_{block:02d}/{weight}" in names
 
 
 def test_attention_matrices(tmp_path: Path) -> None:
