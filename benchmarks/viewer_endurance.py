@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from viewer.screen import Program, Screen
+from support.screen import Program, Screen
 
 
 def measure(pid: int) -> tuple[float, int]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from exporter.seeded import write_tiny
-from full_disk import is_one_line, run_without_rights, small_disk
+from support.full_disk import is_one_line, run_without_rights, small_disk
 
 OLD = {"m.onnx": b"old model", "m.fusion.onnx": b"old companion", "m.preview.onnx": b"old preview"}
 

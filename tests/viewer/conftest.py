@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from viewer.fake import FakeModel, make_card
+from support.fake_model import FakeModel, make_card
 
 from dptscope.card import ModelCard
 from dptscope_view.engine import Engine, Question

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from viewer.fake import SWIN_BLOCKS, FakeModel, make_card
+from support.fake_model import SWIN_BLOCKS, FakeModel, make_card
 
 from dptscope.errors import DptscopeError, ImageError
 from dptscope_view.engine import Engine, Pace, Question, Subject

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from interrupting import LINE, handles_signals, hidden, start, wait_for
-from viewer.screen import Program, Screen, missing_tools
+from support.interrupting import LINE, handles_signals, hidden, start, wait_for
+from support.screen import Program, Screen, missing_tools
 
 pytestmark = pytest.mark.skipif(
     bool(missing_tools()) and os.environ.get("DPTSCOPE_REQUIRE_X") != "1", reason="Xvfb and xdotool are not installed"

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import skimage
 from numpy.typing import NDArray
-from viewer.screen import Program, Screen, missing_tools, wait_until
+from support.screen import Program, Screen, missing_tools, wait_until
 
 import dptscope
 from dptscope_view.engine import Engine

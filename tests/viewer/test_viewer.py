@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from support.fake_model import SWIN_BLOCKS, make_card
 from viewer.conftest import Bench
-from viewer.fake import SWIN_BLOCKS, make_card
 
 from dptscope.pictures.colours import colour_map
 from dptscope.pictures.scaling import Scaling

@@ -6,8 +6,8 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-from viewer.fake import FakeModel
-from viewer.screen import wait_until
+from support.fake_model import FakeModel
+from support.screen import wait_until
 
 from dptscope.errors import DptscopeError
 from dptscope_view.engine import Engine, Frame, Pace, Question, Subject

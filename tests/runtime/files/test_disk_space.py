@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from full_disk import is_one_line, run_without_rights, small_disk
+from support.full_disk import is_one_line, run_without_rights, small_disk
 
 LITTLE = 40_000  # bytes: less than any picture of this photo
 

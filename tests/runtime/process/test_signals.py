@@ -10,7 +10,7 @@ from pathlib import Path
 
 import cv2
 import pytest
-from interrupting import LINE, handles_signals, hidden, runs, start, wait_for
+from support.interrupting import LINE, handles_signals, hidden, runs, start, wait_for
 
 BUSY = """
 import hashlib, sys, time

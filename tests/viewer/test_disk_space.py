@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from full_disk import is_one_line, run_without_rights, small_disk
+from support.full_disk import is_one_line, run_without_rights, small_disk
 
 from dptscope import DptscopeError
 from dptscope.files.atomic import write_new
