@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from full_disk import run_without_rights
+from support.full_disk import run_without_rights
 
 import dptscope
 from dptscope import DptscopeError
