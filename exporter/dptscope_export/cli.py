@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dptscope.commands.app import complain, explain
+from dptscope.commands.extras import need_extra
 from dptscope.contract import MODEL_SUFFIX
 from dptscope.errors import DptscopeError
 
 if TYPE_CHECKING:
     from dptscope.card import Form
     from dptscope_export.sources import Source
-
-EXTRA = "dptscope[export]"
 
 
 def register(app: typer.Typer) -> None:
@@ -75,7 +73,7 @@ def export(
     ] = None,
 ) -> None:
     """Export a checkpoint to NAME.onnx, NAME.fusion.onnx and NAME.preview.onnx, verified against PyTorch first."""
-    _need_extra()
+    need_extra("export", "export")
     from dptscope_export.families import ExportOptions
     from dptscope_export.graph.passes import choose_passes
     from dptscope_export.pipeline import export as export_checkpoint
@@ -151,12 +149,3 @@ def models(
         typer.echo(json.dumps([listing.describe(published) for published in PUBLISHED], indent=2))
     else:
         listing.show()
-
-
-_NEEDED = ("torch", "onnx", "onnxscript", "onnxsim", "safetensors", "huggingface_hub", "pooch")
-
-
-def _need_extra() -> None:
-    missing = [name for name in _NEEDED if find_spec(name) is None]
-    if missing:
-        raise DptscopeError(f"export needs {', '.join(missing)}, which is not installed: pip install '{EXTRA}'")

@@ -15,7 +15,6 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from dptscope.commands import app as cli
-from dptscope.commands import open as netron
 from dptscope_export.graph.functions.extract import make_readable
 
 CHROMIUM = "/usr/bin/chromium"
@@ -104,6 +103,6 @@ def test_errors_are_one_line(
 ) -> None:
     assert cli.run(["open", str(tmp_path / "nothing.onnx")]) == 2
     assert capsys.readouterr().err.strip() == f"dptscope: {tmp_path / 'nothing.onnx'}: no such file"
-    monkeypatch.setattr(netron, "find_spec", lambda _name: None)
+    monkeypatch.setattr("dptscope.commands.extras.missing_packages", lambda extra: [extra])
     assert cli.run(["open", str(tmp_path)]) == 2
     assert "pip install 'dptscope[netron]'" in capsys.readouterr().err

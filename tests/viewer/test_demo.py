@@ -13,8 +13,8 @@ import pytest
 
 import dptscope
 from dptscope.commands import demo as pictures
+from dptscope.commands.extras import extra_packages
 from dptscope.pictures.fusion_sheet import SCALINGS, fusion_sheet
-from dptscope_view.demo import extra_packages
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_extra_is_read_from_the_package() -> None:
         'onnx>=1.19; extra == "export"',
         "pytest; extra == 'dev'",
     ]
-    assert extra_packages(lines) == ["torch", "onnx"]
+    assert extra_packages(lines, "export") == ["torch", "onnx"]
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

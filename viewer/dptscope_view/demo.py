@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from dptscope.commands.extras import missing_packages
 from dptscope.errors import DptscopeError
 from dptscope.process.children import child_process
 from dptscope_view.display import DisplayError, DisplayProbe
 
-DISTRIBUTION = "dptscope"
 EXTRA = "export"
 
 
@@ -43,7 +41,7 @@ def demo(
             photos.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DptscopeError(f"{photos}: cannot be made ({error.strerror})") from error
-        if can_export() and not shipped:
+        if not shipped and not missing_packages(EXTRA):
             model_path = export_checkpoint(pictures.CHECKPOINT, output / pictures.MODEL.name)
         else:
             model_path = pictures.copy_model(output)
@@ -66,29 +64,6 @@ def demo(
         from dptscope_view.app import Options, run
 
         run(Options(model=model_path, photos=photos, output=output))
-
-
-def can_export() -> bool:
-    """Whether everything that the export extra names is installed."""
-    return all(_is_installed(name) for name in extra_packages(distribution(DISTRIBUTION).requires or []))
-
-
-def extra_packages(requirements: list[str]) -> list[str]:
-    """Names of the packages that the export extra adds, from lines such as ``onnx>=1.19; extra == 'export'``."""
-    wanted = (line.partition(";") for line in requirements)
-    return [
-        re.split(r"[^\w.-]", need.strip(), maxsplit=1)[0]
-        for need, _, marker in wanted
-        if re.search(rf"extra\s*==\s*['\"]{EXTRA}['\"]", marker)
-    ]
-
-
-def _is_installed(name: str) -> bool:
-    try:
-        distribution(name)
-    except PackageNotFoundError:
-        return False
-    return True
 
 
 def export_checkpoint(checkpoint: Path, model_path: Path) -> Path:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from dptscope.commands.extras import need_extra
 from dptscope.errors import DptscopeError, ModelFileError
 
-EXTRA = "dptscope[netron]"
 HOST = "localhost"  # for nobody but this machine
 
 
@@ -21,8 +20,7 @@ def open_model(
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only serve, and say where.")] = False,
 ) -> None:
     """Open a model's graph in netron, in the browser, until Ctrl-C."""
-    if find_spec("netron") is None:
-        raise DptscopeError(f"open needs netron, which is not installed: pip install '{EXTRA}'")
+    need_extra("open", "netron")
     if not model.is_file():
         raise ModelFileError(f"{model}: no such file")
     netron = importlib.import_module("netron")
