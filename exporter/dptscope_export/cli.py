@@ -99,7 +99,7 @@ def export(
 
 
 def _target(source: Source, output: Path | None) -> Path:
-    """Where a checkpoint's model goes."""
+    """Choose the path of a checkpoint's model."""
     if output is not None and not output.is_dir():
         return output
     path = source.path.resolve()

@@ -135,7 +135,7 @@ def export(
 
 
 def _release_notes(release: str) -> tuple[str, ...]:
-    """What the user should know about this PyTorch. None is refused: a graph that differs does not pass the verification."""
+    """Note a PyTorch newer than the tested one. None is refused: a graph that differs does not pass the verification."""
     major, minor = (int(part) for part in release.split(".")[:2])
     if (major, minor) <= tuple(int(part) for part in TESTED_TORCH.split(".")):
         return ()

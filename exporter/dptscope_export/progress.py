@@ -36,7 +36,7 @@ def show_progress() -> Iterator[Report]:
 
 
 def _clear_line(console: Console) -> None:
-    """What ending the bar does, for a process that cannot end it any more."""
+    """Do what ending the bar does, for a process that cannot end it any more."""
     if console.is_terminal:
         os.write(console.file.fileno(), b"\r\x1b[2K\x1b[?25h")  # the line goes, the cursor comes back
 

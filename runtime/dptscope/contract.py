@@ -102,7 +102,7 @@ def fusion_scale_inputs() -> tuple[TensorSpec, ...]:
 
 
 def fusion_inputs(channels: int) -> tuple[TensorSpec, ...]:
-    """What the companion needs beside the scales; outputs of the model, inputs of the companion."""
+    """List what the companion needs beside the scales: outputs of the model, inputs of the companion."""
     return tuple(
         TensorSpec(
             fusion_input_name(k),

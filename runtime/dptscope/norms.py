@@ -124,7 +124,7 @@ def norms_report(
     input_size: tuple[int, int],
     statistics: Sequence[NormStatistics],
 ) -> dict[str, Any]:
-    """What is saved about the norms of one photo, as plain values.
+    """Report on the norms of one photo, as plain values for a JSON file.
 
     Args:
         card: of the model.

@@ -29,7 +29,7 @@ def four_scales(fusion_scales: Sequence[float]) -> FusionScales:
 
 
 def scale_feeds(fusion_scales: FusionScales | NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-    """What a graph is fed with, by input name.
+    """Make the arrays that a graph is fed with, by input name.
 
     Args:
         fusion_scales: four numbers, or an array ``[n, 4]`` for n scalings at once.

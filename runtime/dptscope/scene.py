@@ -61,7 +61,7 @@ class Scene:
         return self._tokens
 
     def statistics(self) -> tuple[NormStatistics, ...]:
-        """What each block's norm map looks like, and where its outliers are."""
+        """Summarise each block's norm map, and find its outliers."""
         blocks = self._graphs.card.blocks
         return tuple(
             norm_statistics(index, norms_hw, blocks[index].stride, blocks[index].channels)

@@ -168,12 +168,12 @@ class Engine:
         self._coarse: _Prepared | None = None
 
     def is_prepared(self, question: Question) -> bool:
-        """Whether the full picture needs no further run of the encoder."""
+        """Tell whether the full picture needs no further run of the encoder."""
         full = self._full
         return full is not None and full.subject == question.subject and full.has_tokens >= question.tokens
 
     def wants_coarse(self, question: Question) -> bool:
-        """Whether the full picture would take longer than the budget, and a coarse one would not."""
+        """Tell whether the full picture would take longer than the budget, and a coarse one would not."""
         if self._can_preview(question):
             expected_ms = self.pace.expect("fusion", self._pixels(question))
             return expected_ms is None or expected_ms > self.pace.budget_ms
@@ -227,7 +227,7 @@ class Engine:
         return self._full.scene.depth(question.scales)
 
     def _can_preview(self, question: Question) -> bool:
-        """Whether only the scales differ from what has been prepared, and the file has a preview."""
+        """Tell whether only the scales differ from what has been prepared, and the file has a preview."""
         full = self._full
         return (
             self.is_prepared(question) and full is not None and full.scene.has_preview and question.scales != UNSCALED

@@ -23,7 +23,7 @@ LARGEST_FILE = 1 << 16  # bytes; one of ours has less than a hundred
 
 
 def default_folder() -> Path | None:
-    """Where presets lie unless the user says otherwise; None for a user without a home, as in many containers."""
+    """Find where presets lie unless the user says otherwise; None for a user without a home, as in many containers."""
     configuration = os.environ.get("XDG_CONFIG_HOME") or os.environ.get("APPDATA")
     try:
         folder = Path(configuration) if configuration else Path.home() / ".config"

@@ -85,7 +85,7 @@ class Viewer:
         return self._composed.readout
 
     def question(self) -> Question:
-        """What the state asks of the model."""
+        """Put what the state asks of the model into a question."""
         state = self.state
         subject = Subject(state.photo, self.facts.sizes[state.size], state.crop, state.square)
         # The norms do not depend on the scales, so that view does not wait for them.

@@ -132,7 +132,7 @@ def _loop(viewer: Viewer, worker: Worker, events: deque[Mouse], drawn: tuple[int
 
 
 def _is_open() -> bool:
-    """Whether the window is there; once the last one has been closed, the Qt back end raises instead of answering."""
+    """Tell whether the window is there; once the last one has been closed, the Qt back end raises instead of answering."""
     try:
         return bool(cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) >= 1)
     except cv2.error:

@@ -1,4 +1,4 @@
-"""One thread that does the heavy work. A newer question replaces an older one; nothing queues up behind a hand."""
+"""One thread that does the heavy work. A newer question replaces an older one; nothing queues up while the user drags."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dptscope.errors import DptscopeError
 from dptscope_view.engine import Engine, Frame, Question
 
 REST_SECONDS = 0.12
-"""No new position for so long: the hand rests, and the full picture is worth its time."""
+"""No new position for so long: the drag rests, and the full picture is worth its time."""
 
 
 @dataclass(frozen=True)

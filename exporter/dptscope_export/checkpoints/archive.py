@@ -17,7 +17,7 @@ _LEGACY_PICKLES = (False, False, False, True, False)
 
 
 def is_archive(path: Path) -> bool:
-    """Whether PyTorch reads the file as an archive."""
+    """Tell whether PyTorch reads the file as an archive."""
     with path.open("rb") as file:
         return file.read(len(_SIGNATURE)) == _SIGNATURE
 

@@ -50,7 +50,7 @@ class KeyMap:
     unused: tuple[str, ...] = ()
 
     def source(self, ours: str) -> Source:
-        """Where the tensor that we call ``ours`` comes from."""
+        """Find where the tensor that we call ``ours`` comes from."""
         if ours in self.tensors:
             return self.tensors[ours]
         module, _, leaf = ours.rpartition(".")

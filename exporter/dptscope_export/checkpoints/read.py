@@ -57,7 +57,7 @@ class Checkpoint:
         return shape
 
     def count(self, prefix: str) -> int:
-        """How many numbered parts follow ``prefix``: ``blocks.`` → 12 where there are ``blocks.0.…`` to ``blocks.11.…``."""
+        """Count the numbered parts after ``prefix``: ``blocks.`` → 12 where there are ``blocks.0.…`` to ``blocks.11.…``."""
         parts = {key[len(prefix) :].split(".")[0] for key in self.tensors if key.startswith(prefix)}
         numbers = {int(part) for part in parts if _NUMBER.fullmatch(part)}
         missing = next((number for number in range(len(numbers)) if number not in numbers), None)

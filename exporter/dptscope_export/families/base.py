@@ -77,7 +77,7 @@ class Family(Protocol):
         """What people call it."""
 
     def knows(self, checkpoint: Checkpoint) -> bool:
-        """Whether the tensors' names are of this family."""
+        """Tell whether the tensors' names are of this family."""
 
     def recognise(self, checkpoint: Checkpoint, options: ExportOptions) -> ExportPlan:
         """See :func:`dptscope_export.families.recognise`."""

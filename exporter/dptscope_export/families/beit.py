@@ -1,4 +1,4 @@
-"""MiDaS 3.1 with a BEiT encoder: ``dpt_beit_base_384``, ``dpt_beit_large_384``, ``dpt_beit_large_512`` and their kin.
+"""MiDaS 3.1 with a BEiT encoder: ``dpt_beit_base_384``, ``dpt_beit_large_384``, ``dpt_beit_large_512`` and the other sizes.
 
 Everything is in the tensors: heads and native grid in a bias table's shape, the rest in widths and counts. The
 layer-norm epsilon is the original's 1e-6 in both layouts; Hugging Face configs say 1e-12, which shows only in the

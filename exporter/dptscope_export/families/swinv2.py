@@ -1,4 +1,4 @@
-"""MiDaS 3.1 with a Swin V2 encoder: ``dpt_swin2_tiny_256``, ``dpt_swin2_base_384``, ``dpt_swin2_large_384`` and kin.
+"""MiDaS 3.1 with a Swin V2 encoder: ``dpt_swin2_tiny_256``, ``…_base_384``, ``…_large_384`` and other sizes.
 
 The original takes its native square and nothing else, so an export is for one size unless ``--dynamic`` asks for all.
 Window and native size are in the shapes of the original checkpoints' attention masks. The Hugging Face layout has no

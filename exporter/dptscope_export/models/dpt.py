@@ -106,7 +106,7 @@ class Fusion(nn.Module):
             self.add_module(f"skip_{number}", ResidualUnit(channels))
 
     def inputs(self, maps: tuple[Tensor, Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """What :meth:`forward` needs, computed as far as no scale can change it.
+        """Compute what :meth:`forward` needs, as far as no scale can change it.
 
         Scale k multiplies what comes *into* block k from below, so the skip path of blocks 1 … 3 runs here, once. Block 4
         gets its map as it is: its first operation, a ReLU, follows the scale.

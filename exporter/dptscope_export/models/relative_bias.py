@@ -32,7 +32,7 @@ def spread_columns(table_hrc: Tensor, grid_w: int) -> Tensor:
 
 
 def row_index(grid_h: int, grid_w: int) -> Tensor:
-    """Where :func:`pair_rows` finds the keys of one grid row, for each query and each row, in reading order.
+    """Compute where :func:`pair_rows` finds the keys of one grid row, for each query and each row, in reading order.
 
     Returns:
         ``[grid_h * grid_w * grid_h]``, indices into ``query column * row offset`` flattened.

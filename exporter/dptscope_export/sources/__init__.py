@@ -32,8 +32,8 @@ class Source:
 
 
 def find_sources(text: str, revision: str | None = None) -> list[Source]:
-    """What ``dptscope export TEXT`` means: one checkpoint, as :func:`find_source` has it, or those of a folder that is none
-    itself: weights files in it, and folders in it with a config.
+    """Find what ``dptscope export TEXT`` means: one checkpoint, as :func:`find_source` has it, or those of a folder that is
+    none itself: weights files in it, and folders in it with a config.
 
     Raises:
         DptscopeError: there is none.
@@ -57,7 +57,7 @@ def find_sources(text: str, revision: str | None = None) -> list[Source]:
 
 
 def find_source(text: str, revision: str | None = None) -> Source:
-    """What ``dptscope export TEXT`` means; downloads it if it is not on this machine.
+    """Find one checkpoint; download it if it is not on this machine.
 
     Args:
         text: a path, which always wins if it exists; a published name; or ``OWNER/REPOSITORY``.

@@ -105,7 +105,7 @@ def fetch_file(place: HubFile, revision: str | None, known_hash: str | None) -> 
 
 
 def choose_files(names: Sequence[str], repository: str) -> list[str]:
-    """Which files of a repository make its checkpoint.
+    """Choose the files of a repository that make its checkpoint.
 
     Raises:
         CheckpointError: none, or several that nobody can choose between.
@@ -130,7 +130,7 @@ def _snapshot(repository: str, revision: str | None, wanted: list[str]) -> str:
 
 
 def _cached_repository(repository: str, revision: str | None, reason: Exception) -> Path:
-    """What the cache holds, where the hub cannot be asked."""
+    """Look in the cache, where the hub cannot be asked."""
     try:
         folder = Path(
             snapshot_download(repository, revision=revision, allow_patterns=[CONFIG_NAME], local_files_only=True)

@@ -1,4 +1,4 @@
-"""The ``dptscope`` command. The floors above the runtime add their subcommands through an entry-point group."""
+"""The ``dptscope`` command. The packages above the runtime add their subcommands through an entry-point group."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def explain(error: Exception) -> str | None:
-    """What to tell the user of an error that the user, a disk or the memory is the cause of; None: the program is."""
+    """Say in words for the user what an error is about; None where the program itself is at fault."""
     if isinstance(error, typer.TyperException):
         return error.format_message()
     if isinstance(error, DptscopeError):

@@ -21,7 +21,7 @@ from dptscope.scene import Scene
 from dptscope.session import ONNXRUNTIME_VERSION
 
 WARM_UP = 2  # runs at the beginning that are not counted: they also fetch memory
-IN_A_ROW = {"move": 3, "preview": 3}  # the last one counts: under a hand one move follows the other
+IN_A_ROW = {"move": 3, "preview": 3}  # the last one counts: while the user drags, one move follows the other
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ class Scale:
     outliers: tuple[float, float] = (-np.inf, np.inf)
 
     def shares(self, values: Float32Array) -> Float32Array:
-        """Where values lie between low (0) and high (1), clipped."""
+        """Map low … high to 0 … 1, clipped."""
         low, high = self.low, self.high
         if self.bend is not None:
             values = np.arcsinh(values / np.float32(self.bend))
@@ -65,7 +65,7 @@ class Scale:
         return (self.shares(values) * 255 + 0.5).astype(np.uint8)
 
     def marks(self, values: Float32Array) -> BoolArray:
-        """Which values are outliers."""
+        """Mark the outliers."""
         return np.asarray((values < self.outliers[0]) | (values > self.outliers[1]))
 
 

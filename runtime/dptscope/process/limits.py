@@ -109,7 +109,7 @@ def _cpu_quota(group: Path) -> float | None:
 
 
 def _memory_left(group: Path) -> int | None:
-    """What a control group's limit leaves. Pages of files count as used, and are given back when needed."""
+    """Read what a control group's limit leaves. Pages of files count as used, and are given back when needed."""
     for limit, usage, pages in (
         ("memory.max", "memory.current", "file"),
         ("memory.limit_in_bytes", "memory.usage_in_bytes", "cache"),
@@ -137,7 +137,7 @@ def _system(root: Path) -> int | None:
 
 
 def _process_limit(root: Path) -> int | None:
-    """What ``ulimit -v`` leaves."""
+    """Read what ``ulimit -v`` leaves."""
     try:
         import resource
     except ImportError:  # Windows

@@ -39,7 +39,7 @@ class Choice:
         return sum(self._widths(measures))
 
     def cells(self, rect: Rect, measures: Measures) -> list[Rect]:
-        """Where each option is."""
+        """Place each option."""
         return rect.columns(self._widths(measures))
 
     def answer(self, event: Mouse, rect: Rect, measures: Measures) -> int | None:
@@ -96,7 +96,7 @@ class Button:
         return text_width(self.key, measures.small, REGULAR) + measures.gap
 
     def answer(self, event: Mouse) -> bool:
-        """Whether an event presses it."""
+        """Tell whether an event presses it."""
         return event.kind is Pointer.PRESS
 
     def draw(self, canvas: Canvas, rect: Rect, hovered: bool) -> None:

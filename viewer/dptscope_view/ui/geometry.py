@@ -27,7 +27,7 @@ class Rect:
         return self.y + self.height
 
     def contains(self, x: float, y: float) -> bool:
-        """Whether a pixel lies inside."""
+        """Tell whether a pixel lies inside."""
         return self.x <= x < self.right and self.y <= y < self.bottom
 
     def inset(self, dx: int, dy: int | None = None) -> Rect:
@@ -82,7 +82,7 @@ def _within(length: int, whole: int) -> int:
 
 
 def tile_columns(count: int, area: Rect, aspect: float, caption: int, gap: int) -> int:
-    """How many columns show ``count`` tiles largest.
+    """Choose how many columns show ``count`` tiles largest.
 
     Args:
         count: number of tiles.

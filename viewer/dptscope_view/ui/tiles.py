@@ -56,7 +56,7 @@ class TileGrid:
         return round(measures.small * 1.55)
 
     def pictures(self, rect: Rect, measures: Measures) -> list[Rect]:
-        """Where each picture goes; its caption is right below."""
+        """Place each picture; its caption is right below."""
         count, gap, caption = len(self.tiles), measures.gap, self._caption(measures)
         columns = self.columns
         rows = -(-count // columns)

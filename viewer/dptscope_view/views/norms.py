@@ -43,7 +43,7 @@ from dptscope_view.views.photo import draw_drag, photo_aspect, photo_picture, re
 
 
 def shown_maps(state: State, frame: Frame) -> tuple[Float32Array, ...]:
-    """What the tiles show, one float32 ``[grid_height, grid_width]`` a block: norms, or the channel at its place."""
+    """Choose what the tiles show, one float32 ``[grid_height, grid_width]`` a block: norms, or the channel at its place."""
     if state.show is not Show.CHANNEL or frame.tokens is None:
         return frame.norms
     return tuple(

@@ -25,7 +25,7 @@ Hover = tuple[int, int] | None
 
 
 class PictureCache:
-    """Pictures that are dear to make, kept from one drawing to the next and dropped once a drawing did not use them."""
+    """Pictures that are expensive to draw, kept from one drawing to the next and dropped once a drawing did not use them."""
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, Picture] = {}

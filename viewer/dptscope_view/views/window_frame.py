@@ -158,7 +158,7 @@ def _keys_width(columns: _Columns, size: int) -> int:
 
 
 def _help_fits(columns: _Columns, places: list[Rect], size: int) -> bool:
-    """Whether every line is as short as its column at that size of type."""
+    """Tell whether every line is as short as its column at that size of type."""
     taken = {True: size, False: _keys_width(columns, size)}
     return all(
         taken[keys == "•"] + text_width(what, size, REGULAR) <= place.width
