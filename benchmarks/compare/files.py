@@ -43,17 +43,23 @@ def files_of(subject: Subject, folder: Path, again: bool = False) -> Files:
         again: export ours once more; after a change of the exporter.
     """
     files = Files(
-        hub=folder / subject.name / "hub",
+        hub=hub_of(subject, folder),
         ours=folder / subject.name / f"{subject.name}.onnx",
         plain=folder / subject.name / "plain" / "model.onnx",
     )
-    if not (files.hub / "model.safetensors").is_file():
-        lively_model(subject).save_pretrained(files.hub)
     if again or not files.ours.is_file():
         export_ours(subject, files)
     if not files.plain.is_file():
         export_plain(subject, files)
     return files
+
+
+def hub_of(subject: Subject, folder: Path) -> Path:
+    """The subject's Hugging Face folder, made where it is not there yet."""
+    hub = folder / subject.name / "hub"
+    if not (hub / "model.safetensors").is_file():
+        lively_model(subject).save_pretrained(hub)
+    return hub
 
 
 def load_torch(files: Files) -> Any:
