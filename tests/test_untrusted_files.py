@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -19,6 +20,7 @@ import pytest
 from fuzz.children import ONE_THREAD
 
 ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs/untrusted_files.md"
 TIME = 1200  # seconds for a kind, on a busy machine
 
 # Kind, what is tried, and how many cases there are at least.
@@ -92,3 +94,9 @@ def test_every_group_is_in_the_table(kind: str) -> None:
     found = results(kind)
     assert not found.last, found.last
     assert found.cases.keys() == {group for of, group, _ in TABLE if of == kind}
+
+
+def test_the_page_names_files_that_are_there() -> None:
+    named = re.findall(r"`((?:runtime|exporter|viewer)/[\w/]+\.py)`", PAGE.read_text(encoding="utf-8"))
+    assert len(named) > 10
+    assert [name for name in named if not (ROOT / name).is_file()] == []

@@ -1,4 +1,4 @@
-"""Small checkpoints of every family, good and bad, for those who stand outside the tests of a room."""
+"""Small checkpoints of every family, good and bad, for tests of other things than the exporter."""
 
 from __future__ import annotations
 
