@@ -17,19 +17,22 @@ from exporter.oracle import save_hugging_face
 from exporter.seeded import TINY, seeded_checkpoint
 from safetensors.torch import save_file
 
+import dptscope
 from dptscope import ModelCard, contract
 from dptscope.commands import app as cli
 from dptscope.errors import DptscopeError
+from dptscope_export import pipeline
 from dptscope_export.checkpoints.read import read_checkpoint
 from dptscope_export.families import ExportOptions, recognise
 from dptscope_export.graph.finish import Traced, finish
 from dptscope_export.graph.naming import name_nodes
 from dptscope_export.graph.passes import PASSES, GraphPass, choose_passes, left_out
 from dptscope_export.graph.trace import trace_whole
-from dptscope_export.pipeline import build, make_card
+from dptscope_export.pipeline import Exported, build, make_card
 
 NAMES = [graph_pass.name for graph_pass in PASSES]
 WIDE = 256  # channels in the fusion, as most published models have: winograd begins at half of that
+SCALES = (1, 0.5, -1, 2)
 DEPTH_LIMIT = 2e-5  # of its standard deviation
 TOKEN_LIMIT = 1e-5  # of the largest
 
@@ -51,15 +54,22 @@ class Case:
     card: Callable[[tuple[GraphPass, ...]], ModelCard]
     image: np.ndarray[Any, Any]
 
+    exported: Exported | None = None
+
     def graph(self, passes: tuple[GraphPass, ...]) -> ir.Model:
         """The graph with these passes, under the card of all of them."""
         fresh = replace(self.traced, model=self.traced.model.clone())
         return finish(fresh, self.card(PASSES), passes, "small")
 
 
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Case]:
+    return cache(lambda family: make_case(family, tmp_path_factory.mktemp(family) / "model"))
+
+
 @pytest.fixture(scope="module", params=APPLIED)
-def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
-    return make_case(request.param, tmp_path_factory.mktemp(request.param) / "model")
+def case(request: pytest.FixtureRequest, cases: Callable[[str], Case]) -> Case:
+    return cases(request.param)
 
 
 def make_case(family: str, path: Path) -> Case:
@@ -73,14 +83,29 @@ def make_case(family: str, path: Path) -> Case:
         save_hugging_face(midas_oracle.swinv2(seed=22, fusion=WIDE), path)
     checkpoint = read_checkpoint(path)
     plan = recognise(checkpoint, ExportOptions())
-    outputs = contract.model_outputs(plan.blocks, plan.has_cls, plan.fusion_channels)
-    traced = trace_whole(build(checkpoint, plan), plan.sizes, outputs, 20)
-    return Case(
-        family,
-        Traced(contract.MODEL_SUFFIX, traced, (contract.image_input(), *contract.fusion_scale_inputs()), outputs),
-        lambda passes: make_card(checkpoint, plan, 20, "default", passes),
-        np.random.default_rng(6).normal(size=(1, 3, *plan.sizes.native)).astype(np.float32),
-    )
+    exported, traced = None, None
+    if family == "swinv2":  # one size, so that verifying it is quick
+        exported, traced = export_readable(path)
+    else:
+        outputs = contract.model_outputs(plan.blocks, plan.has_cls, plan.fusion_channels)
+        model = trace_whole(build(checkpoint, plan), plan.sizes, outputs, 20)
+        inputs = (contract.image_input(), *contract.fusion_scale_inputs())
+        traced = Traced(contract.MODEL_SUFFIX, model, inputs, outputs)
+    image = np.random.default_rng(6).normal(size=(1, 3, *plan.sizes.native)).astype(np.float32)
+    return Case(family, traced, lambda passes: make_card(checkpoint, plan, 20, "default", passes), image, exported)
+
+
+def export_readable(path: Path) -> tuple[Exported, Traced]:
+    """A readable export, and on the way the whole graph as it was traced, which takes most of the time."""
+    seen: list[Traced] = []
+
+    def keep(traced: Traced, *arguments: Any) -> ir.Model:
+        seen.append(replace(traced, model=traced.model.clone()))
+        return finish(traced, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "finish", keep)
+        return pipeline.export(path, path.with_suffix(".onnx"), form="readable"), seen[0]
 
 
 def run(model: ir.Model, image: np.ndarray[Any, Any]) -> dict[str, Any]:
@@ -88,7 +113,8 @@ def run(model: ir.Model, image: np.ndarray[Any, Any]) -> dict[str, Any]:
     options.log_severity_level = 3
     session = ort.InferenceSession(ir.to_proto(model).SerializeToString(), options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    feeds = {contract.IMAGE: image, "fusion_scale_2": np.float32([0.5])}
+    feeds = {contract.IMAGE: image}
+    feeds |= {contract.fusion_scale_name(k): np.float32([scale]) for k, scale in enumerate(SCALES, 1)}
     return dict(zip(names, session.run(names, feeds), strict=True))
 
 
@@ -138,6 +164,24 @@ def test_the_portable_form(case: Case) -> None:
     check_numbers(run(model, case.image), everything(case)[1])
 
 
+@pytest.mark.parametrize("case", ["swinv2"], indirect=True)
+def test_a_readable_export_is_verified_and_works(case: Case, photo_bgr: Any) -> None:
+    """With its companion, in the runtime, as any other; and it says what it is."""
+    assert case.exported is not None
+    model = dptscope.load(case.exported.model)
+    assert (model.card.form, model.card.without) == ("readable", left_out(choose_passes(portable=True)))
+    assert model.card.parity is not None
+    assert model.has_companion
+    calls = {node.name for node in ir.load(case.exported.model).graph if node.domain}
+    assert {"encoder/stage_1/block_00", "reassemble/stage_4", "fusion/block_4", "head"} <= calls
+    wanted = everything(case)[1]
+    check_numbers(model.run(case.image, list(wanted), SCALES), wanted)
+    scene = model.prepare(photo_bgr)
+    image = np.ascontiguousarray(dptscope.prepare.prepare_image(model.card, photo_bgr))
+    whole = model.run(image, [contract.DEPTH], SCALES)[contract.DEPTH][0]
+    np.testing.assert_allclose(scene.raw_depth(SCALES), whole, atol=1e-5 * whole.std())
+
+
 def check_numbers(found: dict[str, Any], wanted: dict[str, Any]) -> None:
     assert found.keys() == wanted.keys()
     depth = wanted[contract.DEPTH]
@@ -173,7 +217,7 @@ def test_the_card_says_what_was_left_out(case: Case) -> None:
 def test_the_table_is_complete() -> None:
     assert len(set(NAMES)) == len(NAMES)
     for graph_pass in PASSES:
-        assert graph_pass.does and graph_pass.because, graph_pass.name
+        assert graph_pass.does and graph_pass.because and graph_pass.gain, graph_pass.name
     assert left_out(choose_passes(portable=True)) == tuple(p.name for p in PASSES if p.cpu_only)
 
 

@@ -11,12 +11,10 @@ import onnx
 import onnx_ir as ir
 import onnxruntime as ort
 import pytest
-from exporter.seeded import write_tiny
 
 import dptscope
 from dptscope import contract
 from dptscope_export.graph.functions.extract import make_readable
-from dptscope_export.pipeline import Exported, export
 
 Readable = Callable[[Path], Path]
 
@@ -154,23 +152,3 @@ def test_nothing_to_do(tiny_model: Path) -> None:
     model = ir.load(tiny_model)
     assert make_readable(model)
     assert not make_readable(ir.Model(ir.Graph([], [], nodes=[], opset_imports={"": 20}), ir_version=10))
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    folder = tmp_path_factory.mktemp("readable")
-    return export(write_tiny(folder / "tiny.safetensors"), folder / "tiny.onnx", form="readable")
-
-
-def test_a_readable_export_is_verified_and_works(exported: Exported, photo_bgr: Any) -> None:
-    """With its companion, in the runtime, as any other."""
-    model = dptscope.load(exported.model)
-    assert model.card.parity is not None
-    assert model.has_companion
-    scene = model.prepare(photo_bgr, size=70)
-    whole = model.run(
-        np.ascontiguousarray(dptscope.prepare.prepare_image(model.card, photo_bgr, 70, False)),
-        ["depth"],
-        (1, 0.5, -1, 2),
-    )["depth"][0]
-    np.testing.assert_allclose(scene.raw_depth((1, 0.5, -1, 2)), whole, atol=1e-5 * whole.std())

@@ -9,6 +9,8 @@ from posixpath import commonpath
 
 import onnx
 import onnx_ir as ir
+from onnx_ir.convenience import rename_values
+from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from dptscope.contract import SCALES_AXIS, TensorSpec
 from dptscope_export.errors import ExportError
@@ -45,11 +47,9 @@ def name_values(model: ir.Model) -> None:
         node.name = _unique(_NUMBER.sub("", node.name), taken)
 
     taken = {name for name in fixed if name}
-    for name, value in list(graph.initializers.items()):
-        if not value.uses() and name not in fixed:
-            del graph.initializers[name]  # left over by a pass
-        elif name not in fixed:
-            _rename_initializer(graph, value, _unique(_initializer_name(value), taken))
+    RemoveUnusedNodesPass()(model)  # and initializers that a pass left over
+    constants = [value for name, value in graph.initializers.items() if name not in fixed]
+    rename_values(constants, [_unique(_initializer_name(value), taken) for value in constants])
     for node in graph:
         for index, value in enumerate(node.outputs):
             if value.name not in fixed:
@@ -147,16 +147,6 @@ def _initializer_name(value: ir.Value) -> str:
 def _operand(node: ir.Node, index: int) -> str:
     parameters = onnx.defs.get_schema(node.op_type, node.graph.opset_imports.get("", 20) if node.graph else 20).inputs
     return parameters[min(index, len(parameters) - 1)].name
-
-
-def _rename_initializer(graph: ir.Graph, value: ir.Value, name: str) -> None:
-    if value.name == name:
-        return
-    del graph.initializers[value.name]  # type: ignore[arg-type]  # initializers always have names
-    value.name = name
-    if value.const_value is not None:
-        value.const_value.name = name
-    graph.initializers[name] = value
 
 
 def _join(path: str, leaf: str) -> str:

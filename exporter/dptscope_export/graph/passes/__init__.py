@@ -27,7 +27,7 @@ class GraphPass:
         does: what it does to the graph.
         because: the fact or the paper behind it.
         gain: what it gives alone, measured with ``python -m benchmarks.passes``.
-        cpu_only: whether only onnxruntime's CPU kernels gain by it; such a pass is no part of the portable form.
+        cpu_only: whether it is made for onnxruntime's kernels for CPUs; such a pass is no part of the portable form.
         one_size_only: whether it waits for a graph that takes one size.
     """
 
@@ -40,39 +40,43 @@ class GraphPass:
     one_size_only: bool = False
 
 
-# The order matters. What says sizes comes first, since it leaves arithmetic without a use that later passes then do not
-# see; folding comes before onnxsim, which would fold the same with copies of its own; the passes for onnxruntime's CPU
-# kernels come last, because onnxsim would undo some of what they make. Of the two that want the head's first convolution,
+# The order matters. What makes sizes constants comes first, since it leaves arithmetic without a use, which is gone before
+# the others look. The passes for onnxruntime's CPU kernels come last: they match plain attention, linear layers and
+# convolutions, and nothing should rewrite what they make. Of the two that want the head's first convolution,
 # defer-row-resize comes first: what it makes of it is none that winograd takes.
+#
+# Gains are the full file's CPU time over that of the file without the pass, on two shared cores of an AMD EPYC: ViT-S at
+# 518², BEiT-base at 384², Swin V2-tiny at 256²; a move is a slider's. What is not named lies within its own spread.
 PASSES: tuple[GraphPass, ...] = (
     GraphPass(
         "constant-reshapes",
         ConstantReshapes(),
         does="Reshape targets are constants, not computed.",
         because="ONNX: 0 keeps a size of the input, and one -1 stands for what is left.",
-        gain="",
+        gain="For the reader; ViT-S 1.00 of the time.",
     ),
     GraphPass(
         "fold-constants",
         FoldConstants(),
         does="What depends on nothing but the size and the weights becomes a constant: position MLPs, masks, indices.",
         because="The exporter itself folds small tensors alone, which keeps graphs for any size small.",
-        gain="",
+        gain="Swin V2: 542 in place of 627 MiB; time within its spread (1.01 ± 0.02).",
         one_size_only=True,
     ),
     GraphPass(
         "onnxsim",
         Simplify(),
-        does="onnxsim on the structure.",
-        because="https://github.com/onnxsim/onnxsim",
-        gain="",
+        does="Removes what is computed twice, all of it sizes, and merges equal constants.",
+        because="https://github.com/onnxsim/onnxsim, on the structure alone.",
+        gain="For the reader. ViT-S: 5 of 23 Unsqueeze and 1 of 7 Concat (524 to 518 nodes), 315 to 268 constants; "
+        "BEiT-base 6 nodes and 21 constants; Swin V2 4 nodes. Time within its spread.",
     ),
     GraphPass(
         "scan-heads",
         ScanAttentionHeads(),
         does="Attention takes one head at a time, in a Scan.",
         because="One head's weights stay in the cache between the two products; all heads' do not.",
-        gain="",
+        gain="ViT-S 0.97; at 1036² 31 % less memory.",
         cpu_only=True,
     ),
     GraphPass(
@@ -80,7 +84,7 @@ PASSES: tuple[GraphPass, ...] = (
         PadMatmulRows(),
         does="Rows of 1024, 2048, … floats that a matrix product reads get 16 zeros at their end.",
         because="4 KiB aliasing: such rows fall on the same lines of the first-level cache.",
-        gain="",
+        gain="BEiT-base 0.97.",
         cpu_only=True,
     ),
     GraphPass(
@@ -88,7 +92,8 @@ PASSES: tuple[GraphPass, ...] = (
         DeferRowResize(),
         does="The head's doubling of the rows waits until its first convolution is done.",
         because="Both are linear, so the order is free, and the convolution then runs on half the rows.",
-        gain="",
+        gain="Against winograd on the same convolution: BEiT-base 0.95, 1065 in place of 1186 MiB; Swin V2 0.98, a move "
+        "0.93, 287 in place of 371 MiB.",
         cpu_only=True,
     ),
     GraphPass(
@@ -96,7 +101,7 @@ PASSES: tuple[GraphPass, ...] = (
         Winograd(),
         does="Wide 3 × 3 convolutions by minimal filtering, in ordinary operators.",
         because="Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016.",
-        gain="",
+        gain="BEiT-base 0.90; Swin V2 0.82, a move 0.77. Costs memory: Swin V2 542 in place of 413 MiB.",
         cpu_only=True,
     ),
 )
