@@ -19,7 +19,7 @@ from dptscope_export.checkpoints.key_map import load_strictly
 from dptscope_export.checkpoints.read import Checkpoint, read_checkpoint
 from dptscope_export.cost import cost
 from dptscope_export.families import ExportOptions, ExportPlan, recognise
-from dptscope_export.graph.finish import PARITY_KEY, Traced, finish
+from dptscope_export.graph.finish import PARITY_KEY, WEIGHTS_KEY, Traced, finish
 from dptscope_export.graph.passes import GraphPass, choose_passes, left_out
 from dptscope_export.graph.trace import FusionInputs, example_fusion_inputs, trace_fusion, trace_whole
 from dptscope_export.inside import check_inside
@@ -111,16 +111,19 @@ def export(
         staged_companion, staged_preview = companion_path(staged_model), preview_path(staged_model)
         examples = example_fusion_inputs(model, plan.sizes)
         preview = make_preview(model, plan, examples)
+        digests: dict[str, str] = {}
         for traced in trace_graphs(model, preview, plan, examples, opset, report):
-            save(finish(traced, card, passes, target.stem), staged / f"{target.stem}{traced.suffix}")
-            del traced  # before the next is made: large models need the room
+            graph = finish(traced, card, passes, target.stem)
+            digests[traced.suffix] = graph.metadata_props[WEIGHTS_KEY]
+            save(graph, staged / f"{target.stem}{traced.suffix}")
+            del traced, graph  # before the next is made: large models need the room
         gc.collect()  # the traced programs hold cycles
 
         parity = verify(model, staged_model, staged_companion, plan, lambda detail: report("verify", detail))
         report("verify", "preview")
         verify_preview(preview, model, staged_preview, plan)
         report("publish", target.name)
-        card = replace(card, parity=parity)
+        card = replace(card, parity=parity, weights_sha256=digests[contract.MODEL_SUFFIX])
         for path in (staged_model, staged_companion, staged_preview):
             append_metadata(path, {PARITY_KEY: card.to_metadata()[PARITY_KEY]})
         files = publish(staged, target)
