@@ -209,7 +209,7 @@ def _good() -> Iterator[Case]:
 def _bad() -> Iterator[Case]:
     for name, data in bad_files().items():
         expected: Expected = "either" if name in READ_BY_SOME else "refused"
-        message = "memory" if name in TOO_LONG else name[:100]
+        message = "GiB of memory" if name in TOO_LONG else name[:100]
         yield Case(f"bad photo: {name}", writes(name, data), (*DEPTH, "--", name), expected, message)
     yield Case("bad photo: a folder", lambda folder: (folder / "photo.png").mkdir(), (*DEPTH, "photo.png"), "refused")
     yield Case("bad photo: a link to itself", _loop, (*DEPTH, "photo.png"), "refused", "photo.png")

@@ -121,17 +121,17 @@ class Session:
             self.inputs: list[Any] = self._session.get_inputs()
             self.optional_inputs: list[Any] = self._session.get_overridable_initializers()
             self.outputs: list[Any] = self._session.get_outputs()
+            self._axes: dict[str, list[int | str | None]] = {
+                node.name: list(node.shape or ()) for node in (*self.inputs, *self.optional_inputs, *self.outputs)
+            }
         except (*_ORT_ERRORS, MemoryError, UnicodeDecodeError) as error:  # names and messages come out of the file
             if is_for_memory(error):
                 raise DptscopeError(f"{path}: not enough memory to load it") from error
             raise ModelFileError(f"{path}: onnxruntime cannot load it ({_in_one_line(error)})") from error
+        self._always_checked = [name for name in self._axes if name == BLOCK_CLS_TOKENS]
         self._run_options = ort.RunOptions()
         if not options.keep_memory:
             self._run_options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-        self._axes: dict[str, list[int | str | None]] = {
-            node.name: list(node.shape or ()) for node in (*self.inputs, *self.optional_inputs, *self.outputs)
-        }
-        self._always_checked = [node.name for node in self.outputs if node.name == BLOCK_CLS_TOKENS]
 
     def run(self, output_names: Sequence[str], input_feed: Mapping[str, NDArray[Any]]) -> list[Float32Array]:
         """Run the graph.

@@ -102,10 +102,24 @@ def test_files_that_are_no_models(tmp_path: Path, tiny_model: Path) -> None:
 def test_another_contract_is_refused(tiny_model: Path, tmp_path: Path) -> None:
     key = b"dptscope.contract\x12\x01"
     data = tiny_model.read_bytes()
-    assert data.count(key + b"1") == 1
-    (tmp_path / "new.onnx").write_bytes(data.replace(key + b"1", key + b"9"))
+    assert data.count(key + b"2") == 1
+    (tmp_path / "new.onnx").write_bytes(data.replace(key + b"2", key + b"9"))
     with pytest.raises(ModelFileError, match="expected contract 1 or 2, got 9"):
         dptscope.load(tmp_path / "new.onnx")
+
+
+def test_a_file_of_the_first_version(tiny_model: Path) -> None:
+    """Written before contract 2: what it does not say has a stated meaning, and the numbers are the same."""
+    first, second = dptscope.load(tiny_model.parent / "version_1" / tiny_model.name), dptscope.load(tiny_model)
+    assert (first.card.contract, second.card.contract) == ("1", "2")
+    assert (first.card.form, first.card.without) == ("default", ())
+    assert (first.card.attention_matrices, first.card.weights_sha256) == (None, "")
+    assert second.card.attention_matrices == 1 and len(second.card.weights_sha256) == 64
+    assert first.has_companion and first.has_preview
+    image = np.random.default_rng(0).normal(size=(1, 3, 56, 98)).astype(np.float32)
+    names = [output["name"] for output in first.outputs()]
+    for one, other in zip(first.run(image, names).values(), second.run(image, names).values(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_bad_arguments(model: dptscope.DepthModel, tiny_model: Path, photo_bgr: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -33,6 +34,6 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def print_each(paths: Iterable[Path]) -> None:
-    """Print what has been written, as it comes."""
+    """Print what has been written, as it comes. A name need not be text: then its bytes are printed as they are."""
     for path in paths:
-        typer.echo(path)
+        typer.echo(str(path) if str(path).isprintable() else os.fsencode(path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -124,3 +125,15 @@ def test_complaints_are_of_a_length_that_is_read(tiny_model: Path, capsys: pytes
     assert len(line) < 900
     assert line.startswith("dptscope: ")
     assert line.endswith(" …")
+
+
+def test_a_name_that_is_no_text(tiny_model: Path, photo_path: Path, tmp_path: Path) -> None:
+    """Bytes that are no UTF-8: the names of what was written are printed as they are."""
+    photo = tmp_path / os.fsdecode(b"caf\xe9.png")
+    photo.write_bytes(photo_path.read_bytes())
+    done = subprocess.run(
+        [sys.executable, "-m", "dptscope", "norms", tiny_model, photo, "-o", tmp_path / "out", "--format", "json"],
+        env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.rstrip().endswith(b"caf\xe9_norms.json") and Path(os.fsdecode(done.stdout.rstrip())).is_file()

@@ -56,7 +56,7 @@ def test_what_cannot_fit_is_refused(tiny_model: Path, monkeypatch: pytest.Monkey
     model = dptscope.load(tiny_model)
     monkeypatch.setattr("dptscope.process.limits.available_bytes", lambda: 64 * MIB)
     check_memory(model.card, (280, 280))
-    with pytest.raises(SizeError, match=r"28 × 560000 pixels need at least 0\.\d GiB of memory, got 0\.1 GiB free"):
+    with pytest.raises(SizeError, match=r"28 × 560000 pixels need at least 2\d\.\d GiB of memory, got 0\.1 GiB free"):
         model.predict(np.zeros((1, 20000, 3), np.uint8), size=28)
     with pytest.raises(SizeError, match="GiB"):
         model.run(np.zeros((50, 3, 700, 700), np.float32), ["depth"])
@@ -88,7 +88,7 @@ def test_nothing_that_fits_is_refused(side: int) -> None:
         [sys.executable, "-c", GROWTH, str(MODEL), str(side)], capture_output=True, text=True, check=True
     )
     growth, said = int(done.stdout), least_bytes(dptscope.load(MODEL).card, (side, side))
-    assert 0 < said <= growth
+    assert 0.2 * growth < said <= growth
 
 
 def test_attention_counts_as_far_as_the_file_says(tiny_model: Path) -> None:
