@@ -4,12 +4,13 @@ Each pass is left out once, and the file without it runs in turn with the full o
 of the file without the pass, within a round, and the median over the rounds: below one the pass gains. Two times are taken:
 CPU time of sessions of one thread, which stays true on a machine that others use, and wall time of two threads; behind ± is
 half of what lies between the quartiles. Peak memory is that of a process that loads the file and runs it once, with two
-threads (Linux). Subjects are those of ``python -m benchmarks``;
+threads (Linux): the median of three, which differ by up to a tenth. Subjects are those of ``python -m benchmarks``;
 their files, and those that are made here, are kept between runs.
 """
 
 from __future__ import annotations
 
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -101,7 +102,7 @@ def measure(console: Any, title: str, files: Mapping[str, Path], feeds: Feeds, r
     taken = [interleaved(files, feeds, rounds, threads, clock) for threads, clock in clocks.values()]
     for name, path in files.items():
         ratios = [ratio(times[FULL].rounds, times[name].rounds) for times in taken]
-        table.add_row(name, *ratios, f"{peak_of(path, feeds)}")
+        table.add_row(name, *ratios, f"{statistics.median(peak_of(path, feeds) for _ in range(3))}")
     console.print(table, f"{taken[0][FULL].median:.0f} ms of CPU with all passes; others had nothing to do")
 
 
