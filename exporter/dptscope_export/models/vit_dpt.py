@@ -1,0 +1,80 @@
+"""A DPT on a plain vision transformer (Ranftl et al. 2021): every block has the same grid, and a class token stands first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from dptscope_export.models.dpt import DPT, DepthHead, Features, Fusion
+from dptscope_export.models.reassemble import STAGES, ReassembleStage
+
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """All that makes one decoder differ from another.
+
+    Attributes:
+        taps: indices of the four blocks, shallow to deep, whose tokens are reassembled.
+        stage_channels: channels of the four reassembled maps, fine to coarse.
+        fusion_channels: channels in the fusion blocks.
+        middle_channels: channels after the head's first convolution.
+        head_channels: channels after the head's second convolution.
+        max_depth: metres at the end of a metric model's range; None for relative inverse depth.
+    """
+
+    taps: tuple[int, int, int, int]
+    stage_channels: tuple[int, int, int, int]
+    fusion_channels: int
+    middle_channels: int
+    head_channels: int
+    max_depth: float | None = None
+
+
+class Reassemble(nn.Module):
+    """Tokens of the four tapped blocks to a pyramid of maps. Subclasses say what becomes of the class token."""
+
+    def add_stages(self, config: DecoderConfig, width: int) -> None:
+        """Add the four stages, for tokens of ``width`` channels."""
+        for stage in STAGES:
+            channels = config.stage_channels[stage - 1]
+            self.add_module(f"stage_{stage}", ReassembleStage(stage, width, channels, config.fusion_channels))
+
+    def patches(self, stage: int, tokens_bnc: Tensor) -> Tensor:
+        """Tokens ``[B, 1 + N, C]``, class token first, to patches ``[B, N, C]``."""
+        raise NotImplementedError
+
+    def forward(self, taps: list[Tensor], grid_h: int, grid_w: int) -> list[Tensor]:
+        maps = []
+        for stage, tokens_bnc in zip(STAGES, taps, strict=True):
+            map_bchw = self.patches(stage, tokens_bnc).transpose(1, 2).unflatten(2, (grid_h, grid_w))
+            maps.append(self.get_submodule(f"stage_{stage}")(map_bchw))
+        return maps
+
+
+class PlainViTDPT(DPT):
+    """Encoder, reassembly, fusion and head. The encoder gives the tokens of every block, and the grid's rows and columns."""
+
+    def __init__(self, config: DecoderConfig, encoder: nn.Module, reassemble: Reassemble, patch_size: int) -> None:
+        super().__init__()
+        self.taps = config.taps
+        self.encoder = encoder
+        self.reassemble = reassemble
+        self.fusion = Fusion(config.fusion_channels, doubles=(True, True, True, False))
+        self.head = DepthHead(
+            config.fusion_channels,
+            config.middle_channels,
+            config.head_channels,
+            upsample=patch_size / 8,  # the fused map is at eight times the patch grid
+            max_depth=config.max_depth,
+        )
+
+    def features(self, image_bchw: Tensor) -> Features:
+        tokens, grid_h, grid_w = self.encoder(image_bchw)
+        maps = self.reassemble([tokens[tap] for tap in self.taps], grid_h, grid_w)
+        return Features(
+            block_tokens=tuple(t_bnc[:, 1:].unflatten(1, (grid_h, grid_w)) for t_bnc in tokens),
+            block_cls_tokens=torch.stack([t_bnc[:, 0] for t_bnc in tokens], dim=1),
+            fusion_inputs=self.fusion.inputs((maps[0], maps[1], maps[2], maps[3])),
+        )
