@@ -62,22 +62,12 @@ class Winograd(ir.passes.InPlacePass):
     """Replace every 3×3 convolution that is wide enough."""
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        return ir.passes.PassResult(model, convolve_by_windows(model))
-
-
-def convolve_by_windows(model: ir.Model) -> bool:
-    """:class:`Winograd` as a function.
-
-    Returns:
-        whether anything changed.
-    """
-    found = [node for node in model.graph if _is_wide_convolution(node)]
-    if not found:
-        return False
-    turned = _add_matrices(model.graph)
-    for convolution in found:
-        _replace(model.graph, convolution, turned)
-    return True
+        found = [node for node in model.graph if _is_wide_convolution(node)]
+        if found:
+            turned = _add_matrices(model.graph)
+            for convolution in found:
+                _replace(model.graph, convolution, turned)
+        return ir.passes.PassResult(model, bool(found))
 
 
 class _Turned(NamedTuple):
