@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 import torch
-from exporter import oracle
-from exporter.seeded import seeded_tensors, write_tiny
+from support import oracle
+from support.seeded import seeded_tensors, write_tiny
 
 import dptscope
 from dptscope.commands import app as cli

@@ -14,7 +14,7 @@ from benchmarks.compare.subjects import Subject
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
-from exporter.oracle import enliven
+from support.oracle import enliven
 
 SEED = 3
 

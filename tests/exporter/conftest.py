@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from exporter import oracle
 from safetensors.torch import load_file
+from support import oracle
 
 from dptscope_export.families import ExportOptions
 from dptscope_export.pipeline import Exported, export

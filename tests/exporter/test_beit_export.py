@@ -12,9 +12,9 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 import torch
-from exporter import midas_oracle
-from exporter.oracle import save_hugging_face
 from safetensors.torch import load_file
+from support import midas_oracle
+from support.oracle import save_hugging_face
 
 import dptscope
 from dptscope import contract

@@ -6,9 +6,9 @@ import hashlib
 from pathlib import Path
 
 import onnx
-from exporter import midas_oracle, oracle
-from exporter.seeded import write_tiny
 from onnx import numpy_helper
+from support import midas_oracle, oracle
+from support.seeded import write_tiny
 
 from dptscope_export.checkpoints.read import read_checkpoint
 from dptscope_export.cost import cost

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from exporter import oracle
-from exporter.seeded import seeded_tensors, write_tiny
+from support import oracle
+from support.seeded import seeded_tensors, write_tiny
 
 import dptscope
 from dptscope.commands import app as cli

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from examples.first_look import VITS, seeded_checkpoint
-from runtime.test_commands import run_without_torch
+from support.without_torch import run_without_torch
 
 import dptscope
 from dptscope.commands import app as cli

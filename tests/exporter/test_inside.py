@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from exporter.seeded import seeded_tensors
+from support.seeded import seeded_tensors
 
 from dptscope.finite import has_finite_squares
 from dptscope_export.checkpoints.read import Checkpoint

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from exporter.seeded import write_tiny
 from support.interrupting import LINE, Terminal, children, handles_signals, hidden, runs, start, wait_for
+from support.seeded import write_tiny
 
 from dptscope.files.atomic import PART_SUFFIX
 

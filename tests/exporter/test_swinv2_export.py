@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from exporter import midas_oracle
-from exporter.oracle import save_hugging_face
+from support import midas_oracle
+from support.oracle import save_hugging_face
 
 import dptscope
 from dptscope import contract

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from exporter.seeded import write_tiny
+from support.seeded import write_tiny
 
 import dptscope
 from dptscope import contract

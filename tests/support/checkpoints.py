@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from exporter.programs import HOSTILE, program
-from exporter.seeded import seeded_tensors, write_tiny
 from safetensors.torch import load_file
+from support.programs import HOSTILE, program
+from support.seeded import seeded_tensors, write_tiny
 
 __all__ = ["HOSTILE", "every_family", "program", "seeded_tensors", "write_tiny"]
 
@@ -21,7 +21,7 @@ Tensors = dict[str, torch.Tensor]
 @cache
 def every_family() -> dict[str, tuple[Tensors, dict[str, Any] | None]]:
     """Tensors, and ``config.json`` where the layout has one, of every family in both layouts."""
-    from exporter import midas_oracle, oracle  # transformers takes seconds to import
+    from support import midas_oracle, oracle  # transformers takes seconds to import
 
     found: dict[str, tuple[Tensors, dict[str, Any] | None]] = {"depth_anything": (seeded_tensors(), None)}
     for family, model in {"beit": midas_oracle.beit(), "swinv2": midas_oracle.swinv2()}.items():

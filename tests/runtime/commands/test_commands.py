@@ -13,27 +13,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from support.without_torch import run_without_torch
 
 import dptscope
 from dptscope.commands import app as cli
 from dptscope.pictures.depth import depth_16_bit
-
-# Importing any of these raises: a machine where only the base package is installed.
-WITHOUT_TORCH = """
-import sys
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("torch", "onnx", "onnx_ir", "onnxscript", "onnxsim"):
-            raise ImportError(name + " is not for this process")
-sys.meta_path.insert(0, Refuse())
-from dptscope.commands.app import run
-sys.exit(run(sys.argv[1:]))
-"""
-
-
-def run_without_torch(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", WITHOUT_TORCH, *(str(argument) for argument in arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_depth_without_torch(tiny_model: Path, photo_path: Path, photo_bgr: Any, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from exporter.oracle import enliven
+from support.oracle import enliven
 from torch import Tensor
 from transformers import BeitConfig, DPTConfig, DPTForDepthEstimation, Swinv2Config
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from exporter import midas_oracle
-from exporter.oracle import save_hugging_face
 from safetensors.torch import load_file
+from support import midas_oracle
+from support.oracle import save_hugging_face
 
 from dptscope_export.checkpoints.key_map import load_strictly
 from dptscope_export.checkpoints.read import Checkpoint, read_checkpoint

@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
-from exporter.graphs import run
 from onnx import parser
+from support.graphs import run
 
 from dptscope_export.graph.passes.pad_matmul_rows import ALIASING_STRIDE, PADDING, PadMatmulRows
 from dptscope_export.graph.passes.scan_attention_heads import ScanAttentionHeads

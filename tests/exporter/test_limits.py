@@ -6,7 +6,7 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
-from exporter.seeded import write_tiny
+from support.seeded import write_tiny
 
 from dptscope import DptscopeError
 from dptscope_export import pipeline

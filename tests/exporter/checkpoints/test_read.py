@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from exporter.seeded import seeded_tensors, write_tiny
 from safetensors.torch import save_file
+from support.seeded import seeded_tensors, write_tiny
 
 from dptscope_export.checkpoints.key_map import load_strictly
 from dptscope_export.checkpoints.read import Checkpoint, read_checkpoint
@@ -18,7 +18,7 @@ from dptscope_export.families import ExportOptions, recognise
 from dptscope_export.families.depth_anything_variants import INDOOR, OUTDOOR, V1, V2
 from dptscope_export.pipeline import build
 
-PUBLISHED = Path(__file__).parents[1] / "data" / "published"
+PUBLISHED = Path(__file__).parents[2] / "data" / "published"
 V2_WISH = ExportOptions(variant=V2)
 
 

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from exporter.fake_host import COMMIT, Host, serving
-from exporter.seeded import write_tiny
+from support.fake_host import COMMIT, Host, serving
+from support.seeded import write_tiny
 
 import dptscope
 from dptscope.commands import app as cli
@@ -313,7 +313,7 @@ def test_the_table_agrees_with_the_published_tensors(name: str) -> None:
     import csv
     import math
 
-    path = Path(__file__).parents[1] / "data" / "published" / f"{name}.tsv"
+    path = Path(__file__).parents[2] / "data" / "published" / f"{name}.tsv"
     with path.open(encoding="utf-8") as file:
         rows = list(csv.reader(file, delimiter="\t"))
     shape = next(i for i, cell in enumerate(rows[1]) if "x" in cell and cell.replace("x", "").isdigit())

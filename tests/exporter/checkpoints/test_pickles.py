@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from exporter.programs import HOSTILE, program
+from support.programs import HOSTILE, program
 from torch import Tensor
 
 from dptscope_export.checkpoints.pickles import UnsafePickleError, check_pickle

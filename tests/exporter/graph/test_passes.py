@@ -12,10 +12,10 @@ import numpy as np
 import onnx_ir as ir
 import onnxruntime as ort
 import pytest
-from exporter import midas_oracle
-from exporter.oracle import save_hugging_face
-from exporter.seeded import TINY, seeded_checkpoint
 from safetensors.torch import save_file
+from support import midas_oracle
+from support.oracle import save_hugging_face
+from support.seeded import TINY, seeded_checkpoint
 
 import dptscope
 from dptscope import ModelCard, contract

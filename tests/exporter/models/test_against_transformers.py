@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from exporter import oracle
+from support import oracle
 
 import dptscope
 from dptscope import contract

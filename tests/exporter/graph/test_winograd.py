@@ -8,8 +8,8 @@ import onnx_ir as ir
 import pytest
 import torch
 import torch.nn.functional as F
-from exporter.graphs import run
 from onnx import numpy_helper, parser
+from support.graphs import run
 
 from dptscope_export.graph.naming import name_values
 from dptscope_export.graph.passes.winograd import Winograd, matrices

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from exporter.seeded import write_tiny
 from support.full_disk import is_one_line, run_without_rights, small_disk
+from support.seeded import write_tiny
 
 OLD = {"m.onnx": b"old model", "m.fusion.onnx": b"old companion", "m.preview.onnx": b"old preview"}
 
