@@ -10,7 +10,7 @@ import typer
 
 from dptscope.commands.app import complain, explain
 from dptscope.commands.extras import need_extra
-from dptscope.contract import MODEL_SUFFIX
+from dptscope.contract import DEFAULT_OPSET, MODEL_SUFFIX
 from dptscope.errors import DptscopeError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def export(
     dynamic: Annotated[
         bool, typer.Option("--dynamic", help="Export for any size, where that is not the default.")
     ] = False,
-    opset: Annotated[int, typer.Option(metavar="N", help="ONNX operator set.")] = 20,
+    opset: Annotated[int, typer.Option(metavar="N", help="ONNX operator set.")] = DEFAULT_OPSET,
     portable: Annotated[
         bool, typer.Option("--portable", help="In operators that every engine has, for OpenVINO, browsers and others.")
     ] = False,

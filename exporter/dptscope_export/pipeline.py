@@ -13,7 +13,7 @@ import torch
 import dptscope
 from dptscope import ModelCard, contract
 from dptscope.card import Form, ModelSpec
-from dptscope.contract import companion_path, preview_path
+from dptscope.contract import DEFAULT_OPSET, companion_path, preview_path
 from dptscope.errors import DptscopeError
 from dptscope_export.checkpoints.key_map import load_strictly
 from dptscope_export.checkpoints.read import Checkpoint, read_checkpoint
@@ -29,7 +29,6 @@ from dptscope_export.models.preview import Preview, choose_level
 from dptscope_export.publish import append_metadata, publish, save, staging_folder
 from dptscope_export.verify import verify, verify_preview
 
-DEFAULT_OPSET = 20  # the first with Gelu as one node
 OLDEST_OPSET = 18
 NEWEST_OPSET = 23
 TESTED_TORCH = "2.13"  # what the tests run with; held to requirements/all.txt by tests/test_supply.py

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from annotated_types import Gt, Interval, Len
 
 from dptscope.contract import CONTRACT_VERSION, METADATA_PREFIX, READABLE_VERSIONS, STRICT, BlockSpec, Count
-from dptscope.errors import ModelFileError
+from dptscope.errors import ModelFileError, one_line
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -229,7 +229,7 @@ def _reason(error: Exception) -> str:
     """The first thing that is wrong, and where."""
     errors = getattr(error, "errors", None)
     if errors is None:
-        return " ".join(str(error).split())[:200]
+        return one_line(error)
     first = errors(include_url=False)[0]
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] == "missing":

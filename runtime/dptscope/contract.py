@@ -14,6 +14,7 @@ from annotated_types import Interval
 
 CONTRACT_VERSION = "2"
 READABLE_VERSIONS = ("1", "2")
+DEFAULT_OPSET = 20  # the first with Gelu as one node
 METADATA_PREFIX = "dptscope."
 MODEL_SUFFIX = ".onnx"
 COMPANION_SUFFIX = ".fusion.onnx"

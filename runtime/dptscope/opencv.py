@@ -10,7 +10,7 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from dptscope.errors import DptscopeError
+from dptscope.errors import DptscopeError, one_line
 
 MOST_PIXELS = 1 << 28
 """Pixels of the largest photo that is read: 16,384 × 16,384. A small file can claim any number."""
@@ -29,7 +29,7 @@ class _OpenCV:
         try:
             value = getattr(import_module("cv2"), name)
         except ImportError as error:
-            raise DptscopeError(f"OpenCV cannot be loaded ({' '.join(str(error).split())}): {_WAYS_OUT}") from error
+            raise DptscopeError(f"OpenCV cannot be loaded ({one_line(error)}): {_WAYS_OUT}") from error
         self.__dict__[name] = value
         return value
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dptscope.arrays import Float32Array
 from dptscope.contract import BLOCK_CLS_TOKENS
-from dptscope.errors import DptscopeError, ModelFileError, ProviderError
+from dptscope.errors import DptscopeError, ModelFileError, ProviderError, one_line
 from dptscope.files.onnx_file import check_structure
 from dptscope.finite import has_finite_squares, is_finite
 from dptscope.process.limits import available_cpus, is_for_memory
@@ -27,7 +27,7 @@ try:
     from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 except ImportError as error:
     raise DptscopeError(
-        f"onnxruntime cannot be loaded ({' '.join(str(error).split())}): install a release for this system and its "
+        f"onnxruntime cannot be loaded ({one_line(error)}): install a release for this system and its "
         "processor (pip install --upgrade onnxruntime)"
     ) from error
 
@@ -127,7 +127,7 @@ class Session:
         except (*_ORT_ERRORS, MemoryError, UnicodeDecodeError) as error:  # names and messages come out of the file
             if is_for_memory(error):
                 raise DptscopeError(f"{path}: not enough memory to load it") from error
-            raise ModelFileError(f"{path}: onnxruntime cannot load it ({_in_one_line(error)})") from error
+            raise ModelFileError(f"{path}: onnxruntime cannot load it ({one_line(error)})") from error
         self._always_checked = [name for name in self._axes if name == BLOCK_CLS_TOKENS]
         self._run_options = ort.RunOptions()
         if not options.keep_memory:
@@ -157,7 +157,7 @@ class Session:
             if is_for_memory(error):
                 shape = " × ".join(str(size) for size in next(iter(input_feed.values())).shape)
                 raise DptscopeError(f"{self._path}: not enough memory for an input of {shape}") from error
-            raise ModelFileError(f"{self._path}: onnxruntime cannot run it ({_in_one_line(error)})") from error
+            raise ModelFileError(f"{self._path}: onnxruntime cannot run it ({one_line(error)})") from error
         for name, array in zip(names, outputs, strict=True):
             self._check_output(name, array, sizes)
         if self._always_checked and not has_finite_squares(outputs[-1]):
@@ -200,7 +200,3 @@ def _settings(threads: int, spin: bool) -> ort.SessionOptions:
     settings.add_session_config_entry("session.force_spinning_stop", "1")
     settings.add_session_config_entry("session.set_denormal_as_zero", "1")
     return settings
-
-
-def _in_one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]

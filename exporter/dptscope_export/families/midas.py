@@ -11,10 +11,10 @@ from torch import Tensor
 
 from dptscope import Preparation
 from dptscope.card import ResizeRule
+from dptscope.contract import FUSION_BLOCKS
 from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.errors import CheckpointError, VariantError
 from dptscope_export.families.base import ExportOptions
-from dptscope_export.models.dpt import FUSION_BLOCKS
 
 PHOTO_MULTIPLE = 32  # pixels; MiDaS resizes photos to multiples of this, whatever the encoder would take
 

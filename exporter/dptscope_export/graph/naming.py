@@ -12,7 +12,7 @@ import onnx_ir as ir
 from onnx_ir.convenience import rename_values
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from dptscope.contract import SCALES_AXIS, TensorSpec
+from dptscope.contract import DEFAULT_OPSET, SCALES_AXIS, TensorSpec
 from dptscope_export.errors import ExportError
 from dptscope_export.graph.constants import SHARED
 from dptscope_export.graph.wrappers import MODEL_ATTRIBUTE
@@ -145,7 +145,9 @@ def _initializer_name(value: ir.Value) -> str:
 
 
 def _operand(node: ir.Node, index: int) -> str:
-    parameters = onnx.defs.get_schema(node.op_type, node.graph.opset_imports.get("", 20) if node.graph else 20).inputs
+    parameters = onnx.defs.get_schema(
+        node.op_type, node.graph.opset_imports.get("", DEFAULT_OPSET) if node.graph else DEFAULT_OPSET
+    ).inputs
     return parameters[min(index, len(parameters) - 1)].name
 
 

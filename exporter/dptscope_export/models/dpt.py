@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-FUSION_BLOCKS = (1, 2, 3, 4)  # 1 is the finest, 4 the coarsest: the numbering of the original modules
+from dptscope.contract import FUSION_BLOCKS  # the numbering of the original modules
 
 
 @dataclass(frozen=True)

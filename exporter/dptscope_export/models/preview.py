@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dptscope_export.models.dpt import DPT, FUSION_BLOCKS, DepthHead, Fusion, FusionBlock
+from dptscope.contract import FUSION_BLOCKS
+from dptscope_export.models.dpt import DPT, DepthHead, Fusion, FusionBlock
 
 LEVELS = (1, 2, 3)  # the map at whose resolution the preview is
 LARGEST_FLOPS = 4e9  # of the finest level that is taken: about 25 ms on two cores

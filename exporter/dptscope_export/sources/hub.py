@@ -22,6 +22,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.errors import HTTPError as TransportError  # type: ignore[attr-defined]  # of the library it uses
 
+from dptscope.errors import one_line
 from dptscope_export.checkpoints.file_names import CONFIG_NAME, SAFETENSORS_SUFFIX, TORCH_SUFFIXES, WEIGHT_NAMES
 from dptscope_export.errors import CheckpointError
 from dptscope_export.sources.published import HubFile
@@ -73,7 +74,7 @@ def fetch_repository(repository: str, revision: str | None = None) -> Path:
     except RevisionNotFoundError as error:
         raise _missing(repository, revision, error) from error
     except HFValidationError as error:
-        raise CheckpointError(f"{repository}: no such path, and no name of a repository ({_line(error)})") from error
+        raise CheckpointError(f"{repository}: no such path, and no name of a repository ({one_line(error)})") from error
     except (TransportError, OfflineModeIsEnabled) as error:
         return _cached_repository(repository, revision, error)
     wanted = choose_files(names, repository)
@@ -176,7 +177,7 @@ def _calling_hub(what: str, revision: str | None, call: Callable[[], _Result]) -
         raise _missing(what, revision, error) from error
     except (TransportError, OSError) as error:
         raise CheckpointError(
-            f"{what}: the download did not end well ({_line(error)}); what is there is kept, so the same command goes on"
+            f"{what}: the download did not end well ({one_line(error)}); what is there is kept, so the same command goes on"
         ) from error
 
 
@@ -197,8 +198,4 @@ def _missing(what: str, revision: str | None, error: Exception) -> CheckpointErr
 def _unreachable(what: str, error: BaseException) -> str:
     if isinstance(error, OfflineModeIsEnabled):
         return f"{what}: not in the Hugging Face cache, and HF_HUB_OFFLINE forbids to fetch it"
-    return f"{what}: not in the Hugging Face cache, and the hub cannot be reached ({_line(error)})"
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:160] or type(error).__name__
+    return f"{what}: not in the Hugging Face cache, and the hub cannot be reached ({one_line(error)})"

@@ -13,6 +13,7 @@ from filelock import FileLock
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from dptscope.errors import one_line
 from dptscope_export.errors import CheckpointError
 from dptscope_export.sources.published import RELEASES, Published, ReleaseFile
 
@@ -51,7 +52,7 @@ def fetch_release(published: Published, place: ReleaseFile) -> Path:
         status = error.response.status_code if error.response is not None else "?"
         raise CheckpointError(f"{published.name}: expected {place.file} at {base}, got HTTP status {status}") from error
     except requests.RequestException as error:
-        reason = " ".join(str(error).split())[:160]
+        reason = one_line(error)
         raise CheckpointError(
             f"{published.name}: the download did not end well ({reason}); what is there is kept, so the same command goes on"
         ) from error

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dptscope.arrays import UInt8Array
-from dptscope.errors import DptscopeError, ImageError
+from dptscope.errors import DptscopeError, ImageError, one_line
 from dptscope.opencv import MOST_PIXELS, cv2
 
 
@@ -27,7 +27,7 @@ def read_image(path: Path) -> UInt8Array:
     try:
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     except (cv2.error, MemoryError) as error:  # sizes that OpenCV or the machine cannot hold
-        reason = " ".join(str(error).partition("error: ")[2].split())[:160] or "not enough memory"
+        reason = one_line(str(error).partition("error: ")[2]) or "not enough memory"
         raise ImageError(f"{path}: expected a photo that can be decoded, got one that cannot ({reason})") from error
     if image is None:
         raise ImageError(f"{path}: expected a photo (JPEG, PNG, …), got something OpenCV cannot read, or a part of one")
