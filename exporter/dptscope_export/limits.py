@@ -1,4 +1,4 @@
-"""Whether there is room for an export at all, in memory and on the disk: asked before minutes of work."""
+"""Check free memory and disk space before an export starts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LEAST_BYTES = 150 << 20
 _LEAST_COPIES = 2.5  # of the weights: PyTorch's, the graph's, onnxruntime's; less than three where files are mapped
 
 
-def check_room(parameters: int, target: Path) -> None:
+def check_memory_and_disk(parameters: int, target: Path) -> None:
     """Refuse an export that cannot fit. What passes may still be too much, but nothing that fits is refused.
 
     Args:

@@ -23,7 +23,7 @@ from dptscope_export.graph.finish import PARITY_KEY, WEIGHTS_KEY, Traced, finish
 from dptscope_export.graph.passes import GraphPass, choose_passes, left_out
 from dptscope_export.graph.trace import FusionInputs, example_fusion_inputs, trace_fusion, trace_whole
 from dptscope_export.inside import check_inside
-from dptscope_export.limits import check_room
+from dptscope_export.limits import check_memory_and_disk
 from dptscope_export.models.dpt import DPT
 from dptscope_export.models.preview import Preview, choose_level
 from dptscope_export.publish import append_metadata, publish, save, staging_folder
@@ -100,7 +100,7 @@ def export(
         plan = recognise(checkpoint, options or ExportOptions())
         card = make_card(checkpoint, plan, opset, form, passes)
         assert card.parameters is not None
-        check_room(card.parameters, target)
+        check_memory_and_disk(card.parameters, target)
         report("load", f"{plan.variant} {plan.architecture} ({plan.evidence})")
         model = build(checkpoint, plan)
         check_inside(model, plan, checkpoint.name)

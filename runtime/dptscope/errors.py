@@ -24,7 +24,7 @@ class ProviderError(DptscopeError):
 
 
 def one_line(error: BaseException | str, most: int = 200) -> str:
-    """Say in one line of at most so many characters what an error says; its kind, where it says nothing. Libraries say more, and
-    quote files."""
+    """Say in one line of at most so many characters what an error says; its kind, where it says nothing. Libraries say
+    more, and quote files."""
     text = " ".join(str(error).split())[:most]
     return text or (type(error).__name__ if isinstance(error, BaseException) else "")

@@ -145,9 +145,8 @@ def _initializer_name(value: ir.Value) -> str:
 
 
 def _operand(node: ir.Node, index: int) -> str:
-    parameters = onnx.defs.get_schema(
-        node.op_type, node.graph.opset_imports.get("", DEFAULT_OPSET) if node.graph else DEFAULT_OPSET
-    ).inputs
+    opsets = node.graph.opset_imports if node.graph else {}
+    parameters = onnx.defs.get_schema(node.op_type, opsets.get("", DEFAULT_OPSET)).inputs
     return parameters[min(index, len(parameters) - 1)].name
 
 
