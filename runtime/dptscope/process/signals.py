@@ -10,6 +10,7 @@ standard library, and little of that: whatever is imported before it cannot be i
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
@@ -43,6 +44,7 @@ def exit_on_signals() -> None:
     ).start()
     for number in numbers:
         signal.signal(number, lambda *_: None)  # the thread has it
+    atexit.register(wait_if_ending)  # the main thread may be done first, for instance with a child that was stopped
 
 
 @contextmanager
