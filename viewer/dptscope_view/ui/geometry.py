@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from dptscope_view.ui.theme import Measures
+
 
 @dataclass(frozen=True)
 class Rect:
@@ -100,3 +102,25 @@ def tile_columns(count: int, area: Rect, aspect: float, caption: int, gap: int) 
         return by_width * 1.12 if by_width <= by_height else by_height
 
     return max(range(1, count + 1), key=worth)
+
+
+def wrap_controls(area: Rect, widths: Sequence[int], measures: Measures) -> tuple[list[Rect], Rect]:
+    """Place controls side by side, on further rows where they do not fit.
+
+    Args:
+        area: where they go.
+        widths: of each, in pixels.
+        measures: their height, and the gap between them.
+
+    Returns:
+        their places, and what is left below.
+    """
+    places, x, y = [], area.x, area.y
+    for width in widths:
+        width = min(width, area.width)
+        if x > area.x and x + width > area.right:
+            x, y = area.x, y + measures.row + measures.gap // 2
+        places.append(Rect(x, y, width, measures.row))
+        x += width + measures.gap
+    _, below = area.cut_top(y + measures.row - area.y, measures.gap)
+    return places, below

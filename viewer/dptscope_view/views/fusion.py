@@ -16,10 +16,10 @@ from dptscope_view.state import (
 from dptscope_view.ui import theme
 from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.choice import Button
-from dptscope_view.ui.geometry import Rect
+from dptscope_view.ui.geometry import Rect, wrap_controls
 from dptscope_view.ui.slider import Slider
 from dptscope_view.views.charts import ColourBar, number
-from dptscope_view.views.parts import ComposedView, Hover, Part, ViewInput, button_part, flow, slider_part
+from dptscope_view.views.parts import ComposedView, Hover, Part, ViewInput, button_part, slider_part
 from dptscope_view.views.photo import draw_drag, photo_aspect, photo_picture, relative_position, respond_to_crop
 
 _ENDS = {1: "finest", 4: "coarsest"}
@@ -91,7 +91,7 @@ def _toolbar(shown: ViewInput, body: Rect) -> tuple[list[Part], Rect]:
     ]
     if len(shown.facts.photos) > 1:
         buttons.append(Button("Photos", "l", state.files))
-    places, below = flow(body, [button.width(m) for button in buttons], m)
+    places, below = wrap_controls(body, [button.width(m) for button in buttons], m)
     return [
         button_part(f"button-{button.key}", place, button, shown) for button, place in zip(buttons, places, strict=True)
     ], below

@@ -23,7 +23,7 @@ from dptscope_view.ui import theme
 from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.choice import Button, Choice
 from dptscope_view.ui.events import Mouse, Pointer
-from dptscope_view.ui.geometry import Rect
+from dptscope_view.ui.geometry import Rect, wrap_controls
 from dptscope_view.ui.slider import Slider
 from dptscope_view.ui.tiles import Tile, TileGrid
 from dptscope_view.views.charts import Histogram, Strip, number
@@ -36,7 +36,6 @@ from dptscope_view.views.parts import (
     ViewInput,
     button_part,
     choice_part,
-    flow,
     slider_part,
 )
 from dptscope_view.views.photo import draw_drag, photo_aspect, photo_picture, relative_position, respond_to_crop
@@ -142,7 +141,7 @@ def _toolbar(shown: ViewInput, body: Rect) -> tuple[list[Part], Rect]:
     scaling = Choice(tuple(option.value.capitalize() for option in scalings), scalings.index(state.scaling))
     colours, reverse = Button(state.norm_colours, "m"), Button("Reverse", "i", state.reverse)
     widths = [show.width(m), scaling.width(m), colours.width(m), reverse.width(m)]
-    places, below = flow(body, widths, m)
+    places, below = wrap_controls(body, widths, m)
     return [
         choice_part("show", places[0], show, m, lambda i: replace(state, show=shows[i])),
         choice_part("scaling", places[1], scaling, m, lambda i: replace(state, scaling=scalings[i])),

@@ -154,20 +154,3 @@ def button_part(name: str, rect: Rect, button: Button, shown: ViewInput) -> Part
         return action if isinstance(action, Command) else action(shown.state, shown.facts)
 
     return Part(name, rect, lambda canvas, place, hover: button.draw(canvas, place, hover is not None), respond)
-
-
-def flow(area: Rect, widths: list[int], measures: Measures) -> tuple[list[Rect], Rect]:
-    """Controls side by side, on further rows where they do not fit.
-
-    Returns:
-        their places, and what is left below.
-    """
-    places, x, y = [], area.x, area.y
-    for width in widths:
-        width = min(width, area.width)
-        if x > area.x and x + width > area.right:
-            x, y = area.x, y + measures.row + measures.gap // 2
-        places.append(Rect(x, y, width, measures.row))
-        x += width + measures.gap
-    _, below = area.cut_top(y + measures.row - area.y, measures.gap)
-    return places, below
