@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dptscope.commands.app import complain, explain
 from dptscope.commands.extras import need_extra
+from dptscope.commands.failures import Failures
 from dptscope.contract import DEFAULT_OPSET, MODEL_SUFFIX
 from dptscope.errors import DptscopeError
 
@@ -113,27 +113,17 @@ def _export_each(sources: Sequence[Source], output: Path | None, export_one: Cal
         raise DptscopeError(f"expected --output to name a folder for {len(sources)} checkpoints, got {output}")
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
-    failures: list[str] = []
+    failures = Failures(len(sources))
     written: dict[Path, Source] = {}
     for number, source in enumerate(sources, 1):
         typer.echo(f"[{number}/{len(sources)}] {source.path}")
-        target = _target(source, output)
-        if target in written:
-            failures.append(f"{source.path}: {target} is already the model of {written[target].path}")
-            continue
-        try:
+        with failures.noted(source.path):
+            target = _target(source, output)
+            if target in written:
+                raise DptscopeError(f"{source.path}: {target} is already the model of {written[target].path}")
             export_one(source)
-        except Exception as error:
-            reason = explain(error)
-            if reason is None:
-                raise
-            failures.append(reason if str(source.path) in reason else f"{source.path}: {reason}")
-        else:
             written[target] = source
-    for failure in failures:
-        complain(failure)
-    if failures:
-        raise DptscopeError(f"{len(failures)} of {len(sources)} checkpoints were not exported")
+    failures.report("checkpoints were not exported")
 
 
 def models(

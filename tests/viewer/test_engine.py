@@ -10,8 +10,9 @@ import pytest
 from support.fake_model import SWIN_BLOCKS, FakeModel, make_card
 
 from dptscope.errors import DptscopeError, ImageError
+from dptscope.files.photos import find_photos
 from dptscope_view.engine import Engine, Pace, Question, Subject
-from dptscope_view.photos import cropped, find_photos
+from dptscope_view.photos import cropped
 
 SCALED = (1.0, 0.5, 1.0, 1.0)
 

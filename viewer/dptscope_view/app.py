@@ -10,13 +10,13 @@ from dptscope.card import ModelCard
 from dptscope.errors import DptscopeError, SizeError
 from dptscope.files.atomic import write_file
 from dptscope.files.encode import encode_png
+from dptscope.files.photos import find_photos
 from dptscope.model import load
 from dptscope.pictures.colours import COLOUR_MAP_NAMES
 from dptscope.pictures.scaling import Scaling
 from dptscope.scales import FusionScales
 from dptscope_view.display import DisplayProbe
 from dptscope_view.engine import Engine
-from dptscope_view.photos import find_photos
 from dptscope_view.presets import default_folder, read_preset
 from dptscope_view.state import SCALE_HIGH, SCALE_LOW, Facts, Show, State, View, with_channel, with_colours
 from dptscope_view.ui.theme import SMALLEST_WINDOW

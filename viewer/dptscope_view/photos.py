@@ -1,32 +1,11 @@
-"""Which photos to look at."""
+"""The part of a photo that a crop leaves."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dptscope.errors import ImageError
 from dptscope_view.state import Crop
-
-SUFFIXES = (".avif", ".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
-
-
-def find_photos(path: Path) -> tuple[Path, ...]:
-    """The photo itself, or a folder's photos by name; folders inside it are not searched.
-
-    Raises:
-        ImageError: nothing there.
-    """
-    if not path.is_dir():
-        if not path.is_file():
-            raise ImageError(f"{path}: no such file or folder")
-        return (path,)
-    found = tuple(sorted(p for p in path.iterdir() if p.is_file() and p.suffix.lower() in SUFFIXES))
-    if not found:
-        raise ImageError(f"{path}: expected a folder with photos ({', '.join(SUFFIXES)}), found none")
-    return found
 
 
 def cropped(image_bgr: NDArray[np.uint8], crop: Crop) -> NDArray[np.uint8]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from collections.abc import Sequence
@@ -12,12 +13,10 @@ import typer
 
 from dptscope.commands.bench import bench
 from dptscope.commands.depth import depth
+from dptscope.commands.failures import complain, explain
 from dptscope.commands.info import info
 from dptscope.commands.norms import norms
 from dptscope.commands.open import open_model
-from dptscope.errors import DptscopeError
-from dptscope.process.limits import is_for_memory
-from dptscope.process.signals import is_ending
 
 ENTRY_POINTS = "dptscope.commands"
 ERROR_STATUS = 2
@@ -33,7 +32,6 @@ PANELS = (
     ("About a file", "bench"),
     ("About a file", "open"),
 )
-LONGEST_COMPLAINT = 800  # characters
 
 
 def build_app() -> typer.Typer:
@@ -62,6 +60,8 @@ def build_app() -> typer.Typer:
 def run(arguments: Sequence[str]) -> int:
     """Run the command and return its exit status; 130 where a KeyboardInterrupt came (typer does not let it through)."""
     logging.basicConfig(level=logging.WARNING, format="dptscope: %(message)s")
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a sign that it cannot write is no reason to stop
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = build_app()(args=list(arguments) or ["--help"], prog_name="dptscope", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
@@ -73,26 +73,6 @@ def run(arguments: Sequence[str]) -> int:
         complain(reason)
         return ERROR_STATUS
     return status if isinstance(status, int) else 0
-
-
-def explain(error: Exception) -> str | None:
-    """Say in words for the user what an error is about; None where the program itself is at fault."""
-    if isinstance(error, typer.TyperException):
-        return error.format_message()
-    if isinstance(error, DptscopeError):
-        return str(error)
-    if isinstance(error, OSError):
-        return ": ".join(str(part) for part in (error.filename, error.strerror or error) if part)
-    return "not enough memory" if is_for_memory(error) else None
-
-
-def complain(text: str) -> None:
-    """Say what is wrong in one line of no more than is read: names and values in it may come out of a file."""
-    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
-    if len(line) > LONGEST_COMPLAINT:
-        line = f"{line[:LONGEST_COMPLAINT]} …"
-    if not is_ending():  # else this comes of it
-        print(f"dptscope: {line}", file=sys.stderr)  # noqa: T201
 
 
 def _show_version(wanted: bool) -> None:

@@ -21,6 +21,7 @@ from dptscope.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from dptscope.arrays import UInt8Array
     from dptscope.commands.photos import Writers
     from dptscope.model import DepthModel, Prediction
     from dptscope.scales import FusionScales
@@ -76,8 +77,10 @@ def write_depth(
     square: bool,
 ) -> Iterator[Path]:
     """Write ``STEM_depth.png``, ``STEM_depth16.png`` and ``STEM_depth.npy`` for each photo and yield their paths."""
-    from dptscope.commands.photos import read_photos, write_formats
+    from dptscope.commands.photos import for_each_photo, write_formats
 
-    for _, stem, image_bgr in read_photos(images, folder):
+    def write(_photo: Path, stem: str, image_bgr: UInt8Array) -> Iterator[Path]:
         found = model.predict(image_bgr, size=size, square=square, fusion_scales=scales)
         yield from write_formats(folder, stem, found, writers(), formats)
+
+    return for_each_photo(images, folder, write)

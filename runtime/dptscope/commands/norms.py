@@ -21,6 +21,7 @@ from dptscope.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from dptscope.arrays import UInt8Array
     from dptscope.commands.photos import Writers
     from dptscope.model import DepthModel
     from dptscope.scene import Scene
@@ -88,11 +89,13 @@ def write_norms(
     model: DepthModel, images: Sequence[Path], folder: Path, formats: Sequence[str], size: int | None, square: bool
 ) -> Iterator[Path]:
     """Write ``STEM_norms.png``, ``STEM_norms.json`` and ``STEM_norms.npy`` for each photo and yield their paths."""
-    from dptscope.commands.photos import read_photos, write_formats
+    from dptscope.commands.photos import for_each_photo, write_formats
 
-    for photo, stem, image_bgr in read_photos(images, folder):
+    def write(photo: Path, stem: str, image_bgr: UInt8Array) -> Iterator[Path]:
         scene = model.prepare(image_bgr, size=size, square=square)
         yield from write_formats(folder, stem, scene, writers(model, photo, scene), formats)
         if "npy" in formats:
             arrays = array_writers(scene)
             yield from write_formats(folder, stem, scene, arrays, tuple(arrays))
+
+    return for_each_photo(images, folder, write)

@@ -12,7 +12,10 @@ import typer
 Scales = tuple[float, float, float, float]
 
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="An exported model.", show_default=False)]
-ImagesArgument = Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="Photos.", show_default=False)]
+ImagesArgument = Annotated[
+    list[Path],
+    typer.Argument(metavar="IMAGE|FOLDER…", help="Photos, and folders of photos.", show_default=False),
+]
 OutputOption = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to; made if it is not there.")
 ]

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from dptscope.arrays import UInt8Array
+from dptscope.commands.failures import Failures
 from dptscope.errors import DptscopeError
 from dptscope.files.atomic import remove_stale_files, write_file
-from dptscope.files.photos import output_stems, read_image
+from dptscope.files.photos import find_photos, output_stems, read_image
 from dptscope.process.quiet import native_libraries_silenced
 
 _Answer = TypeVar("_Answer")
@@ -31,14 +32,29 @@ def parse_formats(text: str, known: Sequence[str]) -> tuple[str, ...]:
     return formats
 
 
-def read_photos(images: Sequence[Path], folder: Path) -> Iterator[tuple[Path, str, UInt8Array]]:
-    """Each photo with the stem of its files' names."""
-    stems = output_stems(images)
+def for_each_photo(
+    images: Sequence[Path], folder: Path, write: Callable[[Path, str, UInt8Array], Iterator[Path]]
+) -> Iterator[Path]:
+    """Write what is found on each photo, and yield the paths. Photos that fail are listed at the end.
+
+    Args:
+        images: photos, and folders of photos.
+        folder: where files are written.
+        write: takes a photo's path, the stem of its files' names, and the photo, uint8 ``[height, width, 3]``.
+
+    Raises:
+        DptscopeError: no photos, two that would write the same files, or photos that failed.
+    """
+    photos = [photo for image in images for photo in (find_photos(image) if image.is_dir() else (image,))]
+    stems = output_stems(photos)
     remove_stale_files(folder)
-    for image, stem in zip(images, stems, strict=True):
-        with native_libraries_silenced():
-            photo_bgr = read_image(image)
-        yield image, stem, photo_bgr
+    failures = Failures(len(photos))
+    for photo, stem in zip(photos, stems, strict=True):
+        with failures.noted(photo):
+            with native_libraries_silenced():
+                photo_bgr = read_image(photo)
+            yield from write(photo, stem, photo_bgr)
+    failures.report("photos were left out")
 
 
 def write_formats(

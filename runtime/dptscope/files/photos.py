@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import numpy as np
 from dptscope.arrays import UInt8Array
 from dptscope.errors import DptscopeError, ImageError, one_line
 from dptscope.opencv import MOST_PIXELS, cv2
+
+SUFFIXES = (".avif", ".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 
 def read_image(path: Path) -> UInt8Array:
@@ -39,14 +42,37 @@ def read_image(path: Path) -> UInt8Array:
     return np.asarray(image, dtype=np.uint8)
 
 
-def output_stems(images: Sequence[Path]) -> list[str]:
-    """One file stem a photo.
+def find_photos(path: Path) -> tuple[Path, ...]:
+    """Find the photo itself, or a folder's photos by name; folders inside it are not searched.
 
     Raises:
-        DptscopeError: two photos would write the same files.
+        ImageError: nothing there.
     """
-    stems = [path.stem for path in images]
-    for stem in stems:
-        if stems.count(stem) > 1:
-            raise DptscopeError(f"expected photos with different names, got {stems.count(stem)} called {stem}")
-    return stems
+    if not path.is_dir():
+        if not path.is_file():
+            raise ImageError(f"{path}: no such file or folder")
+        return (path,)
+    found = tuple(sorted(p for p in path.iterdir() if p.is_file() and p.suffix.lower() in SUFFIXES))
+    if not found:
+        raise ImageError(f"{path}: expected a folder with photos ({', '.join(SUFFIXES)}), found none")
+    return found
+
+
+def output_stems(images: Sequence[Path]) -> list[str]:
+    """One file stem a photo: its own; with the folder's name before it where photos of several folders share one; with its
+    ending behind that where photos of one folder do.
+
+    Raises:
+        DptscopeError: two photos would write the same files all the same.
+    """
+    named = [path.stem for path in images]
+    for longer in (
+        [f"{path.parent.name}_{path.stem}" for path in images],
+        [f"{path.parent.name}_{path.name}" for path in images],
+    ):
+        counts = Counter(named)
+        named = [other if counts[stem] > 1 else stem for stem, other in zip(named, longer, strict=True)]
+    stem, count = Counter(named).most_common(1)[0]
+    if count > 1:
+        raise DptscopeError(f"expected photos with different names, got {count} that would be called {stem}")
+    return named

@@ -17,6 +17,7 @@ from support.without_torch import run_without_torch
 
 import dptscope
 from dptscope.commands import app as cli
+from dptscope.files.photos import output_stems
 from dptscope.pictures.depth import depth_16_bit
 
 
@@ -74,14 +75,7 @@ def test_bad_input_is_one_line(
             "--format",
             "tiff",
         ): "expected --format of png, png16, npy, got tiff",
-        (
-            "depth",
-            tiny_model,
-            photo_path,
-            tmp_path / "other" / photo_path.name,
-            "-o",
-            out,
-        ): "photos with different names",
+        ("depth", tiny_model, photo_path, photo_path, "-o", out): "photos with different names",
         ("depth", tiny_model, photo_path, "-o", out, "--provider", "Nonsense"): "got Nonsense",
         ("depth", tiny_model, photo_path): "--output",
         ("depth", tiny_model, photo_path, "-o", out, "--scales", "1", "x", "1", "1"): "--scales",
@@ -121,3 +115,63 @@ def test_a_name_that_is_no_text(tiny_model: Path, photo_path: Path, tmp_path: Pa
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.rstrip().endswith(b"caf\xe9_norms.json") and Path(os.fsdecode(done.stdout.rstrip())).is_file()
+
+
+@pytest.mark.parametrize("command", ["depth", "norms"])
+def test_one_bad_photo_does_not_stop_the_others(
+    command: str, tiny_model: Path, photo_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder with a broken photo, and one that is not there: the rest is written, and both are named at the end."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("a.png", "c.png"):
+        (folder / name).write_bytes(photo_path.read_bytes())
+    (folder / "b.png").write_bytes(photo_path.read_bytes()[:2000])
+    missing = tmp_path / "missing.png"
+    arguments = [command, tiny_model, folder, missing, "-o", tmp_path / "out", "--format", "png"]
+    assert cli.run([str(argument) for argument in arguments]) == 2
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert written == [f"a_{command}.png", f"c_{command}.png"]
+    captured = capsys.readouterr()
+    assert captured.out.split() == [str(tmp_path / "out" / name) for name in written]
+    broken, gone, end = captured.err.splitlines()
+    assert str(folder / "b.png") in broken and f"{missing}: no such file" in gone
+    assert end == "dptscope: 2 of 4 photos were left out"
+
+
+def test_an_error_of_the_program_is_not_a_photos(
+    tiny_model: Path, photo_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dptscope.commands.photos.read_image", lambda path: {}[path])
+    with pytest.raises(KeyError):
+        cli.run(["depth", str(tiny_model), str(photo_path), str(tmp_path / "b.png"), "-o", str(tmp_path / "out")])
+
+
+def test_photos_of_one_name_in_several_folders(tiny_model: Path, photo_path: Path, tmp_path: Path) -> None:
+    photos = [tmp_path / "cam0" / "0001.png", tmp_path / "cam1" / "0001.png", tmp_path / "cam1" / "0001.bmp"]
+    for photo in (*photos, tmp_path / "cam0" / "0002.png"):
+        photo.parent.mkdir(exist_ok=True)
+        photo.write_bytes(photo_path.read_bytes())
+    arguments = ["norms", tiny_model, tmp_path / "cam0", tmp_path / "cam1", "-o", tmp_path / "out", "--format", "json"]
+    assert cli.run([str(argument) for argument in arguments]) == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "0002_norms.json",
+        "cam0_0001_norms.json",
+        "cam1_0001.bmp_norms.json",
+        "cam1_0001.png_norms.json",
+    ]
+
+
+def test_twenty_thousand_names() -> None:
+    """One pass over them, and not one for every name."""
+    photos = [Path(f"folder_{number % 7}") / f"{number // 7}.jpg" for number in range(20_000)]
+    assert len(set(output_stems(photos))) == len(photos)
+
+
+def test_an_output_that_cannot_write_every_sign(tiny_model: Path) -> None:
+    """Redirected on Windows: what is printed is spelled out, and nothing breaks."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dptscope", "info", tiny_model],
+        env=os.environ | {"PYTHONIOENCODING": "cp437"}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"") and b"70 \\xd7 70" in done.stdout

@@ -1,0 +1,69 @@
+"""What went wrong, in one line each; and items that fail while the others go on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from dptscope.errors import DptscopeError
+from dptscope.process.limits import is_for_memory
+from dptscope.process.signals import is_ending
+
+LONGEST_COMPLAINT = 800  # characters
+
+
+def explain(error: Exception) -> str | None:
+    """Say in words for the user what an error is about; None where the program itself is at fault."""
+    if isinstance(error, typer.TyperException):
+        return error.format_message()
+    if isinstance(error, DptscopeError):
+        return str(error)
+    if isinstance(error, OSError):
+        return ": ".join(str(part) for part in (error.filename, error.strerror or error) if part)
+    return "not enough memory" if is_for_memory(error) else None
+
+
+def complain(text: str) -> None:
+    """Say what is wrong in one line of no more than is read: names and values in it may come out of a file."""
+    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    if len(line) > LONGEST_COMPLAINT:
+        line = f"{line[:LONGEST_COMPLAINT]} …"
+    if not is_ending():  # else this comes of it
+        print(f"dptscope: {line}", file=sys.stderr)  # noqa: T201
+
+
+class Failures:
+    """Keeps account of items, such as photos or checkpoints, of which some may fail. One that is alone fails as it is.
+
+    Args:
+        items: how many there are.
+    """
+
+    def __init__(self, items: int) -> None:
+        self._items = items
+        self._reasons: list[str] = []
+
+    @contextmanager
+    def noted(self, name: object) -> Iterator[None]:
+        """Note what goes wrong with one item, and go on; an error of the program itself goes its way."""
+        try:
+            yield
+        except Exception as error:
+            reason = explain(error)
+            if reason is None or self._items == 1:
+                raise
+            self._reasons.append(reason if str(name) in reason else f"{name}: {reason}")
+
+    def report(self, what: str) -> None:
+        """List what failed, a line each.
+
+        Raises:
+            DptscopeError: something did; ``2 of 5 photos were left out``.
+        """
+        for reason in self._reasons:
+            complain(reason)
+        if self._reasons:
+            raise DptscopeError(f"{len(self._reasons)} of {self._items} {what}")
