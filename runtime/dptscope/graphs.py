@@ -39,6 +39,7 @@ class Graphs:
             if path.name.endswith(suffix):
                 raise ModelFileError(f"{path}: expected a model, got a {what}; name the model beside it")
         self.path = path
+        self._opened_with = path.absolute(), options
         self._whole = Session(path, options)
         self.card = ModelCard.from_metadata(self._whole.metadata, str(path))
         card = self.card
@@ -46,6 +47,10 @@ class Graphs:
         _check_outputs(path, self._whole, contract.model_outputs(card.blocks, card.has_cls, card.fusion_channels))
         self._fusion = self._open_beside(contract.companion_path(path), "companion", contract.depth_output(), options)
         self._preview = self._open_beside(contract.preview_path(path), "preview", contract.preview_output(), options)
+
+    def __reduce__(self) -> tuple[type[Graphs], tuple[Path, SessionOptions]]:
+        """Go to another process by name: it opens the files again."""
+        return Graphs, self._opened_with
 
     def _open_beside(
         self, path: Path, what: str, depth: contract.TensorSpec, options: SessionOptions

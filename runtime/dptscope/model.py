@@ -19,7 +19,7 @@ from dptscope.prepare import check_image, prepare_image
 from dptscope.resize import resize_depth
 from dptscope.scales import UNSCALED, FusionScales
 from dptscope.scene import Scene
-from dptscope.session import SessionOptions
+from dptscope.session import Providers, SessionOptions
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ class Prediction:
 
 
 def load(
-    path: str | PathLike[str], providers: Sequence[str] | None = None, threads: int | None = None, spin: bool = True
+    path: str | PathLike[str], providers: Providers = None, threads: int | None = None, spin: bool = True
 ) -> DepthModel:
     """Open an exported model and, where they lie beside it, its fusion companion and its preview.
 
     Args:
         path: ``NAME.onnx``; the companion is ``NAME.fusion.onnx``, the preview ``NAME.preview.onnx``.
-        providers: onnxruntime execution providers; the CPU if None.
+        providers: onnxruntime execution providers, see :class:`dptscope.session.SessionOptions`; the CPU if None.
         threads: threads of a run; as many as this process may use if None.
         spin: whether threads that wait during a run do so by spinning; False where the process has other work to do, such as
             a window.

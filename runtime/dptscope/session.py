@@ -52,30 +52,38 @@ _ORT_ERRORS = (
 ONNXRUNTIME_VERSION: str = ort.__version__
 
 
+Provider = str | tuple[str, Mapping[str, Any]]
+Providers = Sequence[Provider] | str | None
+
+
 @dataclass(frozen=True)
 class SessionOptions:
     """How graphs are run.
 
     Attributes:
-        providers: onnxruntime execution providers, first choice first; the CPU if None.
+        providers: onnxruntime execution providers, first choice first, each by its name or as onnxruntime takes one with
+            options, ``("CUDAExecutionProvider", {"device_id": 1})``; one name alone; the CPU if None.
         threads: threads inside an operator; :func:`available_cpus` if None.
         spin: whether threads that wait for work *during a run* do so by spinning: a little faster, but everything else in the
             process gets less of the CPU. Between runs they sleep in any case.
         keep_memory: whether memory that a run took is kept for the next one.
     """
 
-    providers: Sequence[str] | None = None
+    providers: Providers = None
     threads: int | None = None
     spin: bool = True
     keep_memory: bool = True
 
-    def chosen_providers(self) -> list[str]:
+    def chosen_providers(self) -> list[Provider]:
         """Raises:
         ProviderError: one is not there.
         """
-        wanted = list(self.providers if self.providers is not None else DEFAULT_PROVIDERS)
-        missing = [name for name in wanted if name not in ort.get_available_providers()]
-        if missing or not wanted:
+        wanted: list[Provider] = (
+            [self.providers] if isinstance(self.providers, str) else list(self.providers or DEFAULT_PROVIDERS)
+        )
+        names = [provider if isinstance(provider, str) else provider[0] for provider in wanted]
+        missing = [name for name in names if name not in ort.get_available_providers()]
+        if missing or (self.providers is not None and not self.providers):
             there = ", ".join(ort.get_available_providers())
             raise ProviderError(f"expected one of the providers {there}, got {', '.join(missing) or 'none'}")
         return wanted

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import shutil
 import warnings
 from pathlib import Path
@@ -120,6 +122,36 @@ def test_a_file_of_the_first_version(tiny_model: Path) -> None:
     names = [output["name"] for output in first.outputs()]
     for one, other in zip(first.run(image, names).values(), second.run(image, names).values(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    "copied", [lambda thing: pickle.loads(pickle.dumps(thing)), copy.deepcopy], ids=["pickle", "deepcopy"]
+)
+def test_models_and_scenes_go_to_other_processes(
+    tiny_model: Path, photo_bgr: Any, copied: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As pools of processes, joblib and data loaders send them; from wherever the file was named."""
+    monkeypatch.chdir(tiny_model.parent)
+    model = dptscope.load(tiny_model.name, threads=1)
+    scene = model.prepare(photo_bgr)
+    monkeypatch.chdir("/")
+    other, scales = copied(model), (1.0, 0.5, -1.0, 1.0)
+    assert (other.card, other.has_companion) == (model.card, True)
+    np.testing.assert_array_equal(other.predict(photo_bgr).depth, model.predict(photo_bgr).depth)
+    np.testing.assert_array_equal(copied(scene).depth(scales), scene.depth(scales))
+
+
+@pytest.mark.parametrize(
+    "providers", ["CPUExecutionProvider", [("CPUExecutionProvider", {})], ["CPUExecutionProvider"]]
+)
+def test_providers_as_onnxruntime_takes_them(tiny_model: Path, providers: Any) -> None:
+    assert dptscope.load(tiny_model, providers).has_companion
+
+
+@pytest.mark.parametrize("providers", ["CUDAExecutionProvider", [("CUDAExecutionProvider", {"device_id": 1})], [], ""])
+def test_providers_that_are_not_there(tiny_model: Path, providers: Any) -> None:
+    with pytest.raises(ProviderError, match=r"expected one of the providers .*CPUExecutionProvider"):
+        dptscope.load(tiny_model, providers)
 
 
 def test_bad_arguments(model: dptscope.DepthModel, tiny_model: Path, photo_bgr: Any) -> None:
