@@ -19,7 +19,9 @@ def need_extra(command: str, extra: str) -> None:
     missing = missing_packages(extra)
     if missing:
         names = ", ".join(missing)
-        raise DptscopeError(f"{command} needs {names}, which is not installed: pip install '{DISTRIBUTION}[{extra}]'")
+        raise DptscopeError(
+            f"{command} needs what is not installed here ({names}): pip install '{DISTRIBUTION}[{extra}]'"
+        )
 
 
 def missing_packages(extra: str) -> list[str]:
