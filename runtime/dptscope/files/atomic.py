@@ -71,6 +71,7 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():
             return
+    shutil.rmtree(folder)  # says why it cannot be removed
 
 
 def write_file(path: Path, data: bytes) -> Path:

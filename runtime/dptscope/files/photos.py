@@ -72,7 +72,7 @@ def output_stems(images: Sequence[Path]) -> list[str]:
     ):
         counts = Counter(named)
         named = [other if counts[stem] > 1 else stem for stem, other in zip(named, longer, strict=True)]
-    stem, count = Counter(named).most_common(1)[0]
-    if count > 1:
-        raise DptscopeError(f"expected photos with different names, got {count} that would be called {stem}")
+    for stem, count in Counter(named).most_common(1):
+        if count > 1:
+            raise DptscopeError(f"expected photos with different names, got {count} that would be called {stem}")
     return named

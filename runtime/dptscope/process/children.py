@@ -9,9 +9,8 @@ from contextlib import ExitStack, contextmanager
 
 from dptscope.process.signals import on_exit, uninterrupted
 
-_STOP_SECONDS = (
-    2.0  # one of ours needs a fraction of them, unless it is in the middle of a native call that holds Python
-)
+# One of ours needs a fraction of them, unless it is in the middle of a native call that holds Python.
+_STOP_SECONDS = 2.0
 
 
 @contextmanager
