@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,13 +11,15 @@ import numpy as np
 
 from dptscope.arrays import UInt8Array
 from dptscope.errors import DptscopeError, ImageError, one_line
+from dptscope.files.avif import is_avif, upright
+from dptscope.files.kinds import unreadable_kind
 from dptscope.opencv import MOST_PIXELS, cv2
 
 SUFFIXES = (".avif", ".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 
 def read_image(path: Path) -> UInt8Array:
-    """Read a photo as the original projects do: uint8 ``[height, width, 3]``, blue first, EXIF orientation applied.
+    """Read a photo as the original projects do: uint8 ``[height, width, 3]``, blue first, the right way up.
 
     Raises:
         ImageError: no such file, or no image.
@@ -24,22 +27,34 @@ def read_image(path: Path) -> UInt8Array:
     if not path.is_file():
         raise ImageError(f"{path}: no such file")
     try:
-        data = np.fromfile(path, dtype=np.uint8)
+        data = path.read_bytes()
     except OSError as error:
         raise ImageError(f"{path}: cannot be read ({error.strerror})") from error
     try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except (cv2.error, MemoryError) as error:  # sizes that OpenCV or the machine cannot hold
-        reason = one_line(str(error).partition("error: ")[2]) or "not enough memory"
+        image = _decode(data) if data else None
+    except (cv2.error, MemoryError, struct.error) as error:  # sizes that OpenCV or the machine cannot hold
+        reason = one_line(str(error).rpartition("error: ")[2]) or "not enough memory"
         raise ImageError(f"{path}: expected a photo that can be decoded, got one that cannot ({reason})") from error
     if image is None:
-        raise ImageError(f"{path}: expected a photo (JPEG, PNG, …), got something OpenCV cannot read, or a part of one")
+        got, way_out = unreadable_kind(data) or ("something OpenCV cannot read, or a part of one", "")
+        raise ImageError(f"{path}: expected a photo (JPEG, PNG, …), got {got}" + (way_out and f"; {way_out}"))
     height, width = image.shape[:2]
     if height * width > MOST_PIXELS:
         raise ImageError(
             f"{path}: expected a photo of at most {MOST_PIXELS / 1e6:.0f} megapixels, got {width} × {height}"
         )
-    return np.asarray(image, dtype=np.uint8)
+    return image
+
+
+def _decode(data: bytes) -> UInt8Array | None:
+    """Decode, and turn: OpenCV itself by the Exif of a JPEG, PNG, WebP or TIFF."""
+    turned_here = is_avif(data)
+    flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if turned_here else 0)
+    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if decoded is None:
+        return None
+    image = np.asarray(decoded, np.uint8)
+    return upright(data, image) if turned_here else image
 
 
 def find_photos(path: Path) -> tuple[Path, ...]:
@@ -52,9 +67,12 @@ def find_photos(path: Path) -> tuple[Path, ...]:
         if not path.is_file():
             raise ImageError(f"{path}: no such file or folder")
         return (path,)
-    found = tuple(sorted(p for p in path.iterdir() if p.is_file() and p.suffix.lower() in SUFFIXES))
+    files = sorted(file for file in path.iterdir() if file.is_file())
+    found = tuple(file for file in files if file.suffix.lower() in SUFFIXES)
     if not found:
-        raise ImageError(f"{path}: expected a folder with photos ({', '.join(SUFFIXES)}), found none")
+        heic = any(file.suffix.lower() in (".heic", ".heif") for file in files)
+        way_out = "; convert HEIC photos to JPEG first" if heic else ""
+        raise ImageError(f"{path}: expected a folder with photos ({', '.join(SUFFIXES)}), found none{way_out}")
     return found
 
 
