@@ -176,7 +176,10 @@ class ModelCard(ModelSpec):
         """
         contract = metadata.get(METADATA_PREFIX + "contract")
         if contract is None:
-            raise ModelFileError(f"{source}: expected a model exported by dptscope, got an ONNX file of something else")
+            raise ModelFileError(
+                f"{source}: expected a model exported by dptscope, got an ONNX file of something else, "
+                "or one whose metadata a tool has left out"
+            )
         if contract not in READABLE_VERSIONS:
             raise ModelFileError(
                 f"{source}: expected contract {' or '.join(READABLE_VERSIONS)}, got {contract[:40]}; "

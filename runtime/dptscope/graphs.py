@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,9 +42,9 @@ class Graphs:
         self.path = path
         self._opened_with = path.absolute(), options
         self._whole = Session(path, options)
-        self.card = ModelCard.from_metadata(self._whole.metadata, str(path))
-        card = self.card
+        card = ModelCard.from_metadata(self._whole.metadata, str(path))
         _check_inputs(path, self._whole, (contract.image_input(),))
+        self.card = card = _as_the_graph_has_it(path, card, self._whole.inputs[0].shape)
         _check_outputs(path, self._whole, contract.model_outputs(card.blocks, card.has_cls, card.fusion_channels))
         self._fusion = self._open_beside(contract.companion_path(path), "companion", contract.depth_output(), options)
         self._preview = self._open_beside(contract.preview_path(path), "preview", contract.preview_output(), options)
@@ -148,12 +149,36 @@ class Node(Protocol):
     shape: Sequence[int | str | None]
 
 
+def _as_the_graph_has_it(path: Path, card: ModelCard, image_axes: Sequence[int | str | None]) -> ModelCard:
+    """A file's sizes may have been fixed after the export, by a tool that leaves the metadata as they are: the graph wins.
+
+    Raises:
+        ModelFileError: fixed to what no photo can be brought to.
+    """
+    batch, _, *sides = image_axes
+    numbers = [side for side in sides if isinstance(side, int)]
+    multiple = card.size_multiple
+    if isinstance(batch, int) and batch != 1:
+        raise ModelFileError(
+            f"{path}: expected an input image of 1 photo at a time, or of any number, got a batch fixed to {batch}"
+        )
+    if len(numbers) == 1 or any(side % multiple for side in numbers):
+        got = " × ".join(str(side) for side in sides)
+        raise ModelFileError(
+            f"{path}: expected height and width of the input image both free, or both fixed to multiples of {multiple}, "
+            f"got {got}; fix both, or neither"
+        )
+    if not numbers:
+        return card
+    size = numbers[0], numbers[1]
+    return replace(card, native_size=size, dynamic=False, flops=card.flops if size == card.native_size else None)
+
+
 def _check_inputs(path: Path, session: Session, specs: Sequence[contract.TensorSpec]) -> None:
     """Inputs that must be given: exactly these; optional ones: the four scales, and none that a reader would have to know."""
-    strange = [node.name for node in session.inputs if node.name not in {spec.name for spec in specs}]
-    if strange:
-        known = ", ".join(sorted(spec.name for spec in specs))
-        raise ModelFileError(f"{path}: expected the inputs {known}, got {strange[0][:80]!r} too")
+    known, got = [spec.name for spec in specs], [node.name for node in session.inputs]
+    if set(got) != set(known):
+        raise ModelFileError(f"{path}: expected the inputs {', '.join(known)}, got {', '.join(got)[:200] or 'none'}")
     _check(path, "input", session.inputs, specs)
     _check(path, "input", session.optional_inputs, contract.fusion_scale_inputs())
 

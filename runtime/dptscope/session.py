@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dptscope.arrays import Float32Array
 from dptscope.contract import BLOCK_CLS_TOKENS
-from dptscope.errors import DptscopeError, ModelFileError, ProviderError, one_line
+from dptscope.errors import DptscopeError, ModelFileError, ProviderError, SizeError, one_line
 from dptscope.files.onnx_file import check_structure
 from dptscope.finite import has_finite_squares, is_finite
 from dptscope.process.limits import available_cpus, is_for_memory
@@ -149,6 +149,7 @@ class Session:
             input_feed: arrays by input.
 
         Raises:
+            SizeError: the graph is fixed to another size.
             DptscopeError: NaN or infinity goes in or comes out, or there is not enough memory.
             ModelFileError: the graph fails, or gives other shapes than it declares.
         """
@@ -156,6 +157,7 @@ class Session:
         for name, array in input_feed.items():
             if not is_finite(array):
                 raise DptscopeError(f"expected finite numbers in {name}, got NaN or infinity")
+            self._check_input(name, array.shape)
             sizes |= dict(zip(self._axes.get(name, ())[1:], array.shape[1:], strict=False))
         names = [*output_names, *self._always_checked]
         try:
@@ -174,6 +176,13 @@ class Session:
                 "weights that are too large"
             )
         return outputs[: len(output_names)]
+
+    def _check_input(self, name: str, shape: tuple[int, ...]) -> None:
+        axes = self._axes.get(name, shape)
+        fixed = [(axis, size) for axis, size in zip(axes, shape, strict=False) if isinstance(axis, int)]
+        if len(axes) != len(shape) or any(axis != size for axis, size in fixed):
+            expected, got = " × ".join(map(str, axes)), " × ".join(map(str, shape))
+            raise SizeError(f"{self._path}: expected {name} of {expected}, got {got}")
 
     def _check_output(self, name: str, array: NDArray[Any], sizes: Mapping[int | str | None, int]) -> None:
         """The first axis is the batch, which is the image's or that of the scales."""
