@@ -14,11 +14,13 @@ from dptscope import contract
 from dptscope.arrays import Float32Array
 from dptscope.card import ModelCard
 from dptscope.errors import DptscopeError, ModelFileError
+from dptscope.files.onnx_file import weights_digest
 from dptscope.prepare import check_input_shape
 from dptscope.scales import UNSCALED, FusionScales, scale_feeds
 from dptscope.session import Session, SessionOptions
 
 _FLOAT32 = "tensor(float)"
+_WEIGHTS_KEY = f"{contract.METADATA_PREFIX}weights_sha256"
 
 
 class Graphs:
@@ -78,6 +80,19 @@ class Graphs:
     def has_preview(self) -> bool:
         """Whether a coarse answer to another fusion scaling can be had for a fraction of the full one's time."""
         return self._preview is not None
+
+    def changed_files(self) -> list[Path] | None:
+        """Those of the files whose weights are no longer what the export wrote and measured; None where it did not note what
+        it wrote. Reads them all, which takes a second a gigabyte."""
+        beside = (contract.companion_path(self.path), self._fusion), (contract.preview_path(self.path), self._preview)
+        noted = {
+            path: session.metadata.get(_WEIGHTS_KEY, "")
+            for path, session in ((self.path, self._whole), *beside)
+            if session is not None
+        }
+        if not all(noted.values()):
+            return None
+        return [path for path, digest in noted.items() if weights_digest(path) != digest]
 
     def inputs(self) -> list[dict[str, Any]]:
         """Name, axes and whether it may be left out, of every input."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 import pytest
+from support.weights import multiplied
 
 import dptscope
 from dptscope import DptscopeError, ImageError, ModelFileError, ProviderError, SizeError
@@ -177,20 +178,6 @@ def test_bad_arguments(model: dptscope.DepthModel, tiny_model: Path, photo_bgr: 
     for threads in (-1, 0, 1 << 40, 10**30):
         with pytest.raises(ProviderError, match="1 to 1024 threads"):
             dptscope.load(tiny_model, threads=threads)
-
-
-def multiplied(data: bytes, weight: str, factor: float) -> bytes:
-    """A model file with all numbers of a weight multiplied. In the file they follow the weight's name."""
-    start = data.index(b"\x42" + bytes([len(weight)]) + weight.encode()) + 2 + len(weight)
-    assert data[start] == 0x4A  # raw_data, and then its length in groups of seven bits
-    length, shift, place = 0, 0, start + 1
-    while True:
-        length |= (data[place] & 0x7F) << shift
-        shift, place = shift + 7, place + 1
-        if data[place - 1] < 0x80:
-            break
-    numbers = np.frombuffer(data[place : place + length], "<f4") * np.float32(factor)
-    return data[:place] + numbers.tobytes() + data[place + length :]
 
 
 def test_tokens_that_the_next_layer_would_hide(tiny_model: Path, photo_bgr: Any, tmp_path: Path) -> None:

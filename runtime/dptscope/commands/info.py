@@ -12,6 +12,8 @@ import typer
 from dptscope.commands.options import JsonOption, ModelArgument
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dptscope.card import ModelCard
     from dptscope.model import DepthModel
 
@@ -36,18 +38,32 @@ def describe(model: DepthModel) -> dict[str, Any]:
     """The model card as plain values, the grid of each block, and the file's inputs and outputs.
 
     Inputs and outputs have ``name``, ``axes`` (numbers where fixed), ``meaning`` and, where they may be left out,
-    ``default``. ``grids`` are the rows and columns of each block's tokens at the native size.
+    ``default``. ``grids`` are the rows and columns of each block's tokens at the native size. ``changed`` names the files
+    whose weights are not what the export measured, and is null where it cannot be told; the parity of others is not theirs.
     """
     card = model.card
+    changed = model.graphs.changed_files()
     height, width = card.native_size
     return {
         "file": model.path.name,
         "companion": model.has_companion,
         **dataclasses.asdict(card),
+        "parity": _parity(card, model.path, changed or []),
+        "changed": None if changed is None else [path.name for path in changed],
         "grids": [(height // block.stride, width // block.stride) for block in card.blocks],
         "inputs": [_with_meaning(tensor, card) for tensor in model.inputs()],
         "outputs": [_with_meaning(tensor, card) for tensor in model.outputs()],
     }
+
+
+def _parity(card: ModelCard, path: Path, changed: list[Path]) -> dict[str, Any] | None:
+    """What of the export's measurements holds for these files."""
+    from dptscope.contract import companion_path
+
+    if card.parity is None or path in changed:
+        return None
+    parity = dataclasses.asdict(card.parity)
+    return parity | {"companion": None} if companion_path(path) in changed else parity
 
 
 def _with_meaning(tensor: dict[str, Any], card: ModelCard) -> dict[str, Any]:
@@ -118,7 +134,6 @@ def _lines(described: dict[str, Any]) -> list[tuple[str, str]]:
     height, width = described["native_size"]
     preparation = described["preparation"]
     metric = described["depth_kind"] == "metric"
-    parity = described["parity"]
     lines = [
         ("file", described["file"] + ("" if described["companion"] else "  (its fusion companion is not there)")),
         ("model", f"{described['variant']}, {described['architecture']} ({described['family']})"),
@@ -159,12 +174,22 @@ def _lines(described: dict[str, Any]) -> list[tuple[str, str]]:
     if described["form"] != "default" or described["without"]:
         without = f", without {', '.join(described['without'])}" if described["without"] else ""
         lines.append(("form", described["form"] + without))
-    if parity is not None:
+    return [*lines, *_parity_lines(described)]
+
+
+def _parity_lines(described: dict[str, Any]) -> list[tuple[str, str]]:
+    parity, changed = described["parity"], described["changed"]
+    lines = []
+    if changed:
         lines.append(
-            (
-                "parity",
-                f"depth within {parity['depth_range']:.1e} of its range ({parity['depth']:.1e} of its std), "
-                f"norms {parity['norms']:.1e}, companion {parity['companion']:.1e}, at {len(parity['sizes'])} sizes",
-            )
+            ("changed", f"the weights of {', '.join(changed)} are not those that the export wrote and measured")
         )
-    return lines
+    if parity is None:
+        return [*lines, ("parity", "not known")]
+    companion = "not known" if parity["companion"] is None else f"{parity['companion']:.1e}"
+    unbound = "" if changed is not None else " (of the weights at the export; the file does not note which they were)"
+    text = (
+        f"depth within {parity['depth_range']:.1e} of its range ({parity['depth']:.1e} of its std), "
+        f"norms {parity['norms']:.1e}, companion {companion}, at {len(parity['sizes'])} sizes{unbound}"
+    )
+    return [*lines, ("parity", text)]

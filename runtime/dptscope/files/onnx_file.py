@@ -1,4 +1,5 @@
-"""A look at a model file's structure before onnxruntime sees it: what an exported model never has is refused.
+"""A look at a model file's structure before onnxruntime sees it, where what an exported model never has is refused; and the
+digest of its weights.
 
 onnxruntime checks graphs well, but four things that it takes are traps in a file of unknown origin: weights in files
 outside the model's folder (older releases read any path), control flow (a loop may run for ever), weights whose shapes
@@ -8,31 +9,34 @@ which needs neither onnx nor protobuf. The field numbers are those of ``onnx.pro
 
 from __future__ import annotations
 
+import hashlib
 import math
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from dptscope.contract import WEIGHTS_SUFFIX
 from dptscope.errors import ModelFileError
+from dptscope.files.protobuf import BrokenError, Messages
 from dptscope.finite import weights_are_finite
 
 # Not Scan, which ends with the axis it runs over: exports attend head by head with it.
 _CONTROL_FLOW = frozenset({"If", "Loop", "SequenceMap"})
 _DEEPEST = 8  # functions, nodes and attributes inside each other; an export has at most four levels
 
-_VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
 _EXTERNAL = 1
 _RAW = 9
 _VALUES = (4, _RAW, 10)  # float_data, raw_data, double_data
+_VARINTS = (5, 7, 11)  # int32_data, int64_data, uint64_data
 
 # Bytes a value in raw_data, by TensorProto.DataType; half a byte for the four-bit types.
 _VALUE_BYTES = {
     1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 14: 8, 15: 16, 16: 2,
     17: 1, 18: 1, 19: 1, 20: 1, 21: 0.5, 22: 0.5, 23: 0.5,
 }  # fmt: skip
-
-_Field = tuple[int, int, int]  # number; for a varint its value and 0, else where the content begins and ends
 
 
 def check_structure(path: Path) -> None:
@@ -41,46 +45,107 @@ def check_structure(path: Path) -> None:
     Raises:
         ModelFileError: no ONNX model, a damaged one, or one with a trap in it.
     """
+    with _walk(path) as walk:
+        walk.model()
+
+
+def weights_digest(path: Path) -> str:
+    """SHA-256 over a model's weights, the initializers of its graph, in the order of their names: each name, a zero byte, and
+    its numbers in little-endian bytes. Reads the whole file.
+
+    Raises:
+        ModelFileError: no ONNX model, or a damaged one.
+    """
+    digest = hashlib.sha256()
+    with _walk(path) as walk:
+        for name, numbers in walk.weights():
+            digest.update(name.encode() + b"\0")
+            digest.update(numbers())
+    return digest.hexdigest()
+
+
+@contextmanager
+def _walk(path: Path) -> Iterator[_Walk]:
     try:
         with path.open("rb") as file:
             if not path.stat().st_size:
                 raise ModelFileError(f"{path}: expected an ONNX model, got an empty file")
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                _Walk(path, data).model()
+                yield _Walk(path, data)
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read ({error.strerror})") from error
-    except (IndexError, _BrokenError) as error:
+    except (IndexError, BrokenError) as error:
         raise ModelFileError(f"{path}: expected an ONNX model, got something else or a damaged one") from error
 
 
-class _BrokenError(Exception):
-    """Bytes that are no protobuf message."""
+@dataclass
+class _Tensor:
+    """What a weight's message says.
+
+    Attributes:
+        values: where its numbers begin and end in this file, if they stand there as they are in memory.
+        raw: whether they are raw_data, which wins over numbers of a type.
+        varints: or where they stand one by one, in as many bytes as each takes.
+        entries: or where they lie in another file.
+    """
+
+    name: str = ""
+    shape: list[int] = field(default_factory=list)
+    data_type: int = 0
+    values: tuple[int, int] = (0, 0)
+    raw: bool = False
+    varints: list[tuple[int, int]] = field(default_factory=list)
+    external: bool = False
+    entries: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_outside(self) -> bool:
+        return self.external or bool(self.entries)
 
 
-class _Walk:
+class _Walk(Messages):
     """Through the messages of one file."""
 
     def __init__(self, path: Path, data: mmap.mmap) -> None:
+        super().__init__(data)
         self._path = path
-        self._data = data
         self._weights = path.name + WEIGHTS_SUFFIX
         self._beside: mmap.mmap | None = None
 
     def model(self) -> None:
         graphs = 0
-        for number, start, end in self._fields(0, len(self._data)):
+        for number, start, end in self.fields(0, len(self._data)):
             if number == 7:  # graph; a message that comes twice is merged
                 graphs += 1
                 self._graph(start, end, 0)
             elif number == 25:  # functions
                 self._function(start, end)
         if not graphs:
-            raise _BrokenError
+            raise BrokenError
+
+    def weights(self) -> list[tuple[str, Callable[[], bytes]]]:
+        """Name and numbers of each initializer of the main graph, by name; the numbers when they are asked for."""
+        found: dict[str, Callable[[], bytes]] = {}
+        for number, start, end in self.fields(0, len(self._data)):
+            if number == 7:
+                for what, first, last in self.fields(start, end):
+                    if what == 5:
+                        tensor = self._read_tensor(first, last)
+                        found[tensor.name] = partial(self._bytes, tensor)
+        return sorted(found.items())
+
+    def _bytes(self, tensor: _Tensor) -> bytes:
+        if tensor.varints and not tensor.raw:
+            size = math.ceil(_VALUE_BYTES.get(tensor.data_type, 8))
+            whole = (number for place in tensor.varints for number in self.numbers(*place))
+            return b"".join((number & (1 << 8 * size) - 1).to_bytes(size, "little") for number in whole)
+        data, (first, last), _ = self._place(tensor)
+        return data[first:last]
 
     def _graph(self, start: int, end: int, depth: int) -> None:
         if depth > _DEEPEST:
-            raise _BrokenError
-        for number, first, last in self._fields(start, end):
+            raise BrokenError
+        for number, first, last in self.fields(start, end):
             if number == 1:
                 self._node(first, last, depth)
             elif number == 5:  # initializer
@@ -89,14 +154,14 @@ class _Walk:
                 self._sparse(first, last)
 
     def _function(self, start: int, end: int) -> None:
-        for number, first, last in self._fields(start, end):
+        for number, first, last in self.fields(start, end):
             if number == 7:
                 self._node(first, last, 1)
 
     def _node(self, start: int, end: int, depth: int) -> None:
-        for number, first, last in self._fields(start, end):
+        for number, first, last in self.fields(start, end):
             if number == 4:
-                operator = self._text(first, last)
+                operator = self.text(first, last)
                 if operator in _CONTROL_FLOW:
                     raise ModelFileError(
                         f"{self._path}: expected an exported model, which has no {operator}, got one with it"
@@ -105,7 +170,7 @@ class _Walk:
                 self._attribute(first, last, depth + 1)
 
     def _attribute(self, start: int, end: int, depth: int) -> None:
-        for number, first, last in self._fields(start, end):
+        for number, first, last in self.fields(start, end):
             if number in (5, 10):  # t, tensors
                 self._tensor(first, last)
             elif number in (6, 11):  # g, graphs
@@ -114,47 +179,54 @@ class _Walk:
                 self._sparse(first, last)
 
     def _sparse(self, start: int, end: int) -> None:
-        for number, first, last in self._fields(start, end):
+        for number, first, last in self.fields(start, end):
             if number in (1, 2):
                 self._tensor(first, last)
 
+    def _read_tensor(self, start: int, end: int) -> _Tensor:
+        tensor = _Tensor()
+        for number, first, last in self.fields(start, end):
+            if number == 1:
+                tensor.shape += self.numbers(first, last)
+            elif number == 2:
+                tensor.data_type = first
+            elif number == 8:
+                tensor.name = self.text(first, last)
+            elif number in _VALUES and not tensor.raw:
+                tensor.values, tensor.raw = (first, last), number == _RAW
+            elif number in _VARINTS:
+                tensor.varints.append((first, last))
+            elif number == 13:
+                key, value = self.entry(first, last)
+                tensor.entries[key] = value
+            elif number == 14:
+                tensor.external = first == _EXTERNAL
+        return tensor
+
     def _tensor(self, start: int, end: int) -> None:
         """Check that a tensor's shape claims what its data holds, and that outside data is where it belongs."""
-        shape: list[int] = []
-        data_type, raw_bytes, external, name = 0, -1, False, ""
-        values = (0, 0)  # where they begin and end
-        entries: dict[str, str] = {}
-        for number, first, last in self._fields(start, end):
-            if number == 1:
-                shape += self._numbers(first, last)
-            elif number == 2:
-                data_type = first
-            elif number == 8:
-                name = self._text(first, last)
-            elif number in _VALUES:
-                values = first, last
-                raw_bytes = last - first if number == _RAW else raw_bytes
-            elif number == 13:
-                key, value = self._entry(first, last)
-                entries[key] = value
-            elif number == 14:
-                external = first == _EXTERNAL
+        tensor = self._read_tensor(start, end)
+        shape, data_type = tensor.shape, tensor.data_type
         if any(not 0 <= side < 1 << 63 for side in shape):
             raise ModelFileError(f"{self._path}: expected shapes of whole numbers, got the shape {shape[:8]}")
-        size = math.ceil(math.prod(shape) * _VALUE_BYTES.get(data_type, 0))
-        data = self._data
-        if external or entries:
-            data, values = self._external(entries, size)
-            raw_bytes = values[1] - values[0]
-        if raw_bytes >= 0 and data_type in _VALUE_BYTES and size != raw_bytes:
-            raise ModelFileError(f"{self._path}: a weight of shape {shape[:8]} needs {size} bytes, got {raw_bytes}")
-        if raw_bytes < 0 and size > 16 * (end - start):  # values one by one take at least a byte each
+        data, (first, last), size = self._place(tensor)
+        as_they_are = tensor.raw or tensor.is_outside
+        if as_they_are and data_type in _VALUE_BYTES and size != last - first:
+            raise ModelFileError(f"{self._path}: a weight of shape {shape[:8]} needs {size} bytes, got {last - first}")
+        if not as_they_are and size > 16 * (end - start):  # values one by one take at least a byte each
             raise ModelFileError(f"{self._path}: a weight claims the shape {shape[:8]}, got {end - start} bytes of it")
-        if not weights_are_finite(data, data_type, *values):
+        if not weights_are_finite(data, data_type, first, last):
             raise ModelFileError(
                 f"{self._path}: expected finite weights, got NaN, infinity or numbers too large to compute with in "
-                f"{name[:120]}"
+                f"{tensor.name[:120]}"
             )
+
+    def _place(self, tensor: _Tensor) -> tuple[mmap.mmap, tuple[int, int], int]:
+        """The file that a weight's numbers are in, where in it they begin and end, and how many bytes its shape claims."""
+        size = math.ceil(math.prod(tensor.shape) * _VALUE_BYTES.get(tensor.data_type, 0))
+        if not tensor.is_outside:
+            return self._data, tensor.values, size
+        return *self._external(tensor.entries, size), size
 
     def _external(self, entries: dict[str, str], size: int) -> tuple[mmap.mmap, tuple[int, int]]:
         """The file beside the model, and where in it a weight begins and ends."""
@@ -166,7 +238,7 @@ class _Walk:
         try:
             offset, length = int(entries.get("offset", "0")), int(entries.get("length", size))
         except ValueError as error:
-            raise _BrokenError from error
+            raise BrokenError from error
         data = self._weights_file()
         if offset < 0 or length < 0 or offset + length > len(data):
             raise ModelFileError(
@@ -187,56 +259,3 @@ class _Walk:
             with beside.open("rb") as file:
                 self._beside = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         return self._beside
-
-    def _entry(self, start: int, end: int) -> tuple[str, str]:
-        found = {number: self._text(first, last) for number, first, last in self._fields(start, end)}
-        return found.get(1, ""), found.get(2, "")
-
-    def _numbers(self, first: int, last: int) -> Iterator[int]:
-        """One number, or several packed into one field."""
-        if not last:
-            yield first
-        while first < last:
-            value, first = self._varint(first)
-            yield value
-
-    def _text(self, start: int, end: int) -> str:
-        if end - start > 4096:
-            raise _BrokenError
-        return bytes(self._data[start:end]).decode("utf-8", errors="replace")
-
-    def _fields(self, place: int, end: int) -> Iterator[_Field]:
-        """The fields of one message; a field with content must end where its message does, or before."""
-        while place < end:
-            tag, place = self._varint(place)
-            kind = tag & 7
-            if kind == _LENGTH:
-                length, place = self._varint(place)
-                if place + length > end:
-                    raise _BrokenError
-                yield tag >> 3, place, place + length
-                place += length
-            elif kind == _VARINT:
-                value, place = self._varint(place)
-                yield tag >> 3, value, 0
-            elif kind in (_EIGHT_BYTES, _FOUR_BYTES):
-                place += 8 if kind == _EIGHT_BYTES else 4
-            else:
-                raise _BrokenError
-        if place != end:
-            raise _BrokenError
-
-    def _varint(self, place: int) -> tuple[int, int]:
-        data = self._data
-        byte = data[place]
-        if byte < 0x80:
-            return byte, place + 1
-        value, shift = byte & 0x7F, 7
-        while shift < 64:
-            place += 1
-            byte = data[place]
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return value, place + 1
-            shift += 7
-        raise _BrokenError

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+from support.weights import multiplied
 
 import dptscope
 from dptscope.card import ModelCard
@@ -66,3 +68,69 @@ def test_stages(tiny_model: Path) -> None:
     described["blocks"] = [{"stage": stage, "channels": 96 * stage, "stride": 4 * stage} for stage in (1, 1, 2, 2, 2)]
     described["grids"] = [(64, 64), (64, 64), (32, 32), (32, 32), (32, 32)]
     assert _blocks(described) == "2 of 96 channels on 64 × 64; 3 of 192 channels on 32 × 32"
+
+
+SUFFIXES = (".onnx", ".fusion.onnx", ".preview.onnx")
+
+
+@pytest.mark.parametrize("changed", [(), SUFFIXES[:1], SUFFIXES[1:2], SUFFIXES[2:], SUFFIXES])
+def test_a_parity_of_other_weights_is_not_shown(
+    changed: tuple[str, ...],
+    tiny_model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Weights that a tool has changed after the export: the metadata is still that of the measured ones."""
+    monkeypatch.setenv("COLUMNS", "250")
+    for suffix in SUFFIXES:
+        data = tiny_model.with_name(f"tiny{suffix}").read_bytes()
+        (tmp_path / f"m{suffix}").write_bytes(
+            multiplied(data, "head/conv2/weight", 1.001) if suffix in changed else data
+        )
+    assert cli.run(["info", str(tmp_path / "m.onnx"), "--json"]) == 0
+    described = json.loads(capsys.readouterr().out)
+    assert described["changed"] == [f"m{suffix}" for suffix in changed]
+    assert cli.run(["info", str(tmp_path / "m.onnx")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    measured = dptscope.load(tiny_model).card.parity
+    assert measured is not None
+    names = ", ".join(f"m{suffix}" for suffix in changed)
+    line = f"changed the weights of {names} are not those that the export wrote and measured"
+    assert (line in said) == bool(changed)
+    depth = f"{measured.depth_range:.1e}"
+    if ".onnx" in changed:
+        assert described["parity"] is None
+        assert "parity not known" in said and depth not in said
+    else:
+        companion_changed = ".fusion.onnx" in changed
+        assert (described["parity"]["depth"], described["parity"]["companion"]) == (
+            measured.depth,
+            None if companion_changed else measured.companion,
+        )
+        assert depth in said and ("companion not known" in said) == companion_changed
+
+
+def test_a_file_that_does_not_note_its_weights(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first version, and one whose entry is gone."""
+    monkeypatch.setenv("COLUMNS", "250")
+    (tmp_path / "m.onnx").write_bytes(tiny_model.read_bytes().replace(b"dptscope.weights_sha", b"dptscope.weights_hsa"))
+    for path in (tiny_model.parent / "version_1" / "tiny.onnx", tmp_path / "m.onnx"):
+        assert cli.run(["info", str(path)]) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert "(of the weights at the export; the file does not note which they were)" in said
+        assert describe(dptscope.load(path))["changed"] is None
+
+
+def test_opening_a_model_does_not_hash_it(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gigabyte would take a second."""
+    hashed: list[Path] = []
+    monkeypatch.setattr("dptscope.graphs.weights_digest", lambda path: hashed.append(path) or "")
+    for suffix in SUFFIXES:
+        shutil.copy(tiny_model.with_name(f"tiny{suffix}"), tmp_path / f"m{suffix}")
+    model = dptscope.load(tmp_path / "m.onnx")
+    assert hashed == []
+    describe(model)
+    assert hashed == [tmp_path / f"m{suffix}" for suffix in SUFFIXES]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import struct
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import pytest
 
 import dptscope
 from dptscope import ModelFileError
-from dptscope.files.onnx_file import check_structure
+from dptscope.files.onnx_file import check_structure, weights_digest
 
 
 def varint(number: int) -> bytes:
@@ -148,3 +149,47 @@ def test_large_whole_numbers_and_large_weights_pass(tmp_path: Path) -> None:
     for content in (whole, tensor([2], floats(1e15, -1e15))):
         (tmp_path / "m.onnx").write_bytes(with_initializer(content))
         check_structure(tmp_path / "m.onnx")
+
+
+def packed(*numbers: int) -> bytes:
+    return b"".join(varint(number & (1 << 64) - 1) for number in numbers)
+
+
+# The same numbers as a tool may have written them: as bytes in memory, or one by one in the field of their type.
+SAME_NUMBERS = {
+    "float": (floats(1, -2), field(2, 1), field(9, floats(1, -2)), field(4, floats(1, -2))),
+    "double": (floats(1, -2, kind="d"), field(2, 11), field(9, floats(1, -2, kind="d")), field(10, floats(1, -2, kind="d"))),
+    "int64": (floats(7, -1, kind="q"), field(2, 7), field(9, floats(7, -1, kind="q")), field(7, packed(7, -1))),
+    "uint64": (floats(7, 1, kind="Q"), field(2, 13), field(9, floats(7, 1, kind="Q")), field(11, packed(7, 1))),
+    "int32": (floats(7, -1, kind="i"), field(2, 6), field(9, floats(7, -1, kind="i")), field(5, packed(7, -1))),
+    "uint8": (b"\x07\xff", field(2, 2), field(9, b"\x07\xff"), field(5, packed(7, 255))),
+    "half": (floats(1, -2, kind="e"), field(2, 10), field(9, floats(1, -2, kind="e")), field(5, packed(0x3C00, 0xC000))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SAME_NUMBERS)
+def test_the_digest_is_of_numbers_and_not_of_how_they_are_written(kind: str, tmp_path: Path) -> None:
+    numbers, data_type, *ways = SAME_NUMBERS[kind]
+    wanted = hashlib.sha256(b"a\0" + floats(3) + b"b\0" + numbers).hexdigest()
+    one = field(5, field(1, 1) + field(2, 1) + field(8, "a") + field(9, floats(3)))
+    for way in ways:
+        other = field(5, field(1, 2) + data_type + field(8, "b") + way)
+        for content in (one + other, other + one):
+            (tmp_path / "m.onnx").write_bytes(field(7, content))
+            assert weights_digest(tmp_path / "m.onnx") == wanted
+
+
+def test_the_digest_of_weights_beside_the_model(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(with_initializer(external("m.onnx.data", 3) + field(8, "b")))
+    (tmp_path / "m.onnx.data").write_bytes(b"..." + floats(1, -2))
+    assert weights_digest(tmp_path / "m.onnx") == hashlib.sha256(b"b\0" + floats(1, -2)).hexdigest()
+    (tmp_path / "m.onnx.data").write_bytes(b"..." + floats(1, 2))
+    assert weights_digest(tmp_path / "m.onnx") == hashlib.sha256(b"b\0" + floats(1, 2)).hexdigest()
+
+
+def test_raw_numbers_win_over_those_of_a_type(tmp_path: Path) -> None:
+    """As onnxruntime has it: finite ones in front of infinite ones hide nothing."""
+    for fields in ((9, 4), (4, 9)):
+        parts = {9: field(9, floats(1, math.inf)), 4: field(4, floats(1, 2))}
+        content = field(1, 2) + field(2, 1) + b"".join(parts[number] for number in fields)
+        assert "expected finite weights" in refusal(tmp_path / "m.onnx", with_initializer(content))
