@@ -29,7 +29,7 @@ def export(
         str,
         typer.Argument(
             metavar="CHECKPOINT|FOLDER|NAME",
-            help="A .pth, .pt or .safetensors file, a Hugging Face folder, a folder of such files and folders, "
+            help="A .pth, .pt, .ckpt, .bin or .safetensors file, a Hugging Face folder, a folder of such files and folders, "
             "OWNER/REPOSITORY on the Hugging Face hub, or a name that 'dptscope models' lists. A path that exists always "
             "wins.",
             show_default=False,
@@ -68,6 +68,10 @@ def export(
         list[str] | None,
         typer.Option(metavar="NAME", help="Leave a graph pass out, such as winograd; may be given several times."),
     ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Which model, where a training script put several into the checkpoint."),
+    ] = None,
     revision: Annotated[
         str | None, typer.Option(metavar="NAME", help="Branch, tag or commit of the Hugging Face repository.")
     ] = None,
@@ -88,7 +92,9 @@ def export(
     def export_one(source: Source) -> None:
         with show_progress() as report:
             target = _target(source, output)
-            exported = export_checkpoint(source.path, target, options, opset, report, source.name, form, without or ())
+            exported = export_checkpoint(
+                source.path, target, options, opset, report, source.name, form, without or (), key
+            )
         show_result(exported, source.notes)
 
     sources = find_sources(checkpoint, revision)
@@ -102,9 +108,9 @@ def _target(source: Source, output: Path | None) -> Path:
     """Choose the path of a checkpoint's model."""
     if output is not None and not output.is_dir():
         return output
-    path = source.path.resolve()
-    stem = source.stem or (path.name if path.is_dir() else path.stem)
-    return (output or Path()) / (stem + MODEL_SUFFIX)
+    from dptscope_export.checkpoints.file_names import own_stem
+
+    return (output or Path()) / ((source.stem or own_stem(source.path)) + MODEL_SUFFIX)
 
 
 def _export_each(sources: Sequence[Source], output: Path | None, export_one: Callable[[Source], None]) -> None:

@@ -15,6 +15,7 @@ from dptscope import ModelCard, contract
 from dptscope.card import Form, ModelSpec
 from dptscope.contract import DEFAULT_OPSET, companion_path, preview_path
 from dptscope.errors import DptscopeError
+from dptscope_export.checkpoints.file_names import own_stem
 from dptscope_export.checkpoints.key_map import load_strictly
 from dptscope_export.checkpoints.read import Checkpoint, read_checkpoint
 from dptscope_export.cost import cost
@@ -72,6 +73,7 @@ def export(
     name: str | None = None,
     form: Form = "default",
     without: Collection[str] = (),
+    key: str | None = None,
 ) -> Exported:
     """Export a checkpoint to ``NAME.onnx``, ``NAME.fusion.onnx`` and ``NAME.preview.onnx``.
 
@@ -85,6 +87,7 @@ def export(
         form: ``default``, for onnxruntime on a CPU; ``portable``, in operators that every engine has; ``readable``, the
             portable ones in one function a block, see :mod:`dptscope_export.graph.functions.extract`.
         without: names of graph passes to leave out, of :data:`dptscope_export.graph.passes.PASSES`.
+        key: name of the model in the file, where a training script put several there.
 
     Raises:
         DptscopeError: with one line that says what was expected and what was got; nothing has been written then.
@@ -95,7 +98,7 @@ def export(
     target = _target(checkpoint_path, output)
     with staging_folder(target) as staged:
         report("read", name or checkpoint_path.name)
-        checkpoint = read_checkpoint(checkpoint_path, name)
+        checkpoint = read_checkpoint(checkpoint_path, name, key)
         report("recognise", "")
         plan = recognise(checkpoint, options or ExportOptions())
         card = make_card(checkpoint, plan, opset, form, passes)
@@ -104,6 +107,7 @@ def export(
         report("load", f"{plan.variant} {plan.architecture} ({plan.evidence})")
         model = build(checkpoint, plan)
         check_inside(model, plan, checkpoint.name)
+        notes = (*checkpoint.notes, *plan.notes, *_release_notes(torch.__version__))
         del checkpoint
 
         staged_model = staged / target.name
@@ -132,7 +136,7 @@ def export(
         preview_path(target),
         tuple(files),
         card,
-        (*plan.notes, *_release_notes(torch.__version__)),
+        notes,
     )
 
 
@@ -185,9 +189,7 @@ def build(checkpoint: Checkpoint, plan: ExportPlan) -> DPT:
 
 def _target(checkpoint_path: Path, output: Path | None) -> Path:
     if output is None:
-        resolved = checkpoint_path.resolve()
-        stem = resolved.name if resolved.is_dir() else resolved.stem
-        output = Path(stem + contract.MODEL_SUFFIX)
+        output = Path(own_stem(checkpoint_path) + contract.MODEL_SUFFIX)
     beside = (contract.COMPANION_SUFFIX, contract.PREVIEW_SUFFIX)
     if not output.name.endswith(contract.MODEL_SUFFIX) or output.name.endswith(beside):
         raise DptscopeError(
@@ -203,7 +205,7 @@ def make_card(
     sizes, without = plan.sizes, left_out(passes)
     counted = cost(plan)
     made = f"{sizes} {opset} {form} {without} {dptscope.__version__}"
-    identity = f"{checkpoint.sha256} {plan.variant} {plan.max_depth} {made}"
+    identity = f"{checkpoint.sha256} {plan.variant} {plan.max_depth} {made}{checkpoint.key and f' {checkpoint.key}'}"
     return ModelCard(
         model_id=hashlib.sha256(identity.encode()).hexdigest()[:16],
         **{field.name: getattr(plan, field.name) for field in fields(ModelSpec)},

@@ -22,19 +22,23 @@ def is_archive(path: Path) -> bool:
         return file.read(len(_SIGNATURE)) == _SIGNATURE
 
 
-def check_file(path: Path) -> None:
+def check_file(path: Path) -> dict[str, type]:
     """Check that reading a file costs no more than its size lets one expect, and calls nothing but what makes tensors.
+
+    Returns:
+        what is to stand in for all else that the file names, see :mod:`dptscope_export.checkpoints.stand_ins`.
 
     Raises:
         CheckpointError: a damaged or hostile file.
     """
     try:
         if is_archive(path):
-            _check_archive(path)
-        else:
-            with path.open("rb") as file:
-                for tensors in _LEGACY_PICKLES:
-                    check_pickle(file, tensors)
+            return _check_archive(path)
+        stand_ins: dict[str, type] = {}
+        with path.open("rb") as file:
+            for tensors in _LEGACY_PICKLES:
+                stand_ins |= check_pickle(file, tensors)
+        return stand_ins
     except UnsafePickleError as error:
         raise CheckpointError(
             f"{path}: no PyTorch checkpoint of plain tensors, or a damaged one (expected what makes a dictionary of "
@@ -42,7 +46,7 @@ def check_file(path: Path) -> None:
         ) from error
 
 
-def _check_archive(path: Path) -> None:
+def _check_archive(path: Path) -> dict[str, type]:
     """PyTorch stores what it saves as it is; a compressed entry can unfold to any size."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -65,4 +69,4 @@ def _check_archive(path: Path) -> None:
     except RuntimeError as error:
         reason = str(error).splitlines()[0][:160]
         raise CheckpointError(f"{path}: no PyTorch checkpoint, or a damaged one ({reason})") from error
-    check_pickle(io.BytesIO(program))
+    return check_pickle(io.BytesIO(program))

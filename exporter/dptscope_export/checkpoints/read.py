@@ -7,7 +7,7 @@ import json
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,22 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from dptscope_export.checkpoints.archive import check_file, is_archive
-from dptscope_export.checkpoints.file_names import CONFIG_NAME, SAFETENSORS_SUFFIX, TORCH_SUFFIXES, WEIGHT_NAMES
+from dptscope_export.checkpoints.contents import Contents, choose, lay_out
+from dptscope_export.checkpoints.file_names import (
+    CONFIG_NAME,
+    PREPROCESSOR_NAME,
+    SAFETENSORS_SUFFIX,
+    TORCH_SUFFIXES,
+    WEIGHT_NAMES,
+    WEIGHT_SUFFIXES,
+    is_index,
+    is_of_transformers,
+    own_name,
+    weights_in,
+)
 from dptscope_export.errors import CheckpointError, first_few
 
-_WRAPPERS = ("model", "state_dict", "model_state_dict")  # keys under which training scripts keep the weights
-_DEEPEST_WRAPPER = 8
 _NUMBER = re.compile("[0-9]{1,6}")
-_PREFIXES = ("module.", "_orig_mod.", "model.")  # of DataParallel, torch.compile, and modules that hold the model
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,12 @@ class Checkpoint:
         sha256: hash of the weights file (of all of them in order, where there are several).
         config: a Hugging Face folder's ``config.json``, else None.
         metadata: the header of a safetensors file.
+        file: name of the weights file, where it is not ``name``.
+        settings: a ``config.json`` that is not transformers', such as PyTorchModelHubMixin writes: without ``model_type``.
+        preprocessor: ``preprocessor_config.json`` of the folder.
+        key: what the user calls the model in the file, where there are several.
+        keys: the top-level keys of a training script's file, in words.
+        notes: lines that the user should read.
     """
 
     name: str
@@ -42,6 +57,12 @@ class Checkpoint:
     sha256: str
     config: Mapping[str, Any] | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    file: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    preprocessor: Mapping[str, Any] | None = None
+    key: str = ""
+    keys: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of a tensor that tells something about the architecture.
@@ -66,52 +87,97 @@ class Checkpoint:
         return len(numbers)
 
 
-def read_checkpoint(path: Path, name: str | None = None) -> Checkpoint:
+def read_checkpoint(path: Path, name: str | None = None, key: str | None = None) -> Checkpoint:
     """Read a checkpoint.
 
     Args:
-        path: a ``.pth``, ``.pt``, ``.bin`` or ``.safetensors`` file, or a folder with ``config.json`` and weights. A
-            weights file of a Hugging Face folder stands for the folder.
+        path: a ``.pth``, ``.pt``, ``.bin``, ``.ckpt`` or ``.safetensors`` file, or a folder with weights and most often a
+            ``config.json``. A weights file beside a config stands for the folder.
         name: what to call it; the file's or folder's name if None.
+        key: name of the model in it, where there are several.
 
     Raises:
         CheckpointError: none of these, or damaged.
     """
     if path.is_dir():
-        return _read_folder(path, name or path.resolve().name)
+        return _read_folder(path, _weights_of(path), name or own_name(path), key)
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file or folder")
-    if path.name in WEIGHT_NAMES and (path.parent / CONFIG_NAME).is_file():
-        return _read_folder(path.parent, name or path.parent.resolve().name)
-    tensors, metadata = _read_weights(path)
-    return Checkpoint(name or path.name, tensors, _sha256([path]), metadata=metadata)
+    if is_index(path.name) or (is_of_transformers(path.name) and (path.parent / CONFIG_NAME).is_file()):
+        return _read_folder(path.parent, path, name or own_name(path.parent), key)
+    return _read([path], path, Checkpoint(name or path.name, {}, ""), key)
 
 
-def _read_folder(folder: Path, name: str) -> Checkpoint:
-    config_path = folder / CONFIG_NAME
-    weights = next((folder / name for name in WEIGHT_NAMES if (folder / name).is_file()), None)
-    if not config_path.is_file() or weights is None:
-        raise CheckpointError(f"{folder}: expected a folder with {CONFIG_NAME} and {WEIGHT_NAMES[0]}")
-    config = _read_json(config_path)
-    files = [weights]
-    if weights.suffix == ".json":
-        shards = _read_json(weights).get("weight_map")
-        if not isinstance(shards, dict) or not shards:
-            raise CheckpointError(f"{weights}: expected a weight_map")
-        strange = [shard for shard in shards.values() if not isinstance(shard, str) or Path(shard).name != shard]
-        if strange:
-            raise CheckpointError(f"{weights}: expected names of files in its folder, got {str(strange[0])[:80]!r}")
-        files = [folder / shard for shard in sorted(set(shards.values()))]
-    tensors: dict[str, Tensor] = {}
-    for file in files:
-        if not file.is_file():
-            raise CheckpointError(f"{file}: no such file, though {weights.name} names it")
-        part = _read_weights(file)[0]
-        twice = sorted(tensors.keys() & part.keys())
+def _weights_of(folder: Path) -> Path:
+    names = sorted(path.name for path in folder.iterdir())
+    found = weights_in(name for name in names if (folder / name).is_file())
+    if len(found) > 1:
+        raise CheckpointError(
+            f"{folder}: expected {WEIGHT_NAMES[0]} or one other file of weights, got {first_few(found)}; name one of them"
+        )
+    if not found:
+        got = first_few(names, 6) if names else "an empty folder"
+        raise CheckpointError(f"{folder}: expected a folder with {CONFIG_NAME} and {WEIGHT_NAMES[0]}, got {got}")
+    return folder / found[0]
+
+
+def _read_folder(folder: Path, weights: Path, name: str, key: str | None) -> Checkpoint:
+    config = _read_json(folder / CONFIG_NAME) if (folder / CONFIG_NAME).is_file() else {}
+    of_transformers = config.get("model_type") is not None
+    preprocessor = folder / PREPROCESSOR_NAME
+    return _read(
+        _shards(weights) if is_index(weights.name) else [weights],
+        weights,
+        Checkpoint(
+            name,
+            {},
+            "",
+            config=config if of_transformers else None,
+            settings={} if of_transformers else config,
+            preprocessor=_read_json(preprocessor) if preprocessor.is_file() else None,
+        ),
+        key,
+    )
+
+
+def _shards(index: Path) -> list[Path]:
+    shards = _read_json(index).get("weight_map")
+    if not isinstance(shards, dict) or not shards:
+        raise CheckpointError(f"{index}: expected a weight_map")
+    strange = [shard for shard in shards.values() if not isinstance(shard, str) or Path(shard).name != shard]
+    if strange:
+        raise CheckpointError(f"{index}: expected names of files in its folder, got {str(strange[0])[:80]!r}")
+    files = [index.parent / shard for shard in sorted(set(shards.values()))]
+    missing = [file.name for file in files if not file.is_file()]
+    if missing:
+        there = sorted(file.name for file in index.parent.iterdir())
+        raise CheckpointError(
+            f"{index}: expected {len(files)} files in its folder, {first_few(missing)} missing, got {first_few(there, 6)}"
+        )
+    return files
+
+
+def _read(files: list[Path], where: Path, checkpoint: Checkpoint, key: str | None) -> Checkpoint:
+    """Read the tensors of one or more files into a checkpoint of which the rest is known."""
+    contents, metadata = _read_weights(files[0])
+    for file in files[1:]:
+        part, _ = _read_weights(file)
+        twice = sorted(contents.tensors.keys() & part.tensors.keys())
         if twice:
             raise CheckpointError(f"{file}: expected other tensors than in the files before it, got {first_few(twice)}")
-        tensors |= part
-    return Checkpoint(name, tensors, _sha256(files), config=config)
+        contents.tensors |= part.tensors
+        contents.homes |= part.homes
+    chosen = choose(contents, str(where), key)
+    return replace(
+        checkpoint,
+        tensors=_check_tensors(chosen.tensors, where),
+        sha256=_sha256(files),
+        metadata=metadata,
+        file=where.name,
+        key=key or "",
+        keys=contents.keys,
+        notes=chosen.notes,
+    )
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -126,14 +192,14 @@ def _read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def _read_weights(path: Path) -> tuple[Contents, dict[str, str]]:
     if path.suffix == SAFETENSORS_SUFFIX:
-        tensors, metadata = _read_safetensors(path)
-        return _check_tensors(tensors, path), metadata
+        return _read_safetensors(path)
     if path.suffix in TORCH_SUFFIXES:
-        return _check_tensors(_read_torch(path), path), {}
-    known = ", ".join((*TORCH_SUFFIXES, SAFETENSORS_SUFFIX))
-    raise CheckpointError(f"{path}: expected a file ending in {known}, got {path.suffix or 'none'}")
+        return _read_torch(path), {}
+    raise CheckpointError(
+        f"{path}: expected a file ending in {', '.join(WEIGHT_SUFFIXES)}, got {path.suffix or 'none'}"
+    )
 
 
 def _check_tensors(tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
@@ -149,7 +215,7 @@ def _check_tensors(tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def _read_safetensors(path: Path) -> tuple[Contents, dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)
@@ -158,50 +224,22 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise CheckpointError(f"{path}: not enough memory to read it") from error
     except (SafetensorError, OSError, RuntimeError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(f"{path}: no safetensors file, or a damaged one ({str(error)[:160]})") from error
-    return _without_prefixes(tensors), metadata
+    return Contents(tensors), metadata
 
 
-def _read_torch(path: Path) -> dict[str, Tensor]:
-    check_file(path)
+def _read_torch(path: Path) -> Contents:
+    stand_ins: list[Any] = [(stand_in, name) for name, stand_in in check_file(path).items()]
     try:
         # Mapped from the disk where the format allows it, so that a large checkpoint is never in memory twice.
-        with warnings.catch_warnings(action="ignore"):  # of kinds of tensors that are refused a moment later
+        # The warnings are about kinds of tensors that are refused a moment later.
+        with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals(stand_ins):
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive(path))
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise CheckpointError(
             f"{path}: no PyTorch checkpoint of plain tensors, or a damaged one ({reason[:160]})"
         ) from error
-    return _without_prefixes(_unwrap(content, path))
-
-
-def _unwrap(content: object, path: Path) -> dict[str, Tensor]:
-    """The dictionary of tensors inside ``{"model": …}`` and the like; scalars beside tensors are left out.
-
-    A pickle can give its dictionaries and tensors attributes of any name, methods' too, so methods are called through their
-    classes, and the attributes are left behind.
-    """
-    for _ in range(_DEEPEST_WRAPPER):
-        if not isinstance(content, dict):
-            break
-        inner = next((found for key in _WRAPPERS if isinstance(found := dict.get(content, key), dict)), None)
-        if inner is not None:
-            content = inner
-            continue
-        tensors = {str(name): Tensor.detach(value) for name, value in dict.items(content) if isinstance(value, Tensor)}
-        if not tensors:
-            break
-        return tensors
-    raise CheckpointError(f"{path}: expected a dictionary of tensors, got {type(content).__name__} without any tensors")
-
-
-def _without_prefixes(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    while tensors:
-        prefix = next((p for p in _PREFIXES if all(name.startswith(p) for name in tensors)), None)
-        if prefix is None:
-            break
-        tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
-    return tensors
+    return lay_out(content, str(path))
 
 
 def _sha256(paths: list[Path]) -> str:

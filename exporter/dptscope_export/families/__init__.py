@@ -30,9 +30,10 @@ def recognise(checkpoint: Checkpoint, options: ExportOptions) -> ExportPlan:
         if family.knows(checkpoint):
             return family.recognise(checkpoint, options)
     known = ", ".join(family.title for family in FAMILIES)
+    keys = f", in a file with the keys {first_few(checkpoint.keys, 12)}" if checkpoint.keys else ""
     raise UnknownFamilyError(
         f"{checkpoint.name}: expected a checkpoint of {known}, got {len(checkpoint.tensors)} tensors "
-        f"such as {first_few(list(checkpoint.tensors))}"
+        f"such as {first_few(list(checkpoint.tensors))}{keys}"
     )
 
 
