@@ -35,6 +35,10 @@ def complain(text: str) -> None:
         print(f"dptscope: {line}", file=sys.stderr)  # noqa: T201
 
 
+class IncompleteError(DptscopeError):
+    """A part of what was asked for of one item could not be made; the rest is there."""
+
+
 class Failures:
     """Keeps account of items, such as photos or checkpoints, of which some may fail. One that is alone fails as it is.
 
@@ -45,6 +49,7 @@ class Failures:
     def __init__(self, items: int) -> None:
         self._items = items
         self._reasons: list[str] = []
+        self._incomplete = 0
 
     @contextmanager
     def noted(self, name: object) -> Iterator[None]:
@@ -55,6 +60,7 @@ class Failures:
             reason = explain(error)
             if reason is None or self._items == 1:
                 raise
+            self._incomplete += isinstance(error, IncompleteError)
             self._reasons.append(reason if str(name) in reason else f"{name}: {reason}")
 
     def report(self, what: str) -> None:
@@ -65,5 +71,9 @@ class Failures:
         """
         for reason in self._reasons:
             complain(reason)
+        counts = {
+            what: len(self._reasons) - self._incomplete,
+            "lack a file that was asked for": self._incomplete,
+        }
         if self._reasons:
-            raise DptscopeError(f"{len(self._reasons)} of {self._items} {what}")
+            raise DptscopeError(", ".join(f"{n} of {self._items} {text}" for text, n in counts.items() if n))

@@ -93,9 +93,7 @@ def write_norms(
 
     def write(photo: Path, stem: str, image_bgr: UInt8Array) -> Iterator[Path]:
         scene = model.prepare(image_bgr, size=size, square=square)
-        yield from write_formats(folder, stem, scene, writers(model, photo, scene), formats)
-        if "npy" in formats:
-            arrays = array_writers(scene)
-            yield from write_formats(folder, stem, scene, arrays, tuple(arrays))
+        arrays = array_writers(scene) if "npy" in formats else {}
+        yield from write_formats(folder, stem, scene, {**writers(model, photo, scene), **arrays}, (*formats, *arrays))
 
     return for_each_photo(images, folder, write)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from dptscope.arrays import UInt8Array
-from dptscope.commands.failures import Failures
+from dptscope.commands.failures import Failures, IncompleteError
 from dptscope.errors import DptscopeError
 from dptscope.files.atomic import remove_stale_files, write_file
 from dptscope.files.photos import find_photos, output_stems, read_image
@@ -61,11 +61,24 @@ def write_formats(
     folder: Path, stem: str, answer: _Answer, writers: Writers[_Answer], formats: Sequence[str]
 ) -> Iterator[Path]:
     """Write what has been found on one photo in the formats asked for, and yield the paths. The folder is made now, when
-    the first photo has been read and has run."""
+    the first photo has been read and has run. A format that cannot hold what was found does not stop the others.
+
+    Raises:
+        IncompleteError: there was such a format; the others are written.
+        DptscopeError: the folder cannot be written to.
+    """
+    reasons = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DptscopeError(f"{folder}: expected a folder to write to ({error.strerror})") from error
     for name, (ending, encode) in writers.items():
         if name in formats:
-            yield write_file(folder / f"{stem}{ending}", encode(answer))
+            try:
+                data = encode(answer)
+            except DptscopeError as error:
+                reasons.append(f"{folder / stem}{ending}: {error}")
+            else:
+                yield write_file(folder / f"{stem}{ending}", data)
+    if reasons:
+        raise IncompleteError("; ".join(reasons))

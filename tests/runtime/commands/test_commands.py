@@ -175,3 +175,58 @@ def test_an_output_that_cannot_write_every_sign(tiny_model: Path) -> None:
         env=os.environ | {"PYTHONIOENCODING": "cp437"}, capture_output=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, b"") and b"70 \\xd7 70" in done.stdout
+
+
+class FarSighted:
+    """A metric model that sees a photo's brightness as metres: white is as far as it says."""
+
+    def __init__(self, metres: float) -> None:
+        self.metres = metres
+
+    def predict(self, image_bgr: Any, **_: Any) -> dptscope.Prediction:
+        depth = image_bgr[..., 0].astype(np.float32) * (self.metres / 255)
+        return dptscope.Prediction(depth=depth, raw=depth, kind="metric")
+
+
+@pytest.fixture
+def bright_and_dark(tmp_path: Path) -> list[Path]:
+    photos = [tmp_path / "photos" / "bright.png", tmp_path / "photos" / "dark.png"]
+    photos[0].parent.mkdir()
+    for photo, white in zip(photos, (255, 100), strict=True):
+        cv2.imwrite(str(photo), np.full((4, 4, 3), white, np.uint8))
+    return photos
+
+
+@pytest.mark.parametrize("formats", ["png,png16,npy", "npy,png16", "png16"])
+def test_a_format_that_cannot_hold_the_values_does_not_stop_the_others(
+    formats: str, bright_and_dark: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr("dptscope.model.load", lambda *_: FarSighted(300))
+    out = tmp_path / "out"
+    endings = {"png": "_depth.png", "png16": "_depth16.png", "npy": "_depth.npy"}
+    wanted = [endings[name] for name in endings if name in formats.split(",")]
+    could = [ending for ending in wanted if ending != "_depth16.png"]
+    assert cli.run(["depth", "m.onnx", str(bright_and_dark[0]), "-o", str(out), "--format", formats]) == 2
+    assert sorted(path.name for path in out.iterdir()) == sorted(f"bright{ending}" for ending in could)
+    said = capsys.readouterr()
+    reason = f"{out / 'bright_depth16.png'}: expected metres up to 256.0 for a 16-bit PNG, got 300.0; use npy"
+    assert said.err.splitlines() == [f"dptscope: {reason}"]
+    assert cli.run(["depth", "m.onnx", *map(str, bright_and_dark), "-o", str(out), "--format", formats]) == 2
+    names = [f"bright{ending}" for ending in could] + [f"dark{ending}" for ending in wanted]
+    assert sorted(path.name for path in out.iterdir()) == sorted(names)
+    said = capsys.readouterr()
+    assert said.out.split() == [str(out / name) for name in names]
+    assert said.err.splitlines()[-1] == "dptscope: 1 of 2 lack a file that was asked for"
+    assert reason in said.err.splitlines()[0]
+    if "npy" in formats:
+        np.testing.assert_array_equal(np.load(out / "bright_depth.npy"), np.full((4, 4), 300, np.float32))
+
+
+def test_photos_that_fail_and_photos_that_lack_a_format(
+    bright_and_dark: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr("dptscope.model.load", lambda *_: FarSighted(300))
+    photos = [*map(str, bright_and_dark), str(tmp_path / "missing.png")]
+    assert cli.run(["depth", "m.onnx", *photos, "-o", str(tmp_path / "out")]) == 2
+    end = capsys.readouterr().err.splitlines()[-1]
+    assert end == "dptscope: 1 of 3 photos were left out, 1 of 3 lack a file that was asked for"
