@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import onnx_ir as ir
+from onnx.helper import OP_SET_ID_VERSION_MAP
 
 from dptscope import ModelCard, contract
-
-IR_VERSION = 10  # what onnxruntime since 1.18 reads; inputs with a default need 4
 
 
 def make_scales_optional(model: ir.Model) -> None:
@@ -21,7 +20,8 @@ def make_scales_optional(model: ir.Model) -> None:
 
 def stamp(model: ir.Model, card: ModelCard, graph_name: str) -> None:
     """Write the card, the producer and the documentation into the model."""
-    model.ir_version = IR_VERSION
+    # The lowest for the operators: a runtime that knows the opset may refuse a later form of the file.
+    model.ir_version = OP_SET_ID_VERSION_MAP["ai.onnx", model.opset_imports[""]]
     model.producer_name = "dptscope"
     model.producer_version = card.exporter_version
     model.graph.name = graph_name
