@@ -7,6 +7,7 @@ from dptscope_export.errors import UnknownFamilyError, VariantError, first_few
 from dptscope_export.families.base import ExportOptions, ExportPlan, Family
 from dptscope_export.families.beit import BeitFamily
 from dptscope_export.families.depth_anything import DepthAnythingFamily
+from dptscope_export.families.preprocessor import with_preprocessor
 from dptscope_export.families.swinv2 import SwinV2Family
 
 FAMILIES: tuple[Family, ...] = (DepthAnythingFamily(), BeitFamily(), SwinV2Family())
@@ -28,7 +29,7 @@ def recognise(checkpoint: Checkpoint, options: ExportOptions) -> ExportPlan:
         raise VariantError(f"expected --max-depth from 0.001 to 1000000 metres, got {options.max_depth:g}")
     for family in FAMILIES:
         if family.knows(checkpoint):
-            return family.recognise(checkpoint, options)
+            return with_preprocessor(family.recognise(checkpoint, options), checkpoint)
     known = ", ".join(family.title for family in FAMILIES)
     keys = f", in a file with the keys {first_few(checkpoint.keys, 12)}" if checkpoint.keys else ""
     raise UnknownFamilyError(

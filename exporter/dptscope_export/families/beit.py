@@ -14,7 +14,7 @@ from dptscope_export.errors import CheckpointError
 from dptscope_export.families import midas
 from dptscope_export.families.base import ExportOptions, ExportPlan
 from dptscope_export.families.beit_keys import hugging_face_keys, original_keys
-from dptscope_export.families.config_values import whole_numbers
+from dptscope_export.families.config_values import expect, out_indices
 from dptscope_export.families.sizes import plan_sizes
 from dptscope_export.models.beit import CLS_ENTRIES, BeitConfig
 from dptscope_export.models.midas_beit import MidasBeit, MidasBeitConfig
@@ -125,15 +125,14 @@ def _taps(checkpoint: Checkpoint, blocks: int) -> tuple[int, int, int, int]:
         first, second, third, fourth = (blocks * quarter // 4 - 1 for quarter in STAGES)
         return first, second, third, fourth
     backbone = midas.backbone_config(checkpoint, "beit")
-    for key, expected in {
-        "use_shared_relative_position_bias": False,
-        "use_absolute_position_embeddings": False,
-    }.items():
-        if backbone.get(key, expected) != expected:
-            raise CheckpointError(f"{checkpoint.name}: expected {key} {expected}, got {backbone[key]}")
-    indices = whole_numbers(backbone.get("out_indices"), 4, 1, blocks)
-    if indices is None:
-        got = backbone.get("out_indices")
-        raise CheckpointError(f"{checkpoint.name}: expected four out_indices of {blocks} blocks, got {got}")
-    first, second, third, fourth = (index - 1 for index in indices)  # index 0 is the embedding
-    return first, second, third, fourth
+    expect(
+        checkpoint.name,
+        backbone,
+        {
+            "use_shared_relative_position_bias": (False,),
+            "use_absolute_position_embeddings": (False,),
+            "hidden_act": ("gelu",),
+        },
+    )
+    first, second, third, fourth = out_indices(checkpoint.name, backbone, blocks)
+    return first - 1, second - 1, third - 1, fourth - 1

@@ -8,6 +8,7 @@ from dptscope import BlockSpec, Preparation
 from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.errors import CheckpointError
 from dptscope_export.families.base import ExportOptions, ExportPlan, Sizes
+from dptscope_export.families.depth_anything_evidence import tell_variant
 from dptscope_export.families.depth_anything_keys import (
     ORIGINAL,
     Layout,
@@ -15,12 +16,10 @@ from dptscope_export.families.depth_anything_keys import (
     hugging_face_keys,
     original_keys,
 )
-from dptscope_export.families.depth_anything_variants import V1, four, tell_variant
+from dptscope_export.families.depth_anything_variants import ARCHITECTURES, V1, four
 from dptscope_export.families.sizes import plan_sizes
 from dptscope_export.models.depth_anything import DepthAnything, DepthAnythingConfig
 from dptscope_export.models.dinov2 import HEAD_WIDTH, DinoV2Config
-
-ARCHITECTURES = {(384, 12): "vits", (768, 12): "vitb", (1024, 24): "vitl", (1536, 40): "vitg"}  # by width and blocks
 
 _TRIAL_GRIDS = ((2, 2), (7, 9), (12, 4), (3, 13))  # small, odd, tall, wide
 _TRACED_GRID = (5, 8)

@@ -15,6 +15,7 @@ from dptscope.contract import FUSION_BLOCKS
 from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.errors import CheckpointError, VariantError
 from dptscope_export.families.base import ExportOptions
+from dptscope_export.families.config_values import expect
 
 PHOTO_MULTIPLE = 32  # pixels; MiDaS resizes photos to multiples of this, whatever the encoder would take
 
@@ -113,9 +114,16 @@ def backbone_config(checkpoint: Checkpoint, model_type: str) -> Mapping[str, Any
         raise CheckpointError(
             f"{checkpoint.name}: expected config.json of a dpt model with a {model_type} backbone_config"
         )
-    if model_type == "beit" and config.get("readout_type", "project") != "project":
-        raise CheckpointError(f"{checkpoint.name}: expected readout_type project, got {config['readout_type']}")
+    expect(checkpoint.name, config, _ALLOWED | (_ALLOWED_WITH_TOKENS if model_type == "beit" else {}))
     return backbone
+
+
+# Values that the models here compute with. Swin V2 has no class token to read out, and its maps are a pyramid already.
+_ALLOWED: dict[str, tuple[object, ...]] = {"head_in_index": (-1, 3)}  # the finest of the four fused maps
+_ALLOWED_WITH_TOKENS: dict[str, tuple[object, ...]] = {
+    "readout_type": ("project",),
+    "reassemble_factors": ([4, 2, 1, 0.5],),
+}
 
 
 def two(checkpoint: Checkpoint, name: str) -> tuple[int, int]:

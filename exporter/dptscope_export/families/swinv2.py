@@ -15,7 +15,7 @@ from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.errors import CheckpointError
 from dptscope_export.families import midas
 from dptscope_export.families.base import ExportOptions, ExportPlan
-from dptscope_export.families.config_values import whole_numbers
+from dptscope_export.families.config_values import expect, out_indices, whole_numbers
 from dptscope_export.families.sizes import LARGEST_SIDE, plan_sizes
 from dptscope_export.families.swinv2_keys import hugging_face_keys, original_keys
 from dptscope_export.models.midas_swinv2 import MidasSwinV2, MidasSwinV2Config
@@ -205,6 +205,11 @@ def _from_config(checkpoint: Checkpoint) -> _Windows:
             f"{checkpoint.name}: expected config.json beside it: window and size of a Swin V2 model stand only there"
         )
     backbone = midas.backbone_config(checkpoint, "swinv2")
+    if out_indices(checkpoint.name, backbone, len(STAGES), "stages") != tuple(STAGES):
+        raise CheckpointError(
+            f"{checkpoint.name}: expected out_indices of all four stages, got {backbone['out_indices']}"
+        )
+    expect(checkpoint.name, backbone, {"hidden_act": ("gelu",)})
     said = [backbone.get("window_size"), backbone.get("image_size")]
     before = backbone.get("pretrained_window_sizes", [0, 0, 0, 0])
     both, pretrained = whole_numbers(said, 2, 1, LARGEST_SIDE), whole_numbers(before, 4, 0, LARGEST_SIDE)

@@ -23,12 +23,20 @@ from huggingface_hub.errors import (
 from huggingface_hub.errors import HTTPError as TransportError  # type: ignore[attr-defined]  # of the library it uses
 
 from dptscope.errors import one_line
-from dptscope_export.checkpoints.file_names import CONFIG_NAME, SAFETENSORS_SUFFIX, TORCH_SUFFIXES, WEIGHT_NAMES
-from dptscope_export.errors import CheckpointError
+from dptscope_export.checkpoints.file_names import (
+    CONFIG_NAME,
+    PREPROCESSOR_NAME,
+    WEIGHT_NAMES,
+    WEIGHT_SUFFIXES,
+    is_index,
+    is_of_transformers,
+    shards_in,
+    weights_in,
+)
+from dptscope_export.errors import CheckpointError, first_few
 from dptscope_export.sources.published import HubFile
 
 _LFS_BLOB = re.compile(r"[0-9a-f]{64}")  # large files are kept under their SHA-256
-_SHARD = re.compile(r"(model|pytorch_model)-\d+-of-\d+\.(safetensors|bin)")
 
 _Result = TypeVar("_Result")
 
@@ -111,18 +119,18 @@ def choose_files(names: Sequence[str], repository: str) -> list[str]:
     Raises:
         CheckpointError: none, or several that nobody can choose between.
     """
-    there = set(names)
-    weights = next((name for name in WEIGHT_NAMES if name in there), None)
-    if CONFIG_NAME in there and weights is not None:
-        shards = [name for name in names if _SHARD.fullmatch(name)] if weights.endswith(".json") else []
-        return [CONFIG_NAME, weights, *shards]
-    files = [name for name in names if name.endswith((*TORCH_SUFFIXES, SAFETENSORS_SUFFIX))]
+    weights = weights_in(names)
+    if CONFIG_NAME in names and len(weights) == 1 and is_of_transformers(weights[0]):
+        shards = shards_in(names, weights[0]) if is_index(weights[0]) else []
+        return [CONFIG_NAME, *weights, *shards, *(name for name in names if name == PREPROCESSOR_NAME)]
+    files = [name for name in names if name.endswith(WEIGHT_SUFFIXES)]
     if len(files) == 1:
         return files
-    found = f"{len(files)} weights files without a {CONFIG_NAME}" if files else f"{len(names)} files without weights"
+    beside = "beside" if CONFIG_NAME in names else "without"
+    found = f"{len(files)} weights files {beside} a {CONFIG_NAME}" if files else f"{len(names)} files without weights"
     raise CheckpointError(
         f"{repository}: expected a repository with {CONFIG_NAME} and {WEIGHT_NAMES[0]}, or with one weights file, "
-        f"got {found}"
+        f"got {found}: {first_few(files or names, 6)}"
     )
 
 

@@ -180,4 +180,14 @@ PUBLISHED: tuple[Published, ...] = (
 )
 
 BY_NAME = {published.name: published for published in PUBLISHED}
-BY_HUB = {published.hub: published for published in PUBLISHED}
+
+# Repository of the hub to the name of its model. The authors keep V1 in repositories of PyTorchModelHubMixin, too.
+REPOSITORIES = {
+    **{published.hub: published.name for published in PUBLISHED},
+    **{f"LiheYoung/{name}": name for name in BY_NAME if name.startswith("depth_anything_vit")},
+    **{
+        published.place.repository: published.name
+        for published in PUBLISHED
+        if isinstance(published.place, HubFile) and published.place.kind == "model"
+    },
+}

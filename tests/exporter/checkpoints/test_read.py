@@ -74,7 +74,9 @@ def test_published_hugging_face() -> None:
         recognise(published("Depth-Anything-V2-Small-hf", last_four), V2_WISH)
 
 
-@pytest.mark.parametrize("name", ["mine.pth", "my_depth_anything_v2_vits.pth", "depth_anything_v2_vits.safetensors"])
+@pytest.mark.parametrize(
+    "name", ["mine.pth", "my_depth_anything_v2_vits.pth", "depth_anything_v2_vits.onnx", "depth_anything_v2_vits"]
+)
 def test_a_name_that_is_not_exactly_published_tells_nothing(name: str) -> None:
     with pytest.raises(VariantError) as raised:
         recognise(published("depth_anything_v2_vits", called=name), ExportOptions())

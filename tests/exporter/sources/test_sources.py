@@ -14,13 +14,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from support.fake_host import COMMIT, Host, serving
-from support.seeded import write_tiny
+from support.seeded import seeded_tensors, write_tiny
 
 import dptscope
 from dptscope.commands import app as cli
 from dptscope.errors import DptscopeError
-from dptscope_export.sources import find_source, published
+from dptscope_export.checkpoints.file_names import own_stem
+from dptscope_export.checkpoints.read import read_checkpoint
+from dptscope_export.families import ExportOptions, recognise
+from dptscope_export.sources import find_source, find_sources, published
 from dptscope_export.sources.hub import choose_files
 
 REPOSITORY = "someone/tiny-hf"
@@ -32,7 +36,10 @@ CONTENT = bytes(range(256)) * 4096
 FETCH = """
 import dataclasses, sys
 from dptscope.errors import DptscopeError
-from dptscope_export.sources import find_source, published
+from dptscope_export.checkpoints.file_names import own_stem
+from dptscope_export.checkpoints.read import read_checkpoint
+from dptscope_export.families import ExportOptions, recognise
+from dptscope_export.sources import find_source, find_sources, published
 for name, known in zip(sys.argv[2::2], sys.argv[3::2]):
     published.BY_NAME[name] = dataclasses.replace(published.BY_NAME[name], tensor_bytes=1000, hash=known or None)
 try:
@@ -272,10 +279,115 @@ def test_choosing_files() -> None:
     index = "model.safetensors.index.json"
     assert choose_files(["config.json", index, *shards, "x.bin"], "a/b") == ["config.json", index, *shards]
     assert choose_files(["config.json", "depth.pth"], "a/b") == ["depth.pth"]
-    with pytest.raises(DptscopeError, match=r"got 2 weights files without a config\.json"):
+    with pytest.raises(DptscopeError, match=r"got 2 weights files without a config\.json: a\.pth, b\.pth"):
         choose_files(["a.pth", "b.pth"], "a/b")
-    with pytest.raises(DptscopeError, match="got 1 files without weights"):
+    with pytest.raises(DptscopeError, match=r"got 2 weights files beside a config\.json: model\.bf16"):
+        choose_files(["config.json", "model.bf16.safetensors", "model.fp16.safetensors"], "a/b")
+    with pytest.raises(DptscopeError, match=r"got 1 files without weights: README\.md"):
         choose_files(["README.md"], "a/b")
+
+
+@pytest.mark.parametrize(
+    ("weights", "shards"),
+    [
+        ("pytorch_model.bin.index.json", ["pytorch_model-00001-of-00001.bin"]),
+        ("model.safetensors.index.fp16.json", ["model.fp16-00001-of-00001.safetensors"]),
+        ("model.fp16.safetensors", []),
+        ("pytorch_model.bin", []),
+    ],
+)
+def test_choosing_files_of_every_name(weights: str, shards: list[str]) -> None:
+    others = ["README.md", "optimizer.pt", "tf_model.h5", "flax-00001-of-00001.msgpack"]
+    names = ["config.json", weights, *shards, "preprocessor_config.json"]
+    assert choose_files([*others, *names], "a/b") == names
+
+
+def cached(folder: Path, repository: str, file: str, content: bytes) -> Path:
+    """A file in the hub's cache: a link to a file that its hash names."""
+    place = folder / f"models--{repository.replace('/', '--')}"
+    blob, link = place / "blobs" / sha256(content).removeprefix("sha256:"), place / "snapshots" / COMMIT / file
+    for path in (blob, link):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    blob.write_bytes(content)
+    link.symlink_to(Path("../../blobs") / blob.name)
+    return link
+
+
+V2_LICENCE = ("the weights' licence is Apache-2.0: commercial use allowed",)
+
+
+def test_a_file_in_the_hubs_cache_has_its_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = cached(tmp_path, "depth-anything/Depth-Anything-V2-Small", "depth_anything_v2_vits.pth", b"weights")
+    other = cached(tmp_path, "someone/tiny", "mine.safetensors", b"others")
+    assert own_stem(link) == "depth_anything_v2_vits"
+    for path in (link, link.parent):
+        (source,) = find_sources(str(path))
+        assert (source.path, source.name, source.stem, source.notes) == (link, None, None, V2_LICENCE)
+    (source,) = find_sources(str(other))
+    assert (source.path, source.notes) == (other, ())
+    monkeypatch.chdir(link.parent)
+    assert find_source("depth_anything_v2_vits.pth").notes == V2_LICENCE
+
+
+def test_a_folder_in_the_hubs_cache_is_its_repository(tmp_path: Path) -> None:
+    """The folder itself has the name of a commit."""
+    repository = "depth-anything/Depth-Anything-V2-Small-hf"
+    link = cached(tmp_path, repository, "model.safetensors", b"weights")
+    cached(tmp_path, repository, "config.json", b"{}")
+    (source,) = find_sources(str(link.parent))
+    assert (source.name, source.stem, source.notes) == (repository, "Depth-Anything-V2-Small-hf", V2_LICENCE)
+    (source,) = find_sources(str(link))
+    assert (source.name, source.stem, source.notes) == (repository, None, V2_LICENCE)
+    assert own_stem(link) == "model"
+
+
+def test_a_link_has_its_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "folder.v1").mkdir()
+    (tmp_path / "link").symlink_to("folder.v1")
+    monkeypatch.chdir(tmp_path / "folder.v1")
+    assert [own_stem(Path(name)) for name in (".", "../link", "../link/")] == ["folder.v1", "link", "link"]
+
+
+def test_a_folder_without_checkpoints_says_what_is_there(tmp_path: Path) -> None:
+    for name in ("a.txt", "b.onnx"):
+        (tmp_path / name).touch()
+    with pytest.raises(DptscopeError, match=r"or with checkpoints in it \(.*\.ckpt.*\), got a\.txt, b\.onnx$"):
+        find_sources(str(tmp_path))
+
+
+def test_the_repository_of_a_published_file(host: Host, environment: dict[str, str], tmp_path: Path) -> None:
+    """Evidence, licence and hash are the file's, however it was asked for."""
+    repository, name = "depth-anything/Depth-Anything-V2-Small", "depth_anything_v2_vits"
+    weights = write_tiny(tmp_path / "tiny.safetensors", variant="none").read_bytes()
+    host.repositories["model", repository] = {"README.md": b"hello", f"{name}.pth": weights}
+    run = fetch(environment, repository, name, sha256(weights))
+    path, note = run.stdout.strip().split("\n")
+    assert (Path(path).name, note) == (f"{name}.pth", V2_LICENCE[0])
+    wrong = fetch(environment, repository)  # with the real file's hash
+    assert wrong.returncode == 1
+    assert f"{name}.pth: expected SHA-256" in wrong.stderr
+
+
+def test_what_a_repository_holds_is_evidence(tmp_path: Path) -> None:
+    torch.save(seeded_tensors(), tmp_path / "depth_anything_v2_vits.pth")
+    read = read_checkpoint(tmp_path / "depth_anything_v2_vits.pth", "depth-anything/Depth-Anything-V2-Small")
+    plan = recognise(read, ExportOptions())
+    assert (plan.variant, plan.evidence) == ("depth-anything-v2", "the published file name depth_anything_v2_vits.pth")
+    assert read.name == "depth-anything/Depth-Anything-V2-Small"
+
+
+def test_the_authors_repositories_of_v1(host: Host, environment: dict[str, str], tmp_path: Path) -> None:
+    """Settings of PyTorchModelHubMixin and a file with a name that all have: the repository's name tells."""
+    repository = "LiheYoung/depth_anything_vits14"
+    torch.save(seeded_tensors(), tmp_path / "pytorch_model.bin")
+    host.repositories["model", repository] = {
+        "config.json": b'{"encoder": "vits"}',
+        "pytorch_model.bin": (tmp_path / "pytorch_model.bin").read_bytes(),
+    }
+    path, note = fetch(environment, repository).stdout.strip().split("\n")
+    assert note == V2_LICENCE[0]
+    plan = recognise(read_checkpoint(Path(path), repository), ExportOptions())
+    assert (plan.variant, plan.evidence) == ("depth-anything-v1", f"the published repository {repository}")
 
 
 def test_models(capsys: pytest.CaptureFixture[str]) -> None:
