@@ -15,12 +15,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from demo_model.cache import HELD_OUT_SEED
 from demo_model.files import write_atomically
 from demo_model.metrics import mean_scores, scores
 from demo_model.photos import Photo, motorcycle, paired_photos
 from demo_model.predictors import Predictor, constant_baseline, load_predictor, ramp_baseline
-from demo_model.scenes.compose import DATA_VERSION, render_scene
+from demo_model.scenes.compose import DATA_VERSION, HELD_OUT_SEED, render_scene
 
 Array = np.ndarray
 Scores = dict[str, float]

@@ -6,17 +6,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from demo_model.cache import HELD_OUT_SEED
 from demo_model.metrics import mean_scores, scores
-from demo_model.model import normalise
-from demo_model.scenes.compose import render_scene
+from demo_model.model import to_input
+from demo_model.scenes.compose import HELD_OUT_SEED, render_scene
 
 Array = np.ndarray
-SIZE = (168, 168)
+SIZE = (224, 224)
 
 
 class HeldOut:
-    """``count`` scenes from the held-out seeds, at 168 × 168."""
+    """``count`` scenes from the held-out seeds, at 224 × 224."""
 
     def __init__(self, count: int) -> None:
         pairs = [render_scene(HELD_OUT_SEED + index, SIZE) for index in range(count)]
@@ -26,8 +25,9 @@ class HeldOut:
     @torch.inference_mode()
     def predict(self, model: nn.Module) -> Array:
         """(N, H, W) float32."""
+        device = next(model.parameters()).device
         batches = [
-            model(normalise(torch.from_numpy(self.rgb_nhwc[start : start + 16]))).numpy()
+            model(to_input(torch.from_numpy(self.rgb_nhwc[start : start + 16]).to(device))).float().cpu().numpy()
             for start in range(0, len(self.rgb_nhwc), 16)
         ]
         return np.concatenate(batches)

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from demo_model.constants import constant
+
 _TINY = 1e-6
 
 
@@ -87,7 +89,7 @@ def anchored_loss(predicted_bhw: Tensor, target_bhw: Tensor) -> Tensor:
     """
     flat_bn = target_bhw.flatten(1)
     limits_2b = torch.quantile(
-        flat_bn[:, ::7], torch.tensor([0.02, 0.98]), dim=1
+        flat_bn[:, ::7], constant((0.02, 0.98), flat_bn.device), dim=1
     )  # every 7th pixel: quantiles are slow
     low_b1, high_b1 = limits_2b[0][:, None], limits_2b[1][:, None]
     wanted_bn = ((flat_bn - low_b1) / (high_b1 - low_b1).clamp_min(_TINY)).clamp(-0.2, 1.3) + 0.2

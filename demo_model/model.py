@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from demo_model.constants import constant
 from dptscope_export.models.depth_anything import DepthAnything, DepthAnythingConfig
 from dptscope_export.models.dinov2 import DinoV2Config
 
@@ -14,14 +15,14 @@ IMAGE_MEAN = (0.485, 0.456, 0.406)
 IMAGE_STD = (0.229, 0.224, 0.225)
 
 TINY = DepthAnythingConfig(
-    encoder=DinoV2Config(width=128, blocks=12, mlp_width=512, native_grid=16),
+    encoder=DinoV2Config(width=192, blocks=12, mlp_width=768, native_grid=16),
     taps=(2, 5, 8, 11),
-    stage_channels=(24, 48, 96, 128),
+    stage_channels=(24, 48, 96, 96),
     fusion_channels=32,
     middle_channels=16,
     head_channels=16,
 )
-"""2.9 million parameters; two attention heads of 64 channels, as wide as the published models' heads. The native grid says
+"""5.9 million parameters; three attention heads of 64 channels, as wide as the published models' heads. The native grid says
 at which size a photo is looked at unless told otherwise: 16 patches, 224 pixels, within the sizes trained at, where the
 published models have 37 and 518."""
 
@@ -86,7 +87,12 @@ def initialise(model: DepthAnything) -> None:
     nn.init.ones_(model.head.conv3.bias)
 
 
-def normalise(rgb_bhwc: Tensor) -> Tensor:
+def normalise(rgb_bchw: Tensor) -> Tensor:
+    """Float RGB ``[B, 3, H, W]`` in [0, 1] to the model's input."""
+    mean, std = (constant(values, rgb_bchw.device)[:, None, None] for values in (IMAGE_MEAN, IMAGE_STD))
+    return (rgb_bchw - mean) / std
+
+
+def to_input(rgb_bhwc: Tensor) -> Tensor:
     """uint8 RGB ``[B, H, W, 3]`` to the model's float32 ``[B, 3, H, W]``."""
-    mean, std = torch.tensor(IMAGE_MEAN), torch.tensor(IMAGE_STD)
-    return ((rgb_bhwc.float() / 255 - mean) / std).permute(0, 3, 1, 2).contiguous()
+    return normalise(rgb_bhwc.permute(0, 3, 1, 2).float() / 255).contiguous()

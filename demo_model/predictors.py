@@ -27,7 +27,7 @@ def checkpoint_predictor(path: Path, shorter: int) -> Predictor:
     import torch
 
     from demo_model import published
-    from demo_model.model import build, normalise
+    from demo_model.model import build, to_input
 
     model = build(0).eval()
     model.load_state_dict(published.from_published(published.load(path), list(model.state_dict())))
@@ -36,7 +36,7 @@ def checkpoint_predictor(path: Path, shorter: int) -> Predictor:
     def predict(rgb: Array) -> Array:
         height, width = working_size(rgb.shape[:2], shorter)
         small = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_CUBIC)
-        depth_hw = model(normalise(torch.from_numpy(small[None])))[0].numpy()
+        depth_hw = model(to_input(torch.from_numpy(small[None])))[0].numpy()
         return cv2.resize(depth_hw, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
 
     return predict

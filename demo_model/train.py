@@ -1,31 +1,53 @@
-"""Train the small model on rendered scenes: ``python -m demo_model.train --state FOLDER --cache FOLDER``.
+"""Train the model on rendered scenes: ``python -m demo_model.train --state FOLDER --shards FOLDER --seconds 540``.
+
+A run is told how long it may take, because what limits it is a lent machine: the learning rate and the sizes of the crops
+follow the share of that time that has gone by. Scenes may be rendered while it trains (:mod:`demo_model.shards`).
 
 Everything that a run needs to go on lies in the state folder: ``state.pt`` (weights, their average, the optimizer),
-``log.jsonl`` (one line every ``--log-every`` steps, one at each evaluation) and ``best.safetensors`` (the average weights
-with the best held-out figure). Run the same command again to go on after a stop.
+``log.jsonl`` (one line every ``--log-every`` steps, one at each evaluation) and ``weights.safetensors`` (the average
+weights). Run the same command again to go on after a stop.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
+import torch.nn.functional as F
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from demo_model import published
-from demo_model.batches import Batches, loader
+from demo_model.augment import Draw, augment
 from demo_model.files import write_atomically
 from demo_model.held_out import HeldOut
 from demo_model.losses import Losses, depth_losses
 from demo_model.model import build, normalise
+from demo_model.pool import Pool
 from demo_model.scenes.compose import DATA_VERSION
-from demo_model.team import Team, run_team
+from dptscope_export.models.dinov2 import Attention
+
+PATCH = 14
+
+# Grid (patches high, wide) and how often it comes in the first half of a run, in the next third, and in the rest.
+GRIDS: tuple[tuple[tuple[int, int], tuple[float, float, float]], ...] = (
+    ((8, 8), (6.0, 1.0, 0.3)),
+    ((8, 11), (1.5, 0.5, 0.2)),
+    ((11, 8), (1.5, 0.5, 0.2)),
+    ((10, 10), (2.0, 1.0, 0.5)),
+    ((12, 12), (2.0, 2.0, 1.0)),
+    ((12, 16), (1.0, 2.0, 2.0)),
+    ((16, 12), (1.0, 2.0, 2.0)),
+    ((16, 16), (1.0, 3.0, 4.0)),
+    ((16, 24), (0.2, 1.0, 2.0)),
+    ((24, 24), (0.2, 0.7, 1.5)),
+    ((37, 37), (0.0, 0.2, 0.6)),
+)
 
 
 @dataclass(frozen=True)
@@ -33,39 +55,46 @@ class Plan:
     """What a run is told.
 
     Attributes:
-        steps: length of the run; the learning rate comes down over the last ``cooldown`` of them.
-        rate: learning rate of the plateau, reached after ``warm_up`` steps.
+        seconds: its length, over all stops.
+        warm_up, cooldown: shares of it in which the learning rate comes up and comes down.
+        rate: learning rate of the plateau.
+        tokens: patches in a batch.
         average: how much of the average weights is kept at each step.
+        lead_in: share of the time until the scale-and-shift-invariant terms count in full.
     """
 
-    steps: int
-    cooldown: int
-    warm_up: int
-    rate: float
-    decay: float
-    average: float
-    cells_weight: float
-    gradient_weight: float
-    anchor_weight: float
-    lead_in: int
+    seconds: float
+    tokens: int
+    rate: float = 1.2e-3
+    warm_up: float = 0.03
+    cooldown: float = 0.5
+    decay: float = 0.05
+    average: float = 0.999
+    cells_weight: float = 0.5
+    gradient_weight: float = 0.5
+    anchor_weight: float = 1.0
+    lead_in: float = 0.08
 
-    def total(self, losses: Losses, step: int) -> Tensor:
+    def total(self, losses: Losses, share: float) -> Tensor:
         """The weighted sum. The scale-and-shift-invariant terms come in over the ``lead_in``, after half of it alone with
         the anchor."""
-        share = min(max(2 * step / max(self.lead_in, 1) - 1, 0.0), 1.0)
+        weight = min(max(2 * share / max(self.lead_in, 1e-9) - 1, 0.0), 1.0)
         invariant = losses.aligned + self.cells_weight * losses.cells + self.gradient_weight * losses.gradient
-        return self.anchor_weight * losses.anchored + share * invariant
+        return self.anchor_weight * losses.anchored + weight * invariant
 
 
-def learning_rate(plan: Plan, step: int) -> float:
-    """Warm up, stay, come down: a plateau lets a run be prolonged at will (Hu et al. 2024, WSD; Hägele et al. 2024).
-
-    The way down is 1 − √ of its share, which the latter found best.
-    """
-    if step < plan.warm_up:
-        return plan.rate * (step + 1) / plan.warm_up
-    into = (step - (plan.steps - plan.cooldown)) / max(plan.cooldown, 1)
+def learning_rate(plan: Plan, share: float) -> float:
+    """Warm up, stay, come down (Hu et al. 2024, WSD); the way down is 1 − √ of its share (Hägele et al. 2024)."""
+    if share < plan.warm_up:
+        return plan.rate * (share / plan.warm_up + 1e-3)
+    into = (share - 1 + plan.cooldown) / max(plan.cooldown, 1e-9)
     return plan.rate if into <= 0 else plan.rate * max(1 - into**0.5, 0.0)
+
+
+def draw_grid(share: float, draw: Draw) -> tuple[int, int]:
+    """The grid of the next batch, ``share`` of the run gone by."""
+    part = 0 if share < 0.5 else 1 if share < 0.8 else 2
+    return GRIDS[draw.choice([odds[part] for _, odds in GRIDS])][0]
 
 
 def make_optimizer(model: nn.Module, plan: Plan) -> torch.optim.AdamW:
@@ -90,180 +119,158 @@ class Average:
         mine, theirs = list(self.state.values()), [tensor.detach() for tensor in model.state_dict().values()]
         torch._foreach_lerp_(mine, theirs, 1 - keep)
 
-
-class Record:
-    """Lines of JSON, each written when it happens."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def write(self, **values: Any) -> None:
-        with self.path.open("a") as file:
-            file.write(json.dumps({"at": round(time.time()), **values}) + "\n")
+    def model(self) -> nn.Module:
+        """A second model that holds the average weights."""
+        copy = build(0).to(next(iter(self.state.values())).device)
+        copy.load_state_dict(self.state)
+        return copy.eval()
 
 
-def train(
-    team: Team,
-    plan: Plan,
-    state_folder: Path,
-    cache: Path,
-    prefixes: list[str],
-    late: bool,
-    init: Path | None,
-    seed: int,
-    every: dict[str, int],
-) -> None:
-    """Run to ``plan.steps``, from where the state folder left off. The first of the team keeps the records."""
-    torch.set_num_threads(1)
-    state_folder.mkdir(parents=True, exist_ok=True)
-    state_path, record = state_folder / "state.pt", Record(state_folder / "log.jsonl")
-    model = build(seed)
-    in_full_precision(model.head.conv3)
-    model.to(memory_format=torch.channels_last)  # a tenth less time a step
-    if init is not None and not state_path.exists():
-        model.load_state_dict(published.from_published(published.load(init), list(model.state_dict())))
-    average, optimizer, step, best, seconds = Average(model), make_optimizer(model, plan), 0, -1.0, 0.0
-    if state_path.exists():
-        saved = torch.load(state_path, weights_only=True)
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        average.state = saved["average"]
-        step, best, seconds = saved["step"], saved["best"], saved["seconds"]
-    if team.is_first:
-        told = {
-            "init": init.name if init else None,
-            "data": prefixes,
-            "late": late,
-            "seed": seed,
-            "processes": team.size,
-        }
-        record.write(event="start", step=step, plan=plan.__dict__, **told)
-    held_out = HeldOut(count=96) if team.is_first else None
-
-    def save_state() -> None:
-        saved: dict[str, Any] = {
-            "model": model.state_dict(),
-            "average": average.state,
-            "optimizer": optimizer.state_dict(),
-        }
-        saved |= {"step": step, "best": best, "seconds": seconds}
-        write_atomically(state_path, lambda path: torch.save(saved, path))
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, disable=not team.is_first) as progress:
-        task = progress.add_task("training", total=plan.steps, completed=step)
-        sums, begun, last = torch.zeros(4), time.monotonic(), time.monotonic()
-        numbers = range(step * team.size + team.rank, plan.steps * team.size, team.size)
-        for rgb_bhwc, target_bhw in loader(Batches(cache, seed, prefixes, late), numbers):
-            rate = learning_rate(plan, step)
-            sums += torch.tensor(train_step(model, optimizer, rgb_bhwc, target_bhw, rate, plan, step, team))
-            step += 1
-            if not team.is_first:
-                continue
-            average.update(model, step, plan.average)
-            seconds, last = seconds + time.monotonic() - last, time.monotonic()
-            progress.update(task, advance=1)
-            if step % every["log"] == 0:
-                aligned, cells, gradient, anchored = (sums / every["log"]).tolist()
-                took = (time.monotonic() - begun) / every["log"]
-                losses = {"aligned": aligned, "cells": cells, "gradient": gradient, "anchored": anchored}
-                record.write(step=step, seconds=round(seconds), rate=rate, **losses, step_ms=round(took * 1000))
-                progress.update(task, description=f"aligned {aligned:.3f} anchored {anchored:.3f} {took * 1000:.0f} ms")
-                sums.zero_()
-                begun = time.monotonic()
-            if held_out is not None and (step % every["evaluate"] == 0 or step == plan.steps):
-                figures = held_out.figures(average_model(model, average))
-                record.write(event="held-out", step=step, seconds=round(seconds), **figures)
-                if figures["delta1"] > best:
-                    best = figures["delta1"]
-                    facts = {"steps": str(step), "data_version": str(DATA_VERSION), "held_out_delta1": f"{best:.4f}"}
-                    published.save(state_folder / "best.safetensors", average.state, facts)
-                save_state()
-                begun = last = time.monotonic()
-
-
-def in_full_precision(layer: nn.Conv2d) -> None:
-    """Let one layer compute in float32 under autocast.
+def prepare_for_training(model: nn.Module, device: torch.device) -> None:
+    """Let the last layer compute in float32 under autocast, and attention without its matrix in memory.
 
     Bfloat16 has steps of 1/128 around 1: as the type of the last layer's output it would turn smooth depth into stairs.
     """
+    layer = model.head.conv3
 
-    def forward(x_bchw: Tensor) -> Tensor:
-        with torch.autocast("cpu", enabled=False):
-            return nn.functional.conv2d(x_bchw.float(), layer.weight, layer.bias)
+    def last(x_bchw: Tensor) -> Tensor:
+        with torch.autocast(device.type, enabled=False):
+            return F.conv2d(x_bchw.float(), layer.weight, layer.bias)
 
-    layer.forward = forward  # type: ignore[method-assign, assignment]
+    layer.forward = last
+    for module in model.modules():
+        if isinstance(module, Attention):
+            module.forward = lambda tokens_bnc, attention=module: _attend(attention, tokens_bnc)
+    model.to(device, memory_format=torch.channels_last)
+
+
+def _attend(attention: Attention, tokens_bnc: Tensor) -> Tensor:
+    query, key, value = (
+        part_bnc.unflatten(-1, (attention.heads, -1)).transpose(1, 2)
+        for part_bnc in attention.qkv(tokens_bnc).chunk(3, -1)
+    )
+    return attention.proj(F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2))
 
 
 def train_step(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    rgb_bhwc: Tensor,
-    target_bhw: Tensor,
-    rate: float,
-    plan: Plan,
-    step: int,
-    team: Team,
-) -> tuple[float, ...]:
-    """One update; returns the terms of the loss in the order of :class:`Losses`."""
+    model: nn.Module, optimizer: torch.optim.Optimizer, rgb_bchw: Tensor, target_bhw: Tensor, plan: Plan, share: float
+) -> Tensor:
+    """One update; returns the terms of the loss in the order of :class:`Losses`, on the device."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
-    with torch.autocast("cpu", torch.bfloat16):
-        predicted_bhw = model(normalise(rgb_bhwc))
+        group["lr"] = learning_rate(plan, share)
+    with torch.autocast(rgb_bchw.device.type, torch.bfloat16):
+        predicted_bhw = model(normalise(rgb_bchw).contiguous(memory_format=torch.channels_last))
     losses = depth_losses(predicted_bhw, target_bhw)
-    total = plan.total(losses, step)
     optimizer.zero_grad(set_to_none=True)
-    total.backward()
-    team.share_gradients(model)
+    plan.total(losses, share).backward()
     nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
-    return losses.aligned.item(), losses.cells.item(), losses.gradient.item(), losses.anchored.item()
+    return torch.stack([losses.aligned, losses.cells, losses.gradient, losses.anchored]).detach()
 
 
-def average_model(model: nn.Module, average: Average) -> nn.Module:
-    """A second model that holds the average weights."""
-    copy = build(0)
-    copy.load_state_dict(average.state)
-    return copy.eval()
+class Run:
+    """A run's model and its state on disk."""
+
+    def __init__(self, plan: Plan, folder: Path, init: Path | None, seed: int, device: torch.device) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.plan, self.folder, self.device = plan, folder, device
+        self.model = build(seed)
+        prepare_for_training(self.model, device)
+        self.optimizer = make_optimizer(self.model, plan)
+        self.step, self.seconds, self.crops = 0, 0.0, 0
+        if (folder / "state.pt").exists():
+            saved = torch.load(folder / "state.pt", weights_only=True, map_location=device)
+            self.model.load_state_dict(saved["model"])
+            self.optimizer.load_state_dict(saved["optimizer"])
+            self.step, self.seconds, self.crops = saved["step"], saved["seconds"], saved["crops"]
+        elif init is not None:
+            self.model.load_state_dict(published.from_published(published.load(init), list(self.model.state_dict())))
+        self.average = Average(self.model)
+        if self.step:
+            self.average.state = saved["average"]
+        self.record(event="start", step=self.step, init=init.name if init else None, seed=seed, plan=asdict(plan))
+
+    def record(self, **values: Any) -> None:
+        """Append one line of JSON to the log, and print it."""
+        line = json.dumps({"at": round(time.time()), **values})
+        print(line, flush=True)
+        with (self.folder / "log.jsonl").open("a") as file:
+            file.write(line + "\n")
+
+    def save(self) -> None:
+        """Write the state and the average weights."""
+        saved: dict[str, Any] = {"model": self.model.state_dict(), "average": self.average.state}
+        saved |= {"optimizer": self.optimizer.state_dict()}
+        saved |= {"step": self.step, "seconds": self.seconds, "crops": self.crops}
+        write_atomically(self.folder / "state.pt", lambda path: torch.save(saved, path))
+        facts = {"steps": str(self.step), "crops": str(self.crops), "data_version": str(DATA_VERSION)}
+        published.save(self.folder / "weights.safetensors", self.average.state, facts)
+
+
+def train(
+    run: Run, pool: Pool, held_out: Future[HeldOut] | None, draw: Draw, log_every: int, evaluate_every: float
+) -> None:
+    """Go on to the end of the plan."""
+    plan, model = run.plan, run.model
+    sums = torch.zeros(4, device=run.device)
+    last = begun = time.monotonic()
+    evaluated, saved = run.seconds, run.seconds
+    while run.seconds < plan.seconds:
+        share = run.seconds / plan.seconds
+        grid = draw_grid(share, draw)
+        size_hw = (grid[0] * PATCH, grid[1] * PATCH)
+        count = max(plan.tokens // (grid[0] * grid[1]), 2)
+        pool.take_in()
+        scenes = pool.draw(count, size_hw[0] * size_hw[1] // 2, draw)
+        sums += train_step(model, run.optimizer, *augment(*scenes, size_hw, draw), plan, share)
+        run.step, run.crops = run.step + 1, run.crops + count
+        run.average.update(model, run.step, plan.average)
+        if run.step % log_every == 0:
+            terms = dict(zip(Losses.__dataclass_fields__, (sums / log_every).tolist(), strict=True))
+            took = (time.monotonic() - begun) / log_every
+            run.record(
+                step=run.step, seconds=round(run.seconds), crops=run.crops, scenes=pool.count,
+                **{name: round(value, 4) for name, value in terms.items()}, step_ms=round(took * 1000, 1),
+            )  # fmt: skip
+            sums.zero_()
+            begun = time.monotonic()
+        run.seconds, last = run.seconds + time.monotonic() - last, time.monotonic()
+        over = run.seconds >= plan.seconds
+        if held_out is not None and held_out.done() and (over or run.seconds - evaluated > evaluate_every):
+            figures = {name: round(value, 4) for name, value in held_out.result().figures(run.average.model()).items()}
+            run.record(event="held-out", step=run.step, seconds=round(run.seconds), crops=run.crops, **figures)
+            evaluated = run.seconds
+        if over or run.seconds - saved > 60:
+            run.save()
+            saved = run.seconds
 
 
 def main(
     state: Annotated[Path, typer.Option(help="Folder for everything the run keeps.")],
-    cache: Annotated[Path, typer.Option(help="Folder that demo_model.cache filled.")],
-    steps: int = 40_000,
-    cooldown: Annotated[int, typer.Option(help="Steps at the end over which the learning rate comes down.")] = 8_000,
-    warm_up: int = 500,
-    rate: float = 1e-3,
-    decay: float = 0.05,
-    average: float = 0.9995,
-    cells_weight: float = 0.5,
-    gradient_weight: float = 0.5,
-    anchor_weight: float = 1.0,
-    lead_in: Annotated[int, typer.Option(help="Steps until the scale-and-shift-invariant terms count in full.")] = 3000,
+    shards: Annotated[Path, typer.Option(help="Folder that demo_model.shards fills.")],
+    seconds: Annotated[float, typer.Option(help="Length of the run, over all stops.")] = 540,
+    tokens: Annotated[int, typer.Option(help="Patches in a batch.")] = 49152,
+    rate: Annotated[float, typer.Option(help="Learning rate of the plateau.")] = 1.2e-3,
+    device: str = "cpu",
+    gigabytes: Annotated[float, typer.Option(help="Device memory for scenes.")] = 2.0,
+    first_scenes: Annotated[int, typer.Option(help="How many scenes to wait for.")] = 64,
     init: Annotated[Path | None, typer.Option(help="Safetensors to start from when the state folder is empty.")] = None,
-    data: Annotated[
-        list[str] | None, typer.Option(help="Use only shards whose names start so, e.g. corridor-; repeatable.")
-    ] = None,
-    late: Annotated[bool, typer.Option("--late", help="Mostly crops of 140 to 224 pixels.")] = False,
     seed: int = 0,
-    processes: Annotated[int, typer.Option(help="Processes of one thread each that share a step's work.")] = 1,
     log_every: int = 100,
-    evaluate_every: int = 1000,
+    evaluate_every: Annotated[float, typer.Option(help="Seconds between two looks at held-out scenes.")] = 60,
+    held_out: Annotated[int, typer.Option(help="How many held-out scenes.")] = 96,
 ) -> None:
     """Train, or go on training."""
-    plan = Plan(steps, cooldown, warm_up, rate, decay, average, cells_weight, gradient_weight, anchor_weight, lead_in)
-    run_team(
-        train,
-        processes,
-        plan,
-        state,
-        cache,
-        data or [""],
-        late,
-        init,
-        seed,
-        {"log": log_every, "evaluate": evaluate_every},
-    )
+    place = torch.device(device)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    pool = Pool(shards, gigabytes, place)
+    watched = ThreadPoolExecutor(1).submit(HeldOut, held_out) if held_out else None
+    run = Run(Plan(seconds, tokens, rate), state, init, seed, place)
+    while pool.count < first_scenes:
+        pool.take_in(wait=1.0)
+    generator = torch.Generator(place).manual_seed(seed * 1_000_003 + run.step)
+    train(run, pool, watched, Draw(generator), log_every, evaluate_every)
+    pool.close()
 
 
 if __name__ == "__main__":

@@ -102,6 +102,43 @@ def portrait(rng: np.random.Generator, size_hw: Size) -> Scene:
     return _focused(rng, Scene(camera, light, air, solids), distance, 0.6)
 
 
+_DETAILED = (
+    objects.person,
+    objects.person,
+    objects.animal,
+    objects.animal,
+    objects.dish,
+    objects.vessel,
+    objects.machine,
+    objects.cycle,
+    objects.plant,
+    objects.lump,
+)
+
+
+def detail(rng: np.random.Generator, size_hw: Size) -> Scene:
+    """One part of a figure or a thing that fills the picture: a face, an engine, the rim of a cup."""
+    light, air = _any_light(rng)
+    index = int(rng.integers(len(_DETAILED)))
+    subject = place(_DETAILED[index](rng), vector(0, 0, 0), rng.normal() * 0.5 if index < 4 else rng.uniform(0, 6.3))
+    # The first parts of a figure are its head; elsewhere any part will do that is not a sliver.
+    thick = [part for part in subject if part.lengths.min() > 0.02] or subject
+    part = subject[index // 2 % 2] if index < 4 and rng.random() < 0.7 else thick[int(rng.integers(len(thick)))]
+    size = float(np.cbrt(np.prod(part.lengths)))
+    focal = float(np.exp(rng.uniform(np.log(1.1), np.log(3))))
+    distance = max(focal * size * float(np.exp(rng.uniform(np.log(1.2), np.log(4)))), 0.15) + size
+    pitch = float(rng.normal(-0.1, 0.25))
+    sideways = float(rng.normal() * 0.25)
+    back = vector(np.sin(sideways) * np.cos(pitch), -np.cos(sideways) * np.cos(pitch), -np.sin(pitch)) * distance
+    eye = part.centre + back
+    aim = vector(rng.normal(), 0, rng.normal()) * 0.3 * distance / focal
+    camera = Camera(
+        eye + aim.astype(np.float32), -sideways, pitch, float(rng.normal() * 0.1), focal, size_hw
+    )  # looks back along the way it came
+    solids = subject + _behind(rng, distance + 0.4, float(eye[2]))
+    return _focused(rng, Scene(camera, light, air, solids), distance - size * 0.5, 0.7)
+
+
 def heap(rng: np.random.Generator, size_hw: Size) -> Scene:
     """Things at all angles and distances with nothing to stand on."""
     light, air = _any_light(rng)

@@ -103,6 +103,31 @@ def room(rng: np.random.Generator, size_hw: Size) -> Scene:
     return Scene(camera, light, air, solids)
 
 
+def workshop(rng: np.random.Generator, size_hw: Size) -> Scene:
+    """One large thing on the floor in front of shelves and boxes, seen whole from standing height."""
+    half_x, back, height = float(rng.uniform(1.6, 3.5)), float(rng.uniform(2.5, 6)), float(rng.uniform(2.2, 3.2))
+    light, air = indoors(rng, vector(rng.uniform(-0.5, 0.5) * half_x, rng.uniform(-0.2, 0.7) * back, height - 0.2))
+    solids = shell(rng, half_x, back, height) + wall_things(rng, half_x, back, height)
+    for _ in range(int(rng.integers(1, 5))):
+        made = (objects.shelf, objects.crate, objects.crate, objects.drum, objects.books)[int(rng.integers(5))](rng)
+        spot = vector(rng.uniform(-0.9, 0.9) * half_x, back - rng.uniform(0.2, 0.6), 0)
+        solids += place(made, spot, float(rng.normal() * 0.1), float(np.exp(rng.normal(0, 0.15))))
+    makers = (objects.cycle, objects.cycle, objects.machine, objects.chair, objects.table, objects.animal, objects.sofa)
+    distance = float(rng.uniform(0.35, 0.75)) * back
+    at = vector(rng.normal() * 0.15 * distance, distance, 0)
+    solids += place(makers[int(rng.integers(len(makers)))](rng), at, float(rng.normal() * 0.5), rng.uniform(0.9, 1.6))
+    for _ in range(int(rng.integers(0, 4))):
+        made = objects.SMALL[int(rng.integers(len(objects.SMALL)))](rng)
+        spot = at + vector(rng.normal() * 0.8, rng.uniform(-0.4, 1), 0)
+        solids += place(
+            made, np.clip(spot, (-half_x + 0.2, 0.4, 0), (half_x - 0.2, back - 0.3, 0)), rng.uniform(0, 6.3)
+        )
+    eye, focal = float(rng.uniform(0.7, 1.7)), float(np.exp(rng.uniform(np.log(0.9), np.log(1.8))))
+    pitch = float(np.arctan2(0.5 - eye, distance)) * float(rng.uniform(0.4, 1.1))
+    camera = Camera(vector(0, 0, eye), float(rng.normal() * 0.15), pitch, float(rng.normal() * 0.04), focal, size_hw)
+    return Scene(camera, light, air, solids)
+
+
 def corridor(rng: np.random.Generator, size_hw: Size) -> Scene:
     """Long and narrow, with columns, doors or arches on the way."""
     half_x, back, height = float(rng.uniform(0.8, 3)), float(rng.uniform(8, 30)), float(rng.uniform(2.2, 5))

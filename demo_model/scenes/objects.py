@@ -161,6 +161,27 @@ def shelf(rng: np.random.Generator) -> list[Solid]:
     return parts
 
 
+def _face(
+    rng: np.random.Generator, head: Array, half: tuple[float, float, float], skin: Material, eye: float
+) -> list[Solid]:
+    """Eyes, brows or ears, a nose and a mouth on an ellipsoid that looks along -y."""
+    white = make_material(rng, colours=("white", "earth", "green", "blue"), textures=("noise",), contrast=(0.0, 0.2))
+    dark = make_material(rng, colours=("dark",), textures=("noise",), contrast=(0.0, 0.2))
+    lips = make_material(rng, colours=("skin", "earth", "dark", "vivid"), textures=("noise",), contrast=(0.0, 0.3))
+    x, y, z = half
+    parts = [
+        solid("sphere", head + vector(0, -y, -0.1 * z), (0.17 * x, 0.2 * y, 0.22 * z), skin),
+        solid("sphere", head + vector(0, -0.88 * y, -0.45 * z), (0.3 * x, 0.1 * y, 0.07 * z), lips),
+    ]
+    for side in (-1, 1):
+        at = head + vector(side * 0.42 * x, -0.86 * y, 0.18 * z)
+        parts.append(solid("sphere", at, (1.5 * eye, eye, eye), white))
+        parts.append(solid("sphere", at - vector(0, 0.6 * eye, 0), (0.7 * eye, 0.6 * eye, 0.8 * eye), dark))
+        parts.append(solid("sphere", at + vector(0, 0, 2.2 * eye), (2 * eye, 0.7 * eye, 0.4 * eye), dark))
+        parts.append(solid("sphere", head + vector(side * x, 0.1 * y, 0), (0.12 * x, 0.25 * y, 0.25 * z), skin))
+    return parts
+
+
 def person(rng: np.random.Generator) -> list[Solid]:
     """A figure of ellipsoids and tapered limbs, about 1.7 m tall."""
     skin = make_material(rng, colours=("skin",), textures=("noise",), contrast=(0.05, 0.25), period=(0.2, 0.6))
@@ -175,6 +196,7 @@ def person(rng: np.random.Generator) -> list[Solid]:
         solid("sphere", (0, 0, 1.22), (wide, 0.13, 0.27), top),
         solid("sphere", (0, 0, 0.98), (wide * 0.85, 0.12, 0.18), legs),
     ]
+    parts += _face(rng, vector(0, 0, 1.6), (0.085, 0.1, 0.125), skin, eye=0.013)
     if rng.random() < 0.3:
         parts.append(solid("sphere", (0, 0.08, 1.5), (0.16, 0.1, 0.28), hair))
     for side in (-1, 1):
@@ -200,6 +222,7 @@ def animal(rng: np.random.Generator) -> list[Solid]:
         solid("sphere", (0, 0, z), (body, length, body), fur),
         solid("sphere", head, (0.11, 0.13, 0.11), fur),
         solid("sphere", head + vector(0, -0.1, -0.03), (0.055, 0.08, 0.05), fur),
+        *_face(rng, head, (0.11, 0.13, 0.11), fur, eye=0.02),
         rod(vector(0, -length * 0.6, z), head, 0.1, fur),
         rod(
             vector(0, length * 0.9, z), vector(rng.normal() * 0.1, length + 0.3, z + rng.normal() * 0.2), 0.03, fur, 0.5

@@ -40,8 +40,9 @@ def cast(scene: Scene) -> tuple[Array, Array, Array]:
     return z_hw, owner_hw, rays_3hw
 
 
-def render(scene: Scene, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Linear RGB (H, W, 3) and inverse z-depth (H, W) in 1/m, 0 for the sky; both float32."""
+def render(scene: Scene, rng: np.random.Generator) -> tuple[Array, Array, Array]:
+    """Linear RGB (H, W, 3), inverse z-depth (H, W) in 1/m, 0 for the sky, both float32; and the solid of each pixel, -1 for
+    the sky, int32."""
     z_hw, owner_hw, rays_3hw = cast(scene)
     height, width = z_hw.shape
     seen = np.flatnonzero(owner_hw.ravel() != NOTHING)
@@ -53,7 +54,7 @@ def render(scene: Scene, rng: np.random.Generator) -> tuple[Array, Array]:
         colour[:, seen] = _shade(scene, z_hw, owner_hw, rays_3hw, seen, rng)
     inverse = np.where(np.isfinite(z_hw), 1 / z_hw, 0).astype(np.float32)
     picture = np.ascontiguousarray(colour.reshape(3, height, width).transpose(1, 2, 0))
-    return _defocus(picture, inverse, scene), inverse
+    return _defocus(picture, inverse, scene), inverse, owner_hw
 
 
 def _shade(scene: Scene, z_hw: Array, owner_hw: Array, rays_3hw: Array, seen: Array, rng: np.random.Generator) -> Array:

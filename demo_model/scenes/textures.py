@@ -248,12 +248,25 @@ _MAKERS: tuple[tuple[Callable[[np.random.Generator], Array], int], ...] = (
 )  # fmt: skip
 
 
-@lru_cache(maxsize=1)
+_number = 0
+
+
+def use_bank(number: int) -> None:
+    """Let this process draw from another bank: the same kinds of textures, drawn anew. Held-out scenes use bank 0."""
+    global _number
+    _number = number
+
+
 def texture_bank() -> dict[str, tuple[Texture, ...]]:
-    """All textures by name: the same in every process. Takes a few seconds the first time."""
+    """All textures of the bank in use by name: the same in every process. Takes a few seconds the first time."""
+    return _make_bank(_number)
+
+
+@lru_cache(maxsize=16)
+def _make_bank(number: int) -> dict[str, tuple[Texture, ...]]:
     bank: dict[str, tuple[Texture, ...]] = {}
     for index, (maker, count) in enumerate(_MAKERS):
         name = maker.__name__.strip("_")
-        rng = np.random.default_rng((_BANK_SEED, index))
+        rng = np.random.default_rng((_BANK_SEED, index, number) if number else (_BANK_SEED, index))
         bank[name] = tuple(make_texture(name, maker(rng)) for _ in range(count))
     return bank

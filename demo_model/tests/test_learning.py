@@ -7,12 +7,19 @@ import numpy as np
 import pytest
 import torch
 from demo_model import published
-from demo_model.augment import augment
 from demo_model.losses import aligned_loss, anchored_loss, depth_losses, in_cells
 from demo_model.metrics import ramp, scores
 from demo_model.model import build, normalise, wave_positions
-from demo_model.team import Team
-from demo_model.train import Plan, learning_rate, make_optimizer, train_step
+from demo_model.train import (
+    GRIDS,
+    Average,
+    Plan,
+    learning_rate,
+    main,
+    make_optimizer,
+    prepare_for_training,
+    train_step,
+)
 
 
 def smooth(seed, count=2, side=28):
@@ -70,38 +77,13 @@ def test_abs_rel_by_hand():
     assert figures["delta1"] == 0.0
 
 
-def test_augmentation_moves_picture_and_depth_together():
-    """A picture that is its own depth, without colour changes, stays so."""
-    y, x = np.mgrid[0:120, 0:150]
-    values = (y + x / 2).astype(np.float32)
-    rgb = np.repeat(values[..., None], 3, 2).astype(np.uint8)
-    from demo_model import augment as module
-
-    for seed in range(8):
-        moved, depth = module.crop_resize(rgb, values, (84, 98), np.random.default_rng(seed))
-        assert moved.shape == (84, 98, 3) and depth.shape == (84, 98)
-        inner = (slice(4, -4), slice(4, -4))
-        assert np.abs(moved[..., 0].astype(np.float32)[inner] - depth[inner]).max() < 4
-
-
-def test_augmentation_is_fixed_by_its_generator():
-    rgb = np.random.default_rng(0).integers(0, 255, (90, 90, 3), dtype=np.uint8)
-    inverse = np.random.default_rng(1).random((90, 90), dtype=np.float32)
-    for seed in range(12):
-        first = augment(rgb, inverse, (56, 56), np.random.default_rng(seed))
-        second = augment(rgb, inverse, (56, 56), np.random.default_rng(seed))
-        assert first[0].dtype == np.uint8 and first[0].shape == (56, 56, 3)
-        np.testing.assert_array_equal(first[0], second[0])
-        np.testing.assert_array_equal(first[1], second[1])
-
-
 def test_published_layout_round_trip(tmp_path):
     model = build(3)
     path = tmp_path / "tiny.safetensors"
     published.save(path, model.state_dict(), {"steps": "0"})
     assert path.stat().st_size <= 12_000_000
     tensors = published.load(path)
-    assert tensors["pretrained.pos_embed"].shape == (1, 257, 128)
+    assert tensors["pretrained.pos_embed"].shape == (1, 257, 192)
     assert all(tensor.dtype == torch.float16 for tensor in tensors.values())
     again = published.from_published(tensors, list(model.state_dict()))
     for name, tensor in model.state_dict().items():
@@ -136,25 +118,71 @@ def test_positions_are_waves_that_every_grid_sees():
 
 
 def test_learning_rate_warms_up_stays_and_comes_down():
-    plan = Plan(1000, 200, 100, 1e-3, 0.0, 0.99, 0.5, 0.5, 1.0, 0)
-    rates = [learning_rate(plan, step) for step in range(1000)]
-    assert rates[0] == pytest.approx(1e-5) and rates[99] == rates[500] == pytest.approx(1e-3)
-    assert all(after <= before for before, after in pairwise(rates[800:])) and rates[-1] < 1e-5
+    plan = Plan(seconds=100, tokens=64, rate=1e-3, warm_up=0.1, cooldown=0.2)
+    rates = [learning_rate(plan, step / 1000) for step in range(1001)]
+    assert rates[0] < 2e-6 and rates[100] == rates[799] == pytest.approx(1e-3)
+    assert all(after <= before for before, after in pairwise(rates[800:])) and rates[-1] == 0
 
 
 def test_training_lowers_the_loss_and_keeps_the_output_alive():
-    torch.manual_seed(0)
     model = build(0)
-    plan = Plan(100, 0, 5, 1e-3, 0.0, 0.99, 0.5, 0.5, 1.0, 0)
+    prepare_for_training(model, torch.device("cpu"))
+    plan = Plan(seconds=100, tokens=64, rate=1e-3, warm_up=0.05, cooldown=0, lead_in=0)
     optimizer = make_optimizer(model, plan)
     target = smooth(5, count=4, side=56)
-    rgb = (target / target.max() * 255).byte()[..., None].repeat(1, 1, 1, 3)  # depth can be read off the picture
-    first = train_step(model, optimizer, rgb, target, 1e-3, plan, 0, Team())
-    for step in range(1, 25):
-        last = train_step(model, optimizer, rgb, target, 1e-3, plan, step, Team())
+    rgb = (target / target.max())[:, None].repeat(1, 3, 1, 1)  # depth can be read off the picture
+    first = train_step(model, optimizer, rgb, target, plan, 0.05)
+    for _ in range(24):
+        last = train_step(model, optimizer, rgb, target, plan, 0.5)
     assert last[0] < 0.6 * first[0] and last[3] < 0.5 * first[3]
     with torch.inference_mode():
         assert (model(normalise(rgb)) > 0).float().mean() > 0.9
+
+
+def test_the_way_of_training_computes_the_same_model():
+    """Attention without its matrix, the last layer apart: the same depth, but for rounding."""
+    plain, prepared = build(2).eval(), build(2).eval()
+    prepare_for_training(prepared, torch.device("cpu"))
+    image = torch.randn(2, 3, 56, 84)
+    with torch.inference_mode():
+        torch.testing.assert_close(prepared(image), plain(image), rtol=1e-4, atol=1e-4)
+
+
+def test_the_average_follows_the_weights():
+    model = build(0)
+    average = Average(model)
+    before = average.state["encoder.cls_token"].clone()
+    with torch.no_grad():
+        model.encoder.cls_token += 1
+    average.update(model, step=10**6, keep=0.9)
+    torch.testing.assert_close(average.state["encoder.cls_token"], before + 0.1)
+    torch.testing.assert_close(average.model().encoder.cls_token, before + 0.1)
+
+
+def test_a_run_goes_on_where_it_stopped(tmp_path):
+    """The whole command in the small: two steps or so, stopped, then some more."""
+    from demo_model.shards import save_shard
+
+    rng = np.random.default_rng(0)
+    inverse = np.linspace(0.1, 1, 120, dtype=np.float16)[None, :, None].repeat(8, 0).repeat(120, 2)
+    (tmp_path / "shards").mkdir()
+    save_shard(
+        tmp_path / "shards/a.npz", rng.integers(0, 255, (8, 120, 120, 3), dtype=np.uint8), inverse,
+        np.zeros((8, 120, 120), np.uint8),
+    )  # fmt: skip
+    told = {"tokens": 64, "gigabytes": 0.01, "first_scenes": 8, "log_every": 1, "evaluate_every": 0.0, "held_out": 1}
+    for seconds in (0.01, 1.5):
+        main(tmp_path / "state", tmp_path / "shards", seconds=seconds, **told)
+    lines = [json.loads(line) for line in (tmp_path / "state/log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if line.get("event") == "start"] == [0, 1]
+    steps = [line["step"] for line in lines if "aligned" in line]
+    assert steps == list(range(1, len(steps) + 1)) and len(steps) >= 2
+    assert (tmp_path / "state/weights.safetensors").exists()
+
+
+def test_every_part_of_a_run_has_grids():
+    for part in range(3):
+        assert sum(odds[part] for _, odds in GRIDS) > 1
 
 
 def test_a_fresh_model_does_not_start_dead():

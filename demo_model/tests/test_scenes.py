@@ -151,8 +151,8 @@ def test_things_cast_shadows(material):
     light, air = indoors(rng)
     light = type(light)(vector(0, 0, 1), light.colour, 0.0, light.ambient * 0.1, light.from_above * 0.1)
     camera = Camera(vector(0, 0, 2), 0.0, -0.3, 0.0, 1.2, SIZE)
-    without, _ = render(Scene(camera, light, air, [ground]), np.random.default_rng(0))
-    with_ball, _ = render(Scene(camera, light, air, [ground, ball]), np.random.default_rng(0))
+    without, _, _ = render(Scene(camera, light, air, [ground]), np.random.default_rng(0))
+    with_ball, _, _ = render(Scene(camera, light, air, [ground, ball]), np.random.default_rng(0))
     _, owner, rays = cast(Scene(camera, light, air, [ground, ball]))
     point = camera.position[:, None, None] + rays * (-2 / np.minimum(rays[2], -1e-3))
     under = (np.hypot(point[0], point[1] - 6) < 0.4) & (owner == 0)
@@ -163,8 +163,8 @@ def test_things_cast_shadows(material):
 @pytest.mark.parametrize("layout", [layout for layout, _ in LAYOUTS], ids=lambda layout: layout.__name__)
 def test_every_layout_renders(layout):
     rng = np.random.default_rng(11)
-    linear, inverse = render(layout(rng, (32, 40)), rng)
-    assert linear.shape == (32, 40, 3) and inverse.shape == (32, 40)
+    linear, inverse, solid = render(layout(rng, (32, 40)), rng)
+    assert linear.shape == (32, 40, 3) and inverse.shape == solid.shape == (32, 40)
     assert np.isfinite(linear).all() and (linear >= 0).all()
     assert np.isfinite(inverse).all() and (inverse >= 0).all()
 

@@ -48,7 +48,7 @@ def test_depth_stays_positive() -> None:
     ("scales", "nearer_db"), [((1.0, 0.9, 1.0, 1.0), 8), ((1.0, 0.5, 1.0, 1.0), 2), ((1.0, 1.0, 1.0, 0.0), 0)]
 )
 def test_nearer_to_the_full_depth_of_a_real_model(scales: tuple[float, float, float, float], nearer_db: float) -> None:
-    scene = dptscope.load(MODEL).prepare(read_image(ASSETS / "photos" / "coffee.png"))
+    scene = dptscope.load(MODEL).prepare(read_image(ASSETS / "photos" / "astronaut.png"))
     unscaled = (1.0, 1.0, 1.0, 1.0)
     wanted_hw, coarse_hw = scene.raw_depth(scales), scene.preview_depth(scales)
     plain_hw = resize_depth(coarse_hw, wanted_hw.shape, "bilinear_align_corners")
