@@ -6,6 +6,7 @@ The rules follow ``depth_anything_v2/util/transform.py`` and MiDaS ``midas/trans
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from dptscope.arrays import Float32Array, UInt8Array
 from dptscope.card import ModelCard, Preparation
 from dptscope.errors import ImageError, SizeError
 from dptscope.opencv import cv2
-from dptscope.process.limits import check_memory
+from dptscope.process.limits import check_memory, least_bytes
+
+_ROOM = 2  # times what a run needs at least, for a size that is offered: it should work, and not just barely
 
 
 def check_image(image_bgr: NDArray[Any]) -> UInt8Array:
@@ -111,6 +114,26 @@ def _to_multiple(length: float, multiple: int, smallest: int) -> int:
     return rounded if rounded >= smallest else math.ceil(length / multiple) * multiple
 
 
+def _size_that_fits(card: ModelCard, photo_hw: tuple[int, int], size: int | None, square: bool, there: int) -> str:
+    """Say at which size a photo fits into so many bytes. A long and narrow one becomes huge where its shorter side is held to
+    the model's size: 32 × 1024 pixels become 518 × 16576."""
+
+    def fits(side: int, square: bool = square) -> bool:
+        return _ROOM * least_bytes(card, input_size(card, photo_hw, side, square)) <= there
+
+    if not card.dynamic:
+        return "export the checkpoint for a smaller --fixed size"
+    multiple, asked = card.size_multiple, size or max(card.native_size)
+    fitting = bisect_left(range(1, asked // multiple), True, key=lambda count: not fits(count * multiple)) * multiple
+    offers = []
+    if fitting:
+        height, width = input_size(card, photo_hw, fitting, square)
+        offers.append(f"--size {fitting} fits, {height} × {width}")
+    if not square and fits(asked, square=True):
+        offers.append(f"--square fits, {asked} × {asked} without regard to the photo's aspect")
+    return "; ".join(offers) or "no size of this photo fits: take a smaller model, or a part of the photo"
+
+
 def prepare_image(
     card: ModelCard, image_bgr: UInt8Array, size: int | None = None, square: bool = False
 ) -> Float32Array:
@@ -130,8 +153,9 @@ def prepare_image(
         SizeError: the model does not take that size.
     """
     check_image(image_bgr)
-    height, width = input_size(card, (image_bgr.shape[0], image_bgr.shape[1]), size, square)
-    check_memory(card, (height, width))
+    photo_hw = image_bgr.shape[0], image_bgr.shape[1]
+    height, width = input_size(card, photo_hw, size, square)
+    check_memory(card, (height, width), way_out=lambda there: _size_that_fits(card, photo_hw, size, square, there))
     rule = card.preparation
     # The originals resize in float64 and leave the overshoot of the cubic kernel alone, so neither is clipped here.
     rgb_hw3 = np.asarray(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB), dtype=np.float64) / 255.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import dptscope
 from dptscope import ImageError, ModelCard, SizeError
 from dptscope.prepare import check_image, check_input_shape, input_size, prepare_image
+from dptscope.process.limits import least_bytes
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +114,54 @@ def test_cubic_overshoot_is_kept(card: ModelCard) -> None:
 def test_no_image(image: object) -> None:
     with pytest.raises(ImageError, match="expected an image"):
         check_image(image)  # type: ignore[arg-type]
+
+
+def photo_and_memory(monkeypatch: pytest.MonkeyPatch, mebibytes: int, height: int, width: int) -> np.ndarray:
+    monkeypatch.setattr("dptscope.process.limits.available_bytes", lambda: mebibytes << 20)
+    return np.zeros((height, width, 3), np.uint8)
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 1024), (1024, 32), (20, 2000), (300, 3000)])
+@pytest.mark.parametrize("asked", [None, 1036])
+def test_a_size_that_fits_is_offered(
+    card: ModelCard, height: int, width: int, asked: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a photo that is long and narrow: the offered size is taken, and twice of it is not."""
+    large = replace(card, attention_matrices=2)
+    photo = photo_and_memory(monkeypatch, 100, height, width)
+    with pytest.raises(SizeError, match=r"GiB of memory, got 0\.1 GiB free; --size \d+ fits, \d+ × \d+") as raised:
+        prepare_image(large, photo, size=asked)
+    match = re.search(r"--size (\d+) fits, (\d+) × (\d+)", str(raised.value))
+    assert match is not None
+    size, *shape = map(int, match.groups())
+    assert size % 14 == 0
+    assert prepare_image(large, photo, size=size).shape == (1, 3, *shape)
+    with pytest.raises(SizeError):
+        prepare_image(large, photo, size=2 * size)
+
+
+def test_the_largest_size_that_fits_well(card: ModelCard, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = replace(card, attention_matrices=2)
+    with pytest.raises(SizeError) as raised:
+        prepare_image(large, photo_and_memory(monkeypatch, 100, 32, 1024))
+    size = int(str(raised.value).split("--size ")[1].split()[0])
+    half = 50 << 20
+    assert least_bytes(large, input_size(large, (32, 1024), size)) <= half
+    assert least_bytes(large, input_size(large, (32, 1024), size + 14)) > half
+
+
+def test_when_only_a_square_fits(card: ModelCard, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = replace(card, attention_matrices=12)
+    photo = photo_and_memory(monkeypatch, 400, 1, 40000)
+    with pytest.raises(SizeError, match=r"free; --square fits, 518 × 518 without regard to the photo's aspect$"):
+        prepare_image(large, photo)
+    assert prepare_image(large, photo, square=True).shape == (1, 3, 518, 518)
+
+
+def test_when_nothing_fits(card: ModelCard, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = photo_and_memory(monkeypatch, 0, 50, 50)
+    with pytest.raises(SizeError, match="no size of this photo fits: take a smaller model"):
+        prepare_image(card, photo)
+    fixed = replace(card, dynamic=False)
+    with pytest.raises(SizeError, match="export the checkpoint for a smaller --fixed size"):
+        prepare_image(fixed, photo)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,20 +53,31 @@ def is_for_memory(error: BaseException) -> bool:
     return False
 
 
-def check_memory(card: ModelCard, input_hw: tuple[int, int], batch: int = 1) -> None:
+def check_memory(
+    card: ModelCard,
+    input_hw: tuple[int, int],
+    batch: int = 1,
+    way_out: Callable[[int], str] = lambda _bytes: "take a smaller one",
+) -> None:
     """Refuse an input that cannot fit, before the system ends the process for it.
 
     What passes may still be too much, but nothing that fits is refused: see :func:`least_bytes`.
 
+    Args:
+        card: the model's card.
+        input_hw: height and width of the input.
+        batch: how many of them.
+        way_out: says what to do, told how many bytes there are.
+
     Raises:
-        SizeError: with what is needed and what is there.
+        SizeError: with what is needed, what is there, and what to do.
     """
     needed, there = least_bytes(card, input_hw) * batch, available_bytes()
     if there is not None and needed > there:
         height, width = input_hw
         raise SizeError(
             f"{height} × {width} pixels need at least {needed / _GIB:.1f} GiB of memory, got {there / _GIB:.1f} GiB free; "
-            "take a smaller --size, or --square for a photo that is long and narrow"
+            f"{way_out(there)}"
         )
 
 
