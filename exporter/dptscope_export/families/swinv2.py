@@ -205,10 +205,10 @@ def _from_config(checkpoint: Checkpoint) -> _Windows:
             f"{checkpoint.name}: expected config.json beside it: window and size of a Swin V2 model stand only there"
         )
     backbone = midas.backbone_config(checkpoint, "swinv2")
-    if out_indices(checkpoint.name, backbone, len(STAGES), "stages") != tuple(STAGES):
-        raise CheckpointError(
-            f"{checkpoint.name}: expected out_indices of all four stages, got {backbone['out_indices']}"
-        )
+    if any(
+        backbone.get(key) is not None for key in ("out_indices", "out_features")
+    ):  # the decoder has room for all four only
+        out_indices(checkpoint.name, backbone, len(STAGES), "stages")
     expect(checkpoint.name, backbone, {"hidden_act": ("gelu",)})
     said = [backbone.get("window_size"), backbone.get("image_size")]
     before = backbone.get("pretrained_window_sizes", [0, 0, 0, 0])
