@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from dptscope.arrays import UInt8Array
-from dptscope.commands.failures import Failures, IncompleteError
+from dptscope.commands.failures import Failures, IncompleteError, complain
 from dptscope.errors import DptscopeError
 from dptscope.files.atomic import remove_stale_files, write_file
 from dptscope.files.photos import find_photos, output_stems, read_image
+from dptscope.files.remarks import remarks
 from dptscope.process.quiet import native_libraries_silenced
 
 _Answer = TypeVar("_Answer")
@@ -53,6 +54,9 @@ def for_each_photo(
         with failures.noted(photo):
             with native_libraries_silenced():
                 photo_bgr = read_image(photo)
+                said = list(remarks(photo, photo_bgr))
+            for remark in said:
+                complain(f"note: {remark}")
             yield from write(photo, stem, photo_bgr)
     failures.report("photos were left out")
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dptscope.files.avif import brands
+from dptscope.files.tiff import RAW
 
 _HEIC = ("an HEIC photo", "convert it to JPEG (heif-convert PHOTO.heic PHOTO.jpg) or take photos as JPEG")
-_RAW = ("a camera's raw file", "develop it to JPEG or TIFF")
 _FILM = ("a film", "take single pictures out of it (ffmpeg -i FILM picture_%04d.png)")
 _JXL = ("a JPEG XL photo", "convert it to PNG (djxl PHOTO.jxl PHOTO.png)")
 _DRAWING = ("a document or drawing", "save it as PNG")
@@ -13,7 +13,7 @@ _DRAWING = ("a document or drawing", "save it as PNG")
 _BRANDS = {
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), _HEIC),
     **dict.fromkeys((b"qt  ", b"isom", b"iso2", b"mp41", b"mp42", b"M4V ", b"3gp4", b"3gp5"), _FILM),
-    b"crx ": _RAW,
+    b"crx ": RAW,
     b"jxl ": _JXL,
 }
 _STARTS = {
@@ -23,9 +23,9 @@ _STARTS = {
     b"<svg": _DRAWING,
     b"<?xml": _DRAWING,
     b"\x1aE\xdf\xa3": _FILM,  # Matroska, WebM
-    b"FUJIFILMCCD-RAW": _RAW,
-    b"IIRO": _RAW,
-    b"IIU\0": _RAW,
+    b"FUJIFILMCCD-RAW": RAW,
+    b"IIRO": RAW,
+    b"IIU\0": RAW,
 }
 
 

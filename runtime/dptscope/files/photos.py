@@ -13,6 +13,7 @@ from dptscope.arrays import UInt8Array
 from dptscope.errors import DptscopeError, ImageError, one_line
 from dptscope.files.avif import is_avif, upright
 from dptscope.files.kinds import unreadable_kind
+from dptscope.files.tiff import unreadable_tiff, without_alpha
 from dptscope.opencv import MOST_PIXELS, cv2
 
 SUFFIXES = (".avif", ".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -31,12 +32,13 @@ def read_image(path: Path) -> UInt8Array:
     except OSError as error:
         raise ImageError(f"{path}: cannot be read ({error.strerror})") from error
     try:
-        image = _decode(data) if data else None
+        unreadable = unreadable_tiff(data)
+        image = _decode(data) if data and not unreadable else None
     except (cv2.error, MemoryError, struct.error) as error:  # sizes that OpenCV or the machine cannot hold
         reason = one_line(str(error).rpartition("error: ")[2]) or "not enough memory"
         raise ImageError(f"{path}: expected a photo that can be decoded, got one that cannot ({reason})") from error
     if image is None:
-        got, way_out = unreadable_kind(data) or ("something OpenCV cannot read, or a part of one", "")
+        got, way_out = unreadable or unreadable_kind(data) or ("something OpenCV cannot read, or a part of one", "")
         raise ImageError(f"{path}: expected a photo (JPEG, PNG, …), got {got}" + (way_out and f"; {way_out}"))
     height, width = image.shape[:2]
     if height * width > MOST_PIXELS:
@@ -50,7 +52,7 @@ def _decode(data: bytes) -> UInt8Array | None:
     """Decode, and turn: OpenCV itself by the Exif of a JPEG, PNG, WebP or TIFF."""
     turned_here = is_avif(data)
     flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if turned_here else 0)
-    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    decoded = cv2.imdecode(np.frombuffer(without_alpha(data), np.uint8), flags)
     if decoded is None:
         return None
     image = np.asarray(decoded, np.uint8)
