@@ -169,6 +169,8 @@ def test_import_is_light() -> None:
 def test_public_names() -> None:
     assert set(dptscope.__all__) == {
         "BlockSpec",
+        "Cancellation",
+        "CancelledError",
         "DepthModel",
         "DptscopeError",
         "ImageError",

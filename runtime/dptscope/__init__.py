@@ -13,6 +13,8 @@ from importlib import import_module
 TYPE_CHECKING = False  # what type checkers take for true; typing would be half of what is imported here
 
 if TYPE_CHECKING:
+    from dptscope import tokens as tokens
+    from dptscope.cancel import Cancellation, CancelledError
     from dptscope.card import ModelCard, Parity, Preparation
     from dptscope.contract import BlockSpec
     from dptscope.errors import DptscopeError, ImageError, ModelFileError, ProviderError, SizeError
@@ -24,6 +26,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BlockSpec",
+    "Cancellation",
+    "CancelledError",
     "DepthModel",
     "DptscopeError",
     "ImageError",
@@ -42,6 +46,7 @@ __all__ = [
 # Where each name lives. They are fetched when they are first used: the command has to handle signals before onnxruntime is
 # loaded, which takes most of its start.
 _HOMES = {
+    "cancel": ("Cancellation", "CancelledError"),
     "card": ("ModelCard", "Parity", "Preparation"),
     "contract": ("BlockSpec",),
     "errors": ("DptscopeError", "ImageError", "ModelFileError", "ProviderError", "SizeError"),
@@ -52,6 +57,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
+    if name == "tokens":
+        return import_module(f"{__name__}.tokens")
     home = next((home for home, names in _HOMES.items() if name in names), None)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dptscope import contract
 from dptscope.arrays import Float32Array
+from dptscope.cancel import Cancellation
 from dptscope.card import ModelCard
 from dptscope.errors import DptscopeError, ModelFileError
 from dptscope.files.onnx_file import weights_digest
@@ -104,11 +105,16 @@ class Graphs:
         return [{"name": node.name, "axes": list(node.shape)} for node in self._whole.outputs]
 
     def whole(
-        self, input_bchw: Float32Array, outputs: Sequence[str], fusion_scales: FusionScales = UNSCALED
+        self,
+        input_bchw: Float32Array,
+        outputs: Sequence[str],
+        fusion_scales: FusionScales = UNSCALED,
+        cancel: Cancellation | None = None,
     ) -> dict[str, Float32Array]:
         """Run the whole graph on a prepared input ``[batch, 3, height, width]``, and fetch outputs by name.
 
         Raises:
+            CancelledError: ended by ``cancel``.
             SizeError: the graph does not take that shape.
             DptscopeError: no such output.
         """
@@ -120,7 +126,7 @@ class Graphs:
         feeds = {contract.IMAGE: np.ascontiguousarray(input_bchw, dtype=np.float32)}
         if tuple(fusion_scales) != UNSCALED:
             feeds |= scale_feeds(fusion_scales)
-        return dict(zip(outputs, self._whole.run(list(outputs), feeds), strict=True))
+        return dict(zip(outputs, self._whole.run(list(outputs), feeds, cancel), strict=True))
 
     def fuse(
         self, fusion_inputs: Sequence[Float32Array], fusion_scales: FusionScales | NDArray[np.float32]

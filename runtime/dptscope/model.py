@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dptscope import contract
 from dptscope.arrays import Float32Array
+from dptscope.cancel import Cancellation
 from dptscope.card import DepthKind, ModelCard
 from dptscope.graphs import Graphs
 from dptscope.prepare import check_image, prepare_image
@@ -134,7 +135,13 @@ class DepthModel:
         return self.prepare(image_bgr, size=size, square=square).block_norms
 
     def prepare(
-        self, image_bgr: NDArray[Any], *, size: int | None = None, square: bool = False, keep_tokens: bool = False
+        self,
+        image_bgr: NDArray[Any],
+        *,
+        size: int | None = None,
+        square: bool = False,
+        keep_tokens: bool = False,
+        cancel: Cancellation | None = None,
     ) -> Scene:
         """Run the encoder once on a photo and keep what further questions need.
 
@@ -143,14 +150,16 @@ class DepthModel:
             size: see :meth:`predict`.
             square: see :meth:`predict`.
             keep_tokens: keep the tokens themselves and not only their norms: blocks × grid × channels × 4 bytes.
+            cancel: ends the run from another thread.
 
         Raises:
+            CancelledError: it was ended.
             ImageError: no image.
             SizeError: the model does not take that size.
         """
         image = check_image(image_bgr)
         input_bchw = prepare_image(self.card, image, size, square)
-        return Scene(self.graphs, input_bchw, (image.shape[0], image.shape[1]), keep_tokens)
+        return Scene(self.graphs, input_bchw, (image.shape[0], image.shape[1]), keep_tokens, cancel)
 
     def run(
         self, input_bchw: Float32Array, outputs: Sequence[str], fusion_scales: FusionScales = UNSCALED

@@ -123,6 +123,7 @@ def norms_report(
     photo_size: tuple[int, int],
     input_size: tuple[int, int],
     statistics: Sequence[NormStatistics],
+    cls_tokens: Float32Array | None = None,
 ) -> dict[str, Any]:
     """Report on the norms of one photo, as plain values for a JSON file.
 
@@ -133,7 +134,12 @@ def norms_report(
         photo_size: height and width of the photo.
         input_size: height and width at which the model saw it.
         statistics: of every block.
+        cls_tokens: the class token of every block ``[blocks, channels]``, or None where there is none.
     """
+    blocks = [block.to_json() for block in statistics]
+    if cls_tokens is not None:
+        for block, norm in zip(blocks, token_norms(cls_tokens[None])[0], strict=True):
+            block["cls_norm"] = float(norm)
     return {
         "model": model,
         "model_id": card.model_id,
@@ -143,5 +149,5 @@ def norms_report(
         "photo_size": list(photo_size),
         "input_size": list(input_size),
         "rule": RULE,
-        "blocks": [block.to_json() for block in statistics],
+        "blocks": blocks,
     }

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING, Literal
 
 from dptscope import contract
 from dptscope.arrays import Float32Array
+from dptscope.cancel import Cancellation
 from dptscope.errors import DptscopeError
 from dptscope.graphs import Graphs
 from dptscope.norms import NormStatistics, norm_statistics, token_norms
 from dptscope.resize import resize_depth
 from dptscope.scales import UNSCALED, FusionScales, four_scales
+
+if TYPE_CHECKING:
+    from dptscope.notebook import Picture
 
 logger = logging.getLogger("dptscope")
 
@@ -22,10 +27,16 @@ class Scene:
         photo_size: height and width of the photo.
         input_size: height and width at which the model saw it.
         block_norms: L2 norms of the tokens that leave each block, float32 ``[grid_height, grid_width]`` each.
+        cls_tokens: the class token that leaves each block, float32 ``[blocks, channels]``; None where the encoder has none.
     """
 
     def __init__(
-        self, graphs: Graphs, input_bchw: Float32Array, photo_hw: tuple[int, int], keep_tokens: bool = False
+        self,
+        graphs: Graphs,
+        input_bchw: Float32Array,
+        photo_hw: tuple[int, int],
+        keep_tokens: bool = False,
+        cancel: Cancellation | None = None,
     ) -> None:
         """Run the encoder.
 
@@ -34,6 +45,10 @@ class Scene:
             input_bchw: one prepared photo, float32 ``[1, 3, height, width]``.
             photo_hw: height and width of the photo itself.
             keep_tokens: keep the tokens themselves and not only their norms.
+            cancel: ends the run from another thread.
+
+        Raises:
+            CancelledError: it was ended.
         """
         self._graphs = graphs
         self.photo_size = photo_hw
@@ -41,10 +56,12 @@ class Scene:
         blocks = [contract.block_tokens_name(index) for index in range(len(graphs.card.blocks))]
         fusion = [contract.fusion_input_name(k) for k in contract.FUSION_BLOCKS]
         needed = fusion if graphs.has_companion or graphs.has_preview else []
-        found = graphs.whole(input_bchw, [contract.DEPTH, *blocks, *needed])
+        cls = [contract.BLOCK_CLS_TOKENS] if graphs.card.has_cls else []
+        found = graphs.whole(input_bchw, [contract.DEPTH, *blocks, *needed, *cls], cancel=cancel)
         self._unscaled_hw: Float32Array = found[contract.DEPTH][0]
         self._tokens = tuple(found[name][0] for name in blocks) if keep_tokens else None
         self.block_norms = tuple(token_norms(found[name][0]) for name in blocks)
+        self.cls_tokens: Float32Array | None = found[cls[0]][0] if cls else None
         self._fusion_inputs = tuple(found[name] for name in needed)
         self._input_bchw = None if graphs.has_companion else input_bchw
         self._warned = False
@@ -73,10 +90,14 @@ class Scene:
         raw_hw = self.raw_depth(fusion_scales)
         return resize_depth(raw_hw, self.photo_size, self._graphs.card.preparation.output_resize)
 
-    def raw_depth(self, fusion_scales: FusionScales = UNSCALED) -> Float32Array:
+    def raw_depth(self, fusion_scales: FusionScales = UNSCALED, cancel: Cancellation | None = None) -> Float32Array:
         """Depth at the model's input size, float32 ``[height, width]``, for scales of fusion blocks 1 … 4.
 
-        Runs only fusion and head where the companion is there, else the whole model (and logs that once).
+        Runs only fusion and head where the companion is there, else the whole model (and logs that once), which ``cancel``
+        ends from another thread.
+
+        Raises:
+            CancelledError: it was ended.
         """
         fusion_scales = four_scales(fusion_scales)
         if fusion_scales == UNSCALED:
@@ -88,10 +109,19 @@ class Scene:
             self._warned = True
             companion = contract.companion_path(self._graphs.path)
             logger.warning("%s is not there: every fusion scaling runs the whole model", companion)
-        scaled_hw: Float32Array = self._graphs.whole(self._input_bchw, [contract.DEPTH], fusion_scales)[contract.DEPTH][
-            0
-        ]
+        found = self._graphs.whole(self._input_bchw, [contract.DEPTH], fusion_scales, cancel)
+        scaled_hw: Float32Array = found[contract.DEPTH][0]
         return scaled_hw
+
+    def show(self, what: Literal["depth", "norms"] = "depth", fusion_scales: FusionScales = UNSCALED) -> Picture:
+        """Draw the depth, bright is near, or the norms of all blocks; a notebook displays what comes back."""
+        from dptscope.notebook import Picture
+        from dptscope.pictures.block_sheets import norm_sheet
+        from dptscope.pictures.depth import depth_picture
+
+        if what == "depth":
+            return Picture(depth_picture(self.depth(fusion_scales), self._graphs.card.depth_kind))
+        return Picture(norm_sheet(self.block_norms, self.statistics(), "L2 norms of tokens"))
 
     @property
     def has_preview(self) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dptscope.arrays import Float32Array
+from dptscope.cancel import Cancellation
 from dptscope.contract import BLOCK_CLS_TOKENS
 from dptscope.errors import DptscopeError, ModelFileError, ProviderError, SizeError, one_line
 from dptscope.files.onnx_file import check_structure
@@ -137,18 +138,29 @@ class Session:
                 raise DptscopeError(f"{path}: not enough memory to load it") from error
             raise ModelFileError(f"{path}: onnxruntime cannot load it ({one_line(error)})") from error
         self._always_checked = [name for name in self._axes if name == BLOCK_CLS_TOKENS]
-        self._run_options = ort.RunOptions()
-        if not options.keep_memory:
-            self._run_options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        self._keep_memory = options.keep_memory
 
-    def run(self, output_names: Sequence[str], input_feed: Mapping[str, NDArray[Any]]) -> list[Float32Array]:
+    def _run_options(self) -> ort.RunOptions:
+        options = ort.RunOptions()
+        if not self._keep_memory:
+            options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        return options
+
+    def run(
+        self,
+        output_names: Sequence[str],
+        input_feed: Mapping[str, NDArray[Any]],
+        cancel: Cancellation | None = None,
+    ) -> list[Float32Array]:
         """Run the graph.
 
         Args:
             output_names: outputs to fetch.
             input_feed: arrays by input.
+            cancel: ends the run from another thread.
 
         Raises:
+            CancelledError: it was ended.
             SizeError: the graph is fixed to another size.
             DptscopeError: NaN or infinity goes in or comes out, or there is not enough memory.
             ModelFileError: the graph fails, or gives other shapes than it declares.
@@ -159,18 +171,20 @@ class Session:
                 raise DptscopeError(f"expected finite numbers in {name}, got NaN or infinity")
             self._check_input(name, array.shape)
             sizes |= dict(zip(self._axes.get(name, ())[1:], array.shape[1:], strict=False))
-        names = [*output_names, *self._always_checked]
+        names = [*output_names, *(name for name in self._always_checked if name not in output_names)]
+        options, cancel = self._run_options(), cancel or Cancellation()
         try:
-            with subnormals_flushed():
-                outputs: list[Float32Array] = self._session.run(names, dict(input_feed), self._run_options)
+            with subnormals_flushed(), cancel.running(lambda: setattr(options, "terminate", True)):
+                outputs: list[Float32Array] = self._session.run(names, dict(input_feed), options)
         except (*_ORT_ERRORS, MemoryError, ValueError) as error:
+            cancel.check()
             if is_for_memory(error):
                 shape = " × ".join(str(size) for size in next(iter(input_feed.values())).shape)
                 raise DptscopeError(f"{self._path}: not enough memory for an input of {shape}") from error
             raise ModelFileError(f"{self._path}: onnxruntime cannot run it ({one_line(error)})") from error
         for name, array in zip(names, outputs, strict=True):
             self._check_output(name, array, sizes)
-        if self._always_checked and not has_finite_squares(outputs[-1]):
+        if not all(has_finite_squares(outputs[names.index(name)]) for name in self._always_checked):
             raise DptscopeError(
                 f"{self._path}: expected numbers that float32 can compute with, got larger ones in {BLOCK_CLS_TOKENS}: "
                 "weights that are too large"

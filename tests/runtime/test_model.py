@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import onnxruntime as ort
 import pytest
@@ -16,6 +17,7 @@ from support.weights import multiplied
 
 import dptscope
 from dptscope import DptscopeError, ImageError, ModelFileError, ProviderError, SizeError
+from dptscope.prepare import prepare_image
 
 
 @pytest.fixture(scope="module")
@@ -193,3 +195,24 @@ def test_tokens_that_the_next_layer_would_hide(tiny_model: Path, photo_bgr: Any,
             DptscopeError, match=r"m\.onnx: expected (numbers that float32 can compute with|finite numbers)"
         ):
             ask(photo_bgr)
+
+
+def test_class_tokens_of_every_block(tiny_model: Path, photo_bgr: Any) -> None:
+    model = dptscope.load(tiny_model)
+    scene = model.prepare(photo_bgr)
+    found = model.run(prepare_image(model.card, photo_bgr), ["block_cls_tokens"])["block_cls_tokens"]
+    assert scene.cls_tokens is not None and scene.cls_tokens.shape == (
+        len(model.card.blocks),
+        model.card.blocks[0].channels,
+    )
+    np.testing.assert_array_equal(scene.cls_tokens, found[0])
+
+
+def test_a_notebook_displays_depth_and_norms(tiny_model: Path, photo_bgr: Any) -> None:
+    scene = dptscope.load(tiny_model).prepare(photo_bgr)
+    depth, norms, switched = scene.show(), scene.show("norms"), scene.show(fusion_scales=(1.0, 0.0, 1.0, 1.0))
+    for picture in (depth, norms, switched):
+        decoded = cv2.imdecode(np.frombuffer(picture._repr_png_(), np.uint8), cv2.IMREAD_COLOR)
+        np.testing.assert_array_equal(decoded, picture.bgr)
+    assert depth.bgr.shape == photo_bgr.shape and not np.array_equal(depth.bgr, switched.bgr)
+    assert repr(depth) == f"Picture({photo_bgr.shape[0]} × {photo_bgr.shape[1]}, in .bgr)"

@@ -10,9 +10,9 @@ from dptscope.files.atomic import write_file
 from dptscope.files.encode import encode_png
 from dptscope.files.photos import read_image
 from dptscope.model import DepthModel
+from dptscope.pictures.block_sheets import norm_sheet
 from dptscope.pictures.depth import depth_picture
 from dptscope.pictures.fusion_sheet import fusion_sheet
-from dptscope.pictures.norms import norm_sheet
 from dptscope.scene import Scene
 
 ASSETS = Path(__file__).parents[1] / "assets"

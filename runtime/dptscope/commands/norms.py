@@ -1,8 +1,8 @@
-"""``dptscope norms``: the norms of every block's tokens, in files."""
+"""``dptscope norms``: the norms of every block's tokens, and what else can be asked of tokens, in files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,10 +21,11 @@ from dptscope.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from dptscope.arrays import UInt8Array
-    from dptscope.commands.photos import Writers
+    from dptscope.arrays import Float32Array, UInt8Array
     from dptscope.model import DepthModel
     from dptscope.scene import Scene
+
+    Writers = dict[str, tuple[str, Callable[[Scene], bytes]]]
 
 FORMATS = ("png", "json", "npy")
 
@@ -40,9 +41,16 @@ def norms(
         typer.Option(
             "--format",
             metavar="LIST",
-            help="png: all blocks in one picture; json: statistics and outliers; npy: float32 norms.",
+            help="png: all blocks in one picture; json: statistics and outliers; npy: float32 arrays.",
         ),
     ] = "png,json",
+    pca: Annotated[
+        bool, typer.Option("--pca", help="Also the first three principal components of the tokens as colours.")
+    ] = False,
+    similar_to: Annotated[
+        tuple[int, int] | None,
+        typer.Option(metavar="Y X", help="Also the cosine similarity to the token at this pixel of the photo."),
+    ] = None,
     threads: ThreadsOption = None,
     provider: ProviderOption = None,
 ) -> None:
@@ -51,49 +59,116 @@ def norms(
     from dptscope.model import load
 
     chosen = parse_formats(formats, FORMATS)
-    print_each(write_norms(load(model, provider, threads), images, output, chosen, size, square))
+    print_each(write_norms(load(model, provider, threads), images, output, chosen, size, square, pca, similar_to))
 
 
-def writers(model: DepthModel, photo: Path, scene: Scene) -> Writers[Scene]:
-    """The formats of a photo's norms."""
+def write_norms(
+    model: DepthModel,
+    images: Sequence[Path],
+    folder: Path,
+    formats: Sequence[str],
+    size: int | None,
+    square: bool,
+    pca: bool = False,
+    similar_to: tuple[int, int] | None = None,
+) -> Iterator[Path]:
+    """Write ``STEM_norms``, ``STEM_pca`` and ``STEM_similar`` in the formats for each photo and yield their paths."""
+    from dptscope.commands.photos import for_each_photo, write_formats
+
+    def write(photo: Path, stem: str, image_bgr: UInt8Array) -> Iterator[Path]:
+        if similar_to is not None:
+            check_pixel(similar_to, (image_bgr.shape[0], image_bgr.shape[1]))
+        scene = model.prepare(image_bgr, size=size, square=square, keep_tokens=pca or similar_to is not None)
+        height, width = scene.input_size
+        title = f"{photo.stem}   {model.card.variant} {model.card.architecture}   {height} × {width}   "
+        writers = norm_writers(model, photo, scene, title, formats)
+        if pca:
+            writers |= component_writers(scene, title, formats)
+        if similar_to is not None:
+            writers |= similarity_writers(scene, similar_to, title, formats)
+        yield from write_formats(folder, stem, scene, writers, tuple(writers))
+
+    return for_each_photo(images, folder, write)
+
+
+def norm_writers(model: DepthModel, photo: Path, scene: Scene, title: str, formats: Sequence[str]) -> Writers:
+    """The norms of a photo's tokens."""
     from dptscope.files.encode import encode_json, encode_png
     from dptscope.norms import norms_report
-    from dptscope.pictures.norms import norm_sheet
+    from dptscope.pictures.block_sheets import norm_sheet
 
-    card, (height, width) = model.card, scene.input_size
-    title = f"{photo.stem}   {card.variant} {card.architecture}   {height} × {width}   L2 norms of tokens"
     statistics = scene.statistics()
-    report = norms_report(card, model.path.name, photo, scene.photo_size, scene.input_size, statistics)
-    return {
-        "png": ("_norms.png", lambda found: encode_png(norm_sheet(found.block_norms, statistics, title))),
-        "json": ("_norms.json", lambda _: encode_json(report)),
-    }
+    report = norms_report(
+        model.card, model.path.name, photo, scene.photo_size, scene.input_size, statistics, scene.cls_tokens
+    )
+    writers: Writers = {}
+    if "png" in formats:
+        sheet = f"{title}L2 norms of tokens"
+        writers["png"] = ("_norms.png", lambda found: encode_png(norm_sheet(found.block_norms, statistics, sheet)))
+    if "json" in formats:
+        writers["json"] = ("_norms.json", lambda _: encode_json(report))
+    return writers | (array_writers("norms", scene.block_norms) if "npy" in formats else {})
 
 
-def array_writers(scene: Scene) -> Writers[Scene]:
-    """``STEM_norms.npy``, ``[blocks, grid_height, grid_width]``; where the blocks' grids differ, one file a block."""
+def component_writers(scene: Scene, title: str, formats: Sequence[str]) -> Writers:
+    """What the tokens of a photo vary in."""
+    from dptscope.files.encode import encode_png
+    from dptscope.pictures.block_sheets import components_sheet
+    from dptscope.tokens import components_of_blocks
+
+    components = components_of_blocks(scene.block_tokens)
+    writers: Writers = {}
+    if "png" in formats:
+        sheet = f"{title}principal components of tokens, outliers left out"
+        writers["pca"] = ("_pca.png", lambda _: encode_png(components_sheet(components, sheet)))
+    return writers | (array_writers("pca", [found.colours() for found in components]) if "npy" in formats else {})
+
+
+def similarity_writers(scene: Scene, pixel: tuple[int, int], title: str, formats: Sequence[str]) -> Writers:
+    """How similar a photo's tokens are to the one at a pixel of it."""
+    from dptscope.files.encode import encode_png
+    from dptscope.pictures.block_sheets import similarity_sheet
+    from dptscope.tokens import similarity
+
+    maps = [similarity(tokens_hwc, token_at(pixel, scene.photo_size, tokens_hwc)) for tokens_hwc in scene.block_tokens]
+    writers: Writers = {}
+    if "png" in formats:
+        sheet = f"{title}cosine similarity to the token at y {pixel[0]}, x {pixel[1]}"
+        writers["similar"] = ("_similar.png", lambda _: encode_png(similarity_sheet(maps, sheet)))
+    return writers | (array_writers("similar", maps) if "npy" in formats else {})
+
+
+def array_writers(name: str, maps: Sequence[Float32Array]) -> Writers:
+    """``STEM_NAME.npy``, the blocks along its first axis; where the blocks' grids differ, one file a block."""
     import numpy as np
 
     from dptscope.files.encode import encode_npy
 
-    norms = scene.block_norms
-    if len({norms_hw.shape for norms_hw in norms}) == 1:
-        return {"npy": ("_norms.npy", lambda _: encode_npy(np.stack(norms)))}
+    if len({values.shape for values in maps}) == 1:
+        return {f"{name} npy": (f"_{name}.npy", lambda _: encode_npy(np.stack(maps)))}
     return {
-        f"npy {block}": (f"_norms_block_{block:02d}.npy", partial(lambda array, _: encode_npy(array), norms_hw))
-        for block, norms_hw in enumerate(norms)
+        f"{name} npy {block}": (f"_{name}_block_{block:02d}.npy", partial(lambda array, _: encode_npy(array), values))
+        for block, values in enumerate(maps)
     }
 
 
-def write_norms(
-    model: DepthModel, images: Sequence[Path], folder: Path, formats: Sequence[str], size: int | None, square: bool
-) -> Iterator[Path]:
-    """Write ``STEM_norms.png``, ``STEM_norms.json`` and ``STEM_norms.npy`` for each photo and yield their paths."""
-    from dptscope.commands.photos import for_each_photo, write_formats
+def check_pixel(pixel: tuple[int, int], photo_hw: tuple[int, int]) -> None:
+    """Raises:
+    ImageError: it lies outside the photo.
+    """
+    from dptscope.errors import ImageError
 
-    def write(photo: Path, stem: str, image_bgr: UInt8Array) -> Iterator[Path]:
-        scene = model.prepare(image_bgr, size=size, square=square)
-        arrays = array_writers(scene) if "npy" in formats else {}
-        yield from write_formats(folder, stem, scene, {**writers(model, photo, scene), **arrays}, (*formats, *arrays))
+    if not all(0 <= place < side for place, side in zip(pixel, photo_hw, strict=True)):
+        height, width = photo_hw
+        raise ImageError(
+            f"--similar-to: expected a pixel of the photo, y below {height} and x below {width}, got {pixel[0]} {pixel[1]}"
+        )
 
-    return for_each_photo(images, folder, write)
+
+def token_at(pixel: tuple[int, int], photo_hw: tuple[int, int], tokens_hwc: Float32Array) -> tuple[int, int]:
+    """Row and column of the token that sees a pixel of the photo."""
+    row, column = (
+        min(int((place + 0.5) * cells / side), cells - 1)
+        for place, side, cells in zip(pixel, photo_hw, tokens_hwc.shape, strict=False)
+    )
+    return row, column

@@ -8,8 +8,8 @@ from dptscope.arrays import UInt8Array
 from dptscope.card import DepthKind
 from dptscope.contract import FUSION_BLOCKS
 from dptscope.opencv import cv2
+from dptscope.pictures.block_sheets import BACKGROUND, GREY, WHITE
 from dptscope.pictures.depth import depth_picture
-from dptscope.pictures.norms import BACKGROUND, GREY, WHITE
 from dptscope.pictures.text import BOLD, put_text, text_width
 from dptscope.scales import FusionScales
 from dptscope.scene import Scene

@@ -52,6 +52,35 @@ def test_norms_without_torch(tiny_model: Path, photo_path: Path, photo_bgr: Any,
     assert "median" in summary["rule"]
     sheet = cv2.imread(str(tmp_path / "out/motorcycle_norms.png"))
     assert sheet.std() > 20
+    cls = dptscope.load(tiny_model).prepare(photo_bgr).cls_tokens
+    assert cls is not None
+    np.testing.assert_allclose([b["cls_norm"] for b in summary["blocks"]], np.linalg.norm(cls, axis=1), rtol=1e-5)
+
+
+def test_components_and_similarity_in_files(tiny_model: Path, photo_path: Path, photo_bgr: Any, tmp_path: Path) -> None:
+    """What the command writes is what the functions give, for the token that sees the pixel."""
+    told = ("--pca", "--similar-to", 499, 300, "--format", "png,npy")
+    run = run_without_torch("norms", tiny_model, photo_path, "-o", tmp_path / "out", *told)
+    assert (run.returncode, run.stderr) == (0, "")
+    names = [f"motorcycle_{what}.{ending}" for what in ("norms", "pca", "similar") for ending in ("png", "npy")]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(names)
+    tokens = dptscope.load(tiny_model).block_tokens(photo_bgr)
+    rows, columns = tokens[0].shape[:2]
+    assert photo_bgr.shape[:2] == (500, 741)
+    place = (rows - 1, int(300.5 * columns / 741))
+    similar, colours = (np.load(tmp_path / f"out/motorcycle_{what}.npy") for what in ("similar", "pca"))
+    np.testing.assert_allclose(similar, [dptscope.tokens.similarity(t, place) for t in tokens], atol=1e-5)
+    assert (similar[:, place[0], place[1]] > 0.99999).all()
+    wanted = [found.colours() for found in dptscope.tokens.components_of_blocks(tokens)]
+    np.testing.assert_allclose(colours, wanted, atol=0.01)
+    for what in ("pca", "similar"):
+        assert cv2.imread(str(tmp_path / f"out/motorcycle_{what}.png")).std() > 20
+
+
+def test_a_pixel_outside_the_photo_is_an_error(tiny_model: Path, photo_path: Path, tmp_path: Path) -> None:
+    run = run_without_torch("norms", tiny_model, photo_path, "-o", tmp_path / "out", "--similar-to", 500, 3)
+    assert run.returncode == 2 and not (tmp_path / "out").exists()
+    assert "--similar-to: expected a pixel of the photo, y below 500 and x below 741, got 500 3" in run.stderr
 
 
 def test_bad_input_is_one_line(

@@ -1,0 +1,129 @@
+"""All blocks of a photo on one sheet: their norms, what their tokens vary in, how similar they are to one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dptscope.arrays import Float32Array, UInt8Array
+from dptscope.norms import NormStatistics
+from dptscope.pictures.colours import NORM_COLOURS, colour_map
+from dptscope.pictures.norms import colours_picture, map_picture
+from dptscope.pictures.scaling import Scaling, choose_scale
+from dptscope.pictures.text import BOLD, put_text, text_width
+from dptscope.tokens import PrincipalComponents
+
+BACKGROUND = (23, 19, 16)
+WHITE = (244, 239, 236)
+GREY = (189, 174, 163)
+
+TILE_WIDTH = 300  # pixels
+GAP = 14
+LABEL_HEIGHT = 30
+TEXT = 15
+TITLE = 20
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One block on a sheet.
+
+    Attributes:
+        draw: makes its picture, uint8 ``[height, width, 3]``, blue first, for a height and width.
+        facts: what stands beside its number.
+        marked: at the right, in the colour of outliers.
+    """
+
+    draw: Callable[[tuple[int, int]], UInt8Array]
+    facts: str
+    marked: str = ""
+
+
+def norm_sheet(norms: Sequence[Float32Array], statistics: Sequence[NormStatistics], title: str) -> UInt8Array:
+    """Draw the norms of all blocks as a labelled grid in reading order, each with the robust scale of its own.
+
+    Args:
+        norms: one ``[grid_height, grid_width]`` a block; the grids may differ.
+        statistics: of the same blocks.
+        title: line above the grid.
+
+    Returns:
+        uint8 ``[height, width, 3]``, blue first.
+    """
+
+    def tile(norms_hw: Float32Array, block: NormStatistics) -> Tile:
+        scale = choose_scale(Scaling.ROBUST, norms_hw, norms, signed=False)
+        marked = f"{len(block.outliers)} out" if block.outliers else ""
+        facts = f"{block.minimum:.4g} – {block.maximum:.4g}"
+        return Tile(lambda size_hw: map_picture(norms_hw, scale, size_hw), facts, marked)
+
+    return _sheet([tile(*block) for block in zip(norms, statistics, strict=True)], norms[0].shape, title)
+
+
+def components_sheet(components: Sequence[PrincipalComponents], title: str) -> UInt8Array:
+    """Draw the principal components of all blocks as red, green and blue, with the share of the variance that each explains.
+
+    Args:
+        components: one a block; see :func:`dptscope.tokens.components_of_blocks`.
+        title: line above the grid.
+
+    Returns:
+        uint8 ``[height, width, 3]``, blue first.
+    """
+
+    def tile(found: PrincipalComponents) -> Tile:
+        facts = " + ".join(f"{100 * share:.0f}" for share in found.explained_k) + " % of the variance"
+        return Tile(lambda size_hw: colours_picture(found.colours(), size_hw), facts)
+
+    return _sheet([tile(found) for found in components], components[0].scores_hwk.shape, title)
+
+
+def similarity_sheet(maps: Sequence[Float32Array], title: str) -> UInt8Array:
+    """Draw the similarities of all blocks, each from its smallest to its largest.
+
+    Args:
+        maps: one float32 ``[grid_height, grid_width]`` from -1 to 1 a block; see :func:`dptscope.tokens.similarity`.
+        title: line above the grid.
+
+    Returns:
+        uint8 ``[height, width, 3]``, blue first.
+    """
+
+    def tile(cosine_hw: Float32Array) -> Tile:
+        scale = choose_scale(Scaling.PLAIN, cosine_hw, maps, signed=False)
+        facts = f"{cosine_hw.min():.2f} … {cosine_hw.max():.2f}".replace("-", "−")
+        return Tile(lambda size_hw: map_picture(cosine_hw, scale, size_hw), facts)
+
+    return _sheet([tile(cosine_hw) for cosine_hw in maps], maps[0].shape, title)
+
+
+def _sheet(tiles: Sequence[Tile], grid: tuple[int, ...], title: str) -> UInt8Array:
+    columns = next((n for n in (6, 4) if len(tiles) % n == 0), math.ceil(math.sqrt(len(tiles))))
+    columns = min(columns, len(tiles))
+    rows = math.ceil(len(tiles) / columns)
+    tile_h = max(1, round(TILE_WIDTH * grid[0] / grid[1]))
+    top = 2 * GAP + TITLE + GAP
+    height = top + rows * (tile_h + LABEL_HEIGHT + GAP)
+    width = GAP + columns * (TILE_WIDTH + GAP)
+    canvas = np.full((height, width, 3), BACKGROUND, dtype=np.uint8)
+    put_text(canvas, title, GAP, 2 * GAP + TITLE // 2, TITLE, WHITE, BOLD)
+    for index, tile in enumerate(tiles):
+        left = GAP + (index % columns) * (TILE_WIDTH + GAP)
+        upper = top + (index // columns) * (tile_h + LABEL_HEIGHT + GAP)
+        _label(canvas, index, tile, left, upper + LABEL_HEIGHT - 10)
+        canvas[upper + LABEL_HEIGHT : upper + LABEL_HEIGHT + tile_h, left : left + TILE_WIDTH] = tile.draw(
+            (tile_h, TILE_WIDTH)
+        )
+    return canvas
+
+
+def _label(canvas: UInt8Array, index: int, tile: Tile, left: int, baseline: int) -> None:
+    name = f"block {index}"
+    put_text(canvas, name, left, baseline, TEXT, WHITE)
+    put_text(canvas, tile.facts, left + text_width(name, TEXT) + 12, baseline, TEXT, GREY)
+    if tile.marked:
+        right = left + TILE_WIDTH - text_width(tile.marked, TEXT)
+        put_text(canvas, tile.marked, right, baseline, TEXT, colour_map(NORM_COLOURS).outlier)
