@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dptscope.cancel import Cancellation
 from dptscope.card import DepthKind, ModelCard, Preparation
 from dptscope.contract import BlockSpec
 from dptscope.norms import NormStatistics, norm_statistics
@@ -50,6 +51,8 @@ class FakeScene:
         self.tokens = tuple(self._tokens(index, block) for index, block in enumerate(model.card.blocks))
         self.block_norms = tuple(np.sqrt((t**2).sum(-1)).astype(np.float32) for t in self.tokens)
         self.has_tokens = keep_tokens
+        plain = len({block.channels for block in model.card.blocks}) == 1
+        self.cls_tokens = np.stack([t.mean((0, 1)) for t in self.tokens]).astype(np.float32) if plain else None
 
     def _tokens(self, index: int, block: BlockSpec) -> NDArray[np.float32]:
         rows, columns = self.input_size[0] // block.stride, self.input_size[1] // block.stride
@@ -70,9 +73,11 @@ class FakeScene:
             norm_statistics(i, n, blocks[i].stride, blocks[i].channels) for i, n in enumerate(self.block_norms)
         )
 
-    def raw_depth(self, fusion_scales: FusionScales = UNSCALED) -> NDArray[np.float32]:
+    def raw_depth(
+        self, fusion_scales: FusionScales = UNSCALED, cancel: Cancellation | None = None
+    ) -> NDArray[np.float32]:
         if fusion_scales != UNSCALED:
-            self.model.wait(self.model.fusion_seconds_a_pixel * self.input_size[0] * self.input_size[1])
+            self.model.wait(self.model.fusion_seconds_a_pixel * self.input_size[0] * self.input_size[1], cancel)
         rows, columns = np.mgrid[: self.input_size[0], : self.input_size[1]].astype(np.float32)
         a, b, c, d = fusion_scales
         return np.asarray(
@@ -114,16 +119,26 @@ class FakeModel:
         self.prepared: list[tuple[tuple[int, int], bool]] = []
         self.gate: threading.Event | None = None
 
-    def wait(self, seconds: float) -> None:
-        if seconds:
-            time.sleep(seconds)
-        if self.gate is not None:
-            assert self.gate.wait(10)
+    def wait(self, seconds: float, cancel: Cancellation | None) -> None:
+        stop = threading.Event()
+        with (cancel or Cancellation()).running(stop.set):
+            stop.wait(seconds)
+            deadline = time.monotonic() + 10
+            while self.gate is not None and not self.gate.wait(0.001) and not stop.is_set():
+                assert time.monotonic() < deadline
+        if cancel is not None:
+            cancel.check()
 
     def prepare(
-        self, image_bgr: NDArray[Any], *, size: int | None = None, square: bool = False, keep_tokens: bool = False
+        self,
+        image_bgr: NDArray[Any],
+        *,
+        size: int | None = None,
+        square: bool = False,
+        keep_tokens: bool = False,
+        cancel: Cancellation | None = None,
     ) -> FakeScene:
         height, width = input_size(self.card, (image_bgr.shape[0], image_bgr.shape[1]), size, square)
-        self.wait(self.encoder_seconds_a_pixel * height * width)
+        self.wait(self.encoder_seconds_a_pixel * height * width, cancel)
         self.prepared.append(((height, width), keep_tokens))
         return FakeScene(self, image_bgr, (height, width), keep_tokens)

@@ -30,10 +30,20 @@ def test_the_encoder_runs_only_for_another_subject(photos: tuple[Path, ...]) -> 
     assert model.prepared[3][0] == (140, 140)
 
 
-def test_tokens_are_kept_only_when_asked_for(photos: tuple[Path, ...]) -> None:
+def test_tokens_are_kept_where_they_are_few_or_asked_for(
+    photos: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = FakeModel()
     engine = Engine(model, photos)
-    assert engine.full(Question(Subject(0, 280))).tokens is None
+    few = engine.full(Question(Subject(0, 280)))
+    assert few.tokens is not None and few.cls_tokens is not None
+    taken = sum(tokens.nbytes for tokens in few.tokens)
+    for limit, kept in ((taken, True), (taken - 1, False)):
+        monkeypatch.setattr("dptscope_view.engine.MOST_TOKEN_BYTES", limit)
+        assert (Engine(model, photos).full(Question(Subject(0, 280))).tokens is not None) == kept
+    model.prepared.clear()
+    engine = Engine(model, photos)
+    engine.full(Question(Subject(0, 280)))
     frame = engine.full(Question(Subject(0, 280), tokens=True))
     assert frame.tokens is not None and len(frame.tokens) == 12
     engine.full(Question(Subject(0, 280)))

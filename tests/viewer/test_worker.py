@@ -89,6 +89,69 @@ def test_while_the_hand_moves_no_full_picture_is_made(photos: tuple[Path, ...]) 
     assert frames[-1].question == scaled(1.1 + 1.9)
 
 
+def test_another_subject_ends_what_runs(photos: tuple[Path, ...]) -> None:
+    """An encoder that would run for a minute; ten photos are passed, and only the last one's answer comes."""
+    model = FakeModel(encoder_ms=60_000, fusion_ms=0)
+    worker = Worker(Engine(model, photos, Pace(1e9)), rest_seconds=0)
+    try:
+        for photo in range(10):
+            worker.ask(Question(Subject(photo % len(photos), 280)))
+            wait_until(lambda: worker._running is not None)
+        model.encoder_seconds_a_pixel = 0
+        worker.ask(Question(Subject(0, 140)))
+        answers = collect(worker)
+    finally:
+        worker.close()
+    assert [answer.question.subject.size for answer in answers if isinstance(answer, Frame)] == [140] * len(answers)
+    assert answers and max(min(size) for size, _ in model.prepared) == 140
+
+
+def test_the_same_subject_with_other_scales_lets_the_encoder_run_on(photos: tuple[Path, ...]) -> None:
+    model = FakeModel()
+    model.gate = threading.Event()
+    worker = Worker(Engine(model, photos, Pace(1e9)), rest_seconds=0)
+    try:
+        worker.ask(QUESTION)
+        wait_until(lambda: worker._running is not None)
+        worker.ask(scaled(0.5))
+        model.gate.set()
+        assert collect(worker)
+    finally:
+        worker.close()
+    assert [min(size) for size, _ in model.prepared].count(280) == 1
+
+
+def test_stopping_and_closing_end_a_run_at_once(photos: tuple[Path, ...]) -> None:
+    worker = Worker(Engine(FakeModel(encoder_ms=60_000), photos, Pace(1e9)))
+    assert not worker.stop()
+    worker.ask(QUESTION)
+    wait_until(lambda: worker._running is not None)
+    assert worker.stop()
+    assert collect(worker) == []
+    worker.ask(scaled(0.5))
+    wait_until(lambda: worker._running is not None)
+    worker.close(timeout=5)
+    assert not worker._thread.is_alive()
+
+
+def test_a_size_that_is_only_passed_starts_no_full_run(photos: tuple[Path, ...]) -> None:
+    """Sizes are dragged from 280 to 560: each has a coarse picture, the last alone a full one."""
+    model = FakeModel(fusion_ms=80.0, encoder_ms=1.0)
+    worker = Worker(Engine(model, photos, Pace(20.0)), rest_seconds=0.3)
+    try:
+        worker.ask(replace(QUESTION, scales=(1.0, 0.5, 1.0, 1.0)))
+        collect(worker)
+        model.prepared.clear()
+        for size in range(294, 561, 14):
+            worker.ask(replace(scaled(0.5), subject=Subject(0, size)))
+            wait_until(lambda wanted=size: (a := worker.take()) is not None and a.question.subject.size == wanted)  # type: ignore[misc,union-attr]
+        answers = collect(worker)
+    finally:
+        worker.close()
+    assert isinstance(answers[-1], Frame) and not answers[-1].coarse
+    assert [min(size) for size, _ in model.prepared if min(size) > 280] == [560]
+
+
 def test_errors_become_notices_and_the_thread_lives_on(photos: tuple[Path, ...], tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_text("no photo")

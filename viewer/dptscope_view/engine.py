@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dptscope.arrays import Float32Array
+from dptscope.cancel import Cancellation
 from dptscope.card import ModelCard
 from dptscope.files.photos import read_image
 from dptscope.norms import NormStatistics
@@ -26,6 +27,10 @@ from dptscope_view.state import WHOLE, Crop
 BUDGET_MS = 40.0
 """How long the model may take for a picture while a slider moves."""
 
+MOST_TOKEN_BYTES = 256 * 2**20
+"""Tokens are kept with their norms where they take no more than this: a ViT-L's at 518 × 518 take 128 MiB. Beyond it they
+are fetched, by another run of the encoder, when somebody asks for them."""
+
 
 class SceneLike(Protocol):
     """What is used of :class:`dptscope.Scene`; the tests have their own."""
@@ -33,13 +38,14 @@ class SceneLike(Protocol):
     photo_size: tuple[int, int]
     input_size: tuple[int, int]
     block_norms: tuple[Float32Array, ...]
+    cls_tokens: Float32Array | None
 
     @property
     def block_tokens(self) -> tuple[Float32Array, ...]: ...
     def statistics(self) -> tuple[NormStatistics, ...]: ...
     @property
     def has_preview(self) -> bool: ...
-    def raw_depth(self, fusion_scales: FusionScales = ...) -> Float32Array: ...
+    def raw_depth(self, fusion_scales: FusionScales = ..., cancel: Cancellation | None = ...) -> Float32Array: ...
     def preview_depth(self, fusion_scales: FusionScales) -> Float32Array: ...
     def depth(self, fusion_scales: FusionScales = ...) -> Float32Array: ...
 
@@ -50,7 +56,13 @@ class ModelLike(Protocol):
     card: ModelCard
 
     def prepare(
-        self, image_bgr: NDArray[Any], *, size: int | None = ..., square: bool = ..., keep_tokens: bool = ...
+        self,
+        image_bgr: NDArray[Any],
+        *,
+        size: int | None = ...,
+        square: bool = ...,
+        keep_tokens: bool = ...,
+        cancel: Cancellation | None = ...,
     ) -> SceneLike: ...
 
 
@@ -99,7 +111,8 @@ class Frame:
         depth_hw: float32 at the size at which the model saw the photo.
         norms: one float32 ``[grid_height, grid_width]`` a block.
         statistics: of the norms.
-        tokens: one float32 ``[grid_height, grid_width, channels]`` a block, or None when nobody asked.
+        tokens: one float32 ``[grid_height, grid_width, channels]`` a block, or None where they are many and nobody asked.
+        cls_tokens: float32 ``[blocks, channels]``, or None where the encoder has no class token.
         input_size: height and width at which the model saw the photo.
         coarse: it saw it smaller than was asked, or the depth is the model's preview with the detail of the last full
             picture; the full picture follows.
@@ -114,6 +127,7 @@ class Frame:
     norms: tuple[Float32Array, ...]
     statistics: tuple[NormStatistics, ...]
     tokens: tuple[Float32Array, ...] | None
+    cls_tokens: Float32Array | None
     input_size: tuple[int, int]
     coarse: bool
     encoder_ms: float
@@ -190,35 +204,37 @@ class Engine:
         expected = [self.pace.expect(part, pixels) for part in parts]
         return any(ms is None for ms in expected) or sum(ms for ms in expected if ms) > self.pace.budget_ms
 
-    def coarse(self, question: Question) -> Frame:
+    def coarse(self, question: Question, cancel: Cancellation | None = None) -> Frame:
         """A smaller picture of the same, soon: the model's preview where the encoder has run and the file has one.
 
         Raises:
+            CancelledError: ended by ``cancel``.
             DptscopeError: the photo cannot be read, or the model does not take it.
         """
         if self._can_preview(question):
             assert self._full is not None
-            return self._frame(self._full, question, coarse=True)
+            return self._frame(self._full, question, coarse=True, cancel=cancel)
         smaller = Subject(
             question.subject.photo, self._coarse_size(question), question.subject.crop, question.subject.square
         )
         kept = self._coarse
         if kept is None or not self._still_fits(kept.subject, smaller, kept.scene.input_size):
             self._coarse = None
-            kept = self._coarse = self._prepare(smaller, keep_tokens=False)
-        return self._frame(kept, question, coarse=True)
+            kept = self._coarse = self._prepare(smaller, False, cancel)
+        return self._frame(kept, question, coarse=True, cancel=cancel)
 
-    def full(self, question: Question) -> Frame:
+    def full(self, question: Question, cancel: Cancellation | None = None) -> Frame:
         """The picture at the size that was asked for.
 
         Raises:
+            CancelledError: ended by ``cancel``.
             DptscopeError: the photo cannot be read, or the model does not take it.
         """
         if not self.is_prepared(question):
             self._full = None  # two full scenes at once could be too much
-            self._full = self._prepare(question.subject, question.tokens)
+            self._full = self._prepare(question.subject, question.tokens, cancel)
         assert self._full is not None
-        return self._frame(self._full, question, coarse=False)
+        return self._frame(self._full, question, coarse=False, cancel=cancel)
 
     def photo_depth(self, question: Question) -> Float32Array:
         """Depth at the photo's own size, float32 ``[height, width]``, for a file."""
@@ -264,11 +280,19 @@ class Engine:
             self._photo = (key, np.ascontiguousarray(cropped(whole, subject.crop)))
         return self._photo[1]
 
-    def _prepare(self, subject: Subject, keep_tokens: bool) -> _Prepared:
+    def _token_bytes(self, image: NDArray[np.uint8], subject: Subject) -> int:
+        height, width = input_size(self.model.card, image.shape[:2], subject.size, subject.square)
+        tokens = (
+            (height // block.stride) * (width // block.stride) * block.channels for block in self.model.card.blocks
+        )
+        return 4 * sum(tokens)
+
+    def _prepare(self, subject: Subject, needs_tokens: bool, cancel: Cancellation | None) -> _Prepared:
         image = self._image(subject)
+        keep_tokens = needs_tokens or self._token_bytes(image, subject) <= MOST_TOKEN_BYTES
         start = time.perf_counter()
         size = subject.size if self.model.card.dynamic else None
-        scene = self.model.prepare(image, size=size, square=subject.square, keep_tokens=keep_tokens)
+        scene = self.model.prepare(image, size=size, square=subject.square, keep_tokens=keep_tokens, cancel=cancel)
         took = (time.perf_counter() - start) * 1000
         self.pace.learn("encoder", scene.input_size[0] * scene.input_size[1], took)
         return _Prepared(subject, scene, scene.statistics(), keep_tokens, took)
@@ -283,14 +307,14 @@ class Engine:
             prepared.detail = Detail(full_hw, prepared.scene.preview_depth(shown_scales))
         return prepared.detail.added_to(coarse_hw)
 
-    def _frame(self, prepared: _Prepared, question: Question, coarse: bool) -> Frame:
+    def _frame(self, prepared: _Prepared, question: Question, coarse: bool, cancel: Cancellation | None) -> Frame:
         scene = prepared.scene
         start = time.perf_counter()
         preview = coarse and prepared is self._full
         if preview:
             depth_hw = self._preview_depth(prepared, question.scales)
         else:
-            depth_hw = scene.raw_depth(question.scales)
+            depth_hw = scene.raw_depth(question.scales, cancel)
             prepared.shown, prepared.detail = (question.scales, depth_hw), None
         took = (time.perf_counter() - start) * 1000
         if question.scales != UNSCALED and not preview:
@@ -302,6 +326,7 @@ class Engine:
             norms=scene.block_norms,
             statistics=prepared.statistics,
             tokens=scene.block_tokens if prepared.has_tokens else None,
+            cls_tokens=scene.cls_tokens,
             input_size=scene.input_size,
             coarse=coarse,
             encoder_ms=prepared.encoder_ms,

@@ -7,11 +7,12 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from dptscope.cancel import Cancellation, CancelledError
 from dptscope.errors import DptscopeError
 from dptscope_view.engine import Engine, Frame, Question
 
 REST_SECONDS = 0.12
-"""No new position for so long: the drag rests, and the full picture is worth its time."""
+"""No new question for so long: the hand rests, and the full picture is worth its time."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Worker:
         self._rest = rest_seconds
         self._changed = threading.Condition()
         self._question: Question | None = None  # the slot: not yet begun
+        self._running: tuple[Question, Cancellation] | None = None
         self._jobs: deque[Job] = deque()
         self._out: deque[Frame | Notice] = deque()
         self._busy = False
@@ -49,10 +51,21 @@ class Worker:
         self._thread.start()
 
     def ask(self, question: Question) -> None:
-        """Put a question in the slot, in place of one that has not begun."""
+        """Put a question in the slot, in place of one that has not begun. What runs for another subject is ended."""
         with self._changed:
             self._question = question
+            if self._running is not None and self._running[0].subject != question.subject:
+                self._running[1].cancel()
             self._changed.notify()
+
+    def stop(self) -> bool:
+        """End what runs and drop what waits, jobs apart; whether there was anything."""
+        with self._changed:
+            found = self._question is not None or self._running is not None
+            self._question = None
+            if self._running is not None:
+                self._running[1].cancel()
+            return found
 
     def do(self, job: Job) -> None:
         """Run a job between two questions. Jobs are never replaced."""
@@ -74,7 +87,8 @@ class Worker:
             return self._busy or self._question is not None or bool(self._jobs)
 
     def close(self, timeout: float = 10.0) -> None:
-        """Stop after what is running now; what waits is dropped, jobs are not."""
+        """Stop at once, but finish the jobs."""
+        self.stop()
         with self._changed:
             self._closing = True
             self._question = None
@@ -87,16 +101,20 @@ class Worker:
                 self._busy = False
                 self._changed.wait_for(lambda: self._closing or self._jobs or self._question is not None)
                 job = self._jobs.popleft() if self._jobs else None
-                question = None
                 if job is None:
                     if self._closing:
                         return
-                    question, self._question = self._question, None
+                    if self._question is not None:
+                        self._running = self._question, Cancellation()
+                        self._question = None
+                running = self._running
                 self._busy = True
             if job is not None:
                 self._run_job(job)
-            elif question is not None:
-                self._answer(question)
+            elif running is not None:
+                self._answer(*running)
+                with self._changed:
+                    self._running = None
 
     def _run_job(self, job: Job) -> None:
         try:
@@ -106,14 +124,16 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - as below
             self._post(Notice(_in_one_line(error), bad=True))
 
-    def _answer(self, question: Question) -> None:
+    def _answer(self, question: Question, cancel: Cancellation) -> None:
         try:
             if self._engine.wants_coarse(question):
-                moving = self._engine.is_prepared(question)
-                self._post(self._engine.coarse(question))
-                if self._newer_within(self._rest if moving else 0.0):
+                self._post(self._engine.coarse(question, cancel))
+                # A size, or a photo, that is only passed is not worth a full run.
+                if self._newer_within(self._rest):
                     return
-            self._post(self._engine.full(question))
+            self._post(self._engine.full(question, cancel))
+        except CancelledError:
+            return  # whoever cancelled knows
         except DptscopeError as error:
             self._post(Notice(str(error), bad=True, question=question))
         except Exception as error:  # noqa: BLE001 - onnxruntime raises its own; a dead thread would freeze the window
