@@ -265,6 +265,22 @@ def test_saving_writes_all_and_never_over_anything(bench: Benches, tmp_path: Pat
     assert cv2.imread(str(tmp_path / "out" / "a_fusion_001.png")).shape == (800, 1280, 3)
 
 
+def test_a_saved_picture_is_of_the_data_that_is_saved_with_it(bench: Benches, tmp_path: Path) -> None:
+    """Also when it is asked for before the window shows that, or while something lies over it."""
+    made = bench(view=View.FUSION)
+    wanted = bench(view=View.FUSION, photo=1, scales=(1.0, 0.0, 1.0, 1.0), chosen=2).viewer.draw(1280, 800)
+    made.press("n", "2", "<", "<", "<", "<", "c", "h")
+    made.viewer.on_mouse(Mouse(Pointer.MOVE, *centre(made.rect("depth"))))
+    made.viewer.tell("something else")
+    made.viewer.draw(1280, 800)
+    made.press("s")
+    made.worker.jobs[0](made.engine)
+    saved = cv2.imread(str(tmp_path / "out" / "b_fusion_001.png"))
+    assert saved.shape == wanted.shape
+    body = np.s_[:770]  # below are the milliseconds
+    assert (saved[body] == wanted[body]).all()
+
+
 def test_saving_the_norm_view(bench: Benches, tmp_path: Path) -> None:
     made = bench(block=7)
     made.press("s")

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dptscope.files.atomic import write_new
 from dptscope.files.encode import encode_json, encode_npy, encode_png
 from dptscope.norms import norms_report
@@ -16,6 +13,7 @@ from dptscope.pictures.depth import as_16_bit, depth_16_bit
 from dptscope_view.engine import Engine, Frame, Question
 from dptscope_view.state import Facts, Show, State, View, channel_index
 from dptscope_view.views.norms import block_scale, shown_maps
+from dptscope_view.views.whole import picture_of
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Saving:
         facts: of the model.
         state: as it was.
         question: what was on the screen, or on its way there.
-        pixels: the window, uint8 ``[height, width, 3]``.
+        size: width and height of the window.
         photo: path of the photo.
         folder: where to write.
     """
@@ -34,15 +32,17 @@ class Saving:
     facts: Facts
     state: State
     question: Question
-    pixels: NDArray[np.uint8]
+    size: tuple[int, int]
     photo: Path
     folder: Path
 
     def __call__(self, engine: Engine) -> str:
         """Compute at full size what is missing, write, and say what was written."""
         frame = engine.full(self.question)
+        # Drawn here and not copied from the window, which may still show what was there before.
+        picture = {".png": encode_png(picture_of(self.facts, self.state, frame, *self.size))}
         files = self._norms(frame) if self.state.view is View.NORMS else self._fusion(frame, engine)
-        paths = write_new(self.folder, f"{self.photo.stem}_{self.state.view.value}", files)
+        paths = write_new(self.folder, f"{self.photo.stem}_{self.state.view.value}", picture | files)
         return f"saved {paths[0].name} and {len(paths) - 1} more in {self.folder.resolve()}"
 
     def _about(self, frame: Frame) -> dict[str, Any]:
@@ -73,7 +73,6 @@ class Saving:
             "high_contrast": self.state.equalise,
         }
         return {
-            ".png": encode_png(self.pixels),
             "_depth16.png": encode_png(depth_16_bit(depth_hw, kind)),
             "_depth.npy": encode_npy(depth_hw),
             ".json": encode_json(about),
@@ -98,7 +97,6 @@ class Saving:
             "reverse": state.reverse,
         }
         return {
-            ".png": encode_png(self.pixels),
             f"_block_{block:02d}_16.png": encode_png(as_16_bit(values_hw)),
             f"_block_{block:02d}.npy": encode_npy(values_hw),
             ".json": encode_json(about),

@@ -21,10 +21,8 @@ from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.ui.geometry import Rect
 from dptscope_view.ui.theme import Measures
-from dptscope_view.views import fusion as fusion_view
-from dptscope_view.views import norms as norm_view
-from dptscope_view.views import window_frame
 from dptscope_view.views.parts import Answer, ComposedView, Part, PictureCache, ViewInput
+from dptscope_view.views.whole import compose
 from dptscope_view.worker import Job, Notice
 
 NOTICE_SECONDS = 5.0
@@ -204,10 +202,10 @@ class Viewer:
         return f"preset {self._preset + 1} of {len(found)}: {path.name}"
 
     def _save(self) -> None:
-        if self._worker is None or self._pixels is None or self.frame is None:
+        if self._worker is None or self._pixels is None:
             return
-        photo = self._photos[self.state.photo]
-        job = Saving(self.facts, self.state, self.question(), self._pixels.copy(), photo, self._output)
+        photo, size = self._photos[self.state.photo], (self._pixels.shape[1], self._pixels.shape[0])
+        job = Saving(self.facts, self.state, self.question(), size, photo, self._output)
         self.tell("saving …")
         self._worker.do(job)
 
@@ -229,19 +227,7 @@ class Viewer:
 
     def _compose(self, area: Rect, m: Measures) -> None:
         shown = ViewInput(self.state, self.facts, self.frame, m, self._pointer, self._drag, self._pictures)
-        top, rest = area.cut_top(m.row + m.pad)
-        bottom, rest = rest.cut_bottom(round(m.small * 1.9))
-        body = rest.inset(m.pad)
-        parts: list[Part] = window_frame.header(shown, top)
-        if self.state.files:
-            names, body = body.cut_left(m.font * 13, m.gap)
-            parts.append(window_frame.file_list(shown, names))
-        view = norm_view if self.state.view is View.NORMS else fusion_view
-        self._composed = view.compose(shown, body)
-        parts += self._composed.parts
         notice = self._notice if self._clock() <= self._notice_until else ""
-        parts.append(window_frame.footer(shown, bottom, self._composed.readout, notice, self._notice_bad, self._busy))
-        if self.state.help:
-            parts.append(window_frame.help_overlay(shown, area))
-        self.parts = tuple(parts)
+        self._composed = compose(shown, area, notice, self._notice_bad, self._busy)
+        self.parts = self._composed.parts
         self._outdated = False

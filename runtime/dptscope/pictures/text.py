@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import lru_cache
 from typing import Any
 
@@ -18,13 +19,21 @@ _STROKE_HEIGHT = 30.0  # pixels of a capital with ascent and descent at scale 1
 _SPELLED = {"×": "x", "–": "-", "…": "...", "·": "-", "‖": "|", "±": "+-", "−": "-", "µ": "u"}
 
 
-@lru_cache(maxsize=2)
-def _face(wide: bool) -> Any:
-    return cv2.FontFace("uni" if wide else "sans")
+class _Faces(threading.local):
+    """Each thread's own: where two threads draw with one face at a time, letters come out wrong (OpenCV 5.0)."""
+
+    def __init__(self) -> None:
+        self.made: dict[str, Any] = {}
+
+
+_faces = _Faces()
 
 
 def _face_for(text: str) -> Any:
-    return _face(any(ord(letter) > 0x2E7F for letter in text))
+    name = "uni" if any(ord(letter) > 0x2E7F for letter in text) else "sans"
+    if name not in _faces.made:
+        _faces.made[name] = cv2.FontFace(name)
+    return _faces.made[name]
 
 
 def _stroke_text(text: str) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 from dptscope.pictures.colours import COLOUR_MAPS, colour_at, colourise
 from dptscope.pictures.scaling import Scaling, choose_scale, equalised, unit_range
+from dptscope.pictures.text import put_text
 
 
 def norms_with_outliers() -> np.ndarray:
@@ -72,3 +75,17 @@ def test_reverse_turns_the_map_round() -> None:
     ramp = np.arange(256, dtype=np.uint8)[None]
     for colours in COLOUR_MAPS:
         assert (colourise(ramp, colours.name, True)[:, ::-1] == colourise(ramp, colours.name)).all()
+
+
+def test_two_threads_can_write_text_at_once() -> None:
+    """A picture is saved in one thread while another draws the window."""
+
+    def written() -> bytes:
+        image = np.zeros((300, 400, 3), np.uint8)
+        for line in range(1, 16):
+            put_text(image, f"norm {line * 37} · Block {line} 猫", 5, 20 * line, 8 + line, (255, 255, 255), 400)
+        return image.tobytes()
+
+    alone = written()
+    with ThreadPoolExecutor(2) as threads:
+        assert all(made == alone for made in threads.map(lambda _: written(), range(200)))

@@ -1,0 +1,48 @@
+"""The whole window: one of the views, and what is around it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dptscope_view.engine import Frame
+from dptscope_view.state import Facts, State, View
+from dptscope_view.ui.canvas import Canvas
+from dptscope_view.ui.geometry import Rect
+from dptscope_view.views import fusion, norms, window_frame
+from dptscope_view.views.parts import ComposedView, Part, Picture, PictureCache, ViewInput
+
+
+def compose(shown: ViewInput, area: Rect, notice: str = "", bad: bool = False, busy: bool = False) -> ComposedView:
+    """Put all parts of the window together.
+
+    Args:
+        shown: what they are drawn from.
+        area: the window.
+        notice: the latest news, or nothing.
+        bad: it is of something that went wrong.
+        busy: the worker is at work.
+    """
+    m, state = shown.measures, shown.state
+    top, rest = area.cut_top(m.row + m.pad)
+    bottom, rest = rest.cut_bottom(round(m.small * 1.9))
+    body = rest.inset(m.pad)
+    parts: list[Part] = window_frame.header(shown, top)
+    if state.files:
+        names, body = body.cut_left(m.font * 13, m.gap)
+        parts.append(window_frame.file_list(shown, names))
+    view = norms.compose(shown, body) if state.view is View.NORMS else fusion.compose(shown, body)
+    parts += view.parts
+    parts.append(window_frame.footer(shown, bottom, view.readout, notice, bad, busy))
+    if state.help:
+        parts.append(window_frame.help_overlay(shown, area))
+    return replace(view, parts=tuple(parts))
+
+
+def picture_of(facts: Facts, state: State, frame: Frame, width: int, height: int) -> Picture:
+    """Draw a state and its frame, uint8 ``[height, width, 3]``, without what comes and goes: mouse, notices, help."""
+    canvas = Canvas(width, height)
+    lasting = replace(state, help=False, cropping=False)
+    shown = ViewInput(lasting, facts, frame, canvas.measures, None, None, PictureCache())
+    for part in compose(shown, canvas.area).parts:
+        part.draw(canvas, part.rect, None)
+    return canvas.pixels
