@@ -127,3 +127,19 @@ def test_a_crop_leaves_its_part() -> None:
     image = np.arange(100 * 200 * 3, dtype=np.uint32).astype(np.uint8).reshape(100, 200, 3)
     assert (cropped(image, (0.25, 0.5, 0.75, 1.0)) == image[50:100, 50:150]).all()
     assert cropped(image, (0.999, 0.999, 1.0, 1.0)).shape == (16, 16, 3)
+
+
+def test_components_are_made_when_they_are_asked_for_and_kept(photos: tuple[Path, ...]) -> None:
+    engine = Engine(FakeModel(), photos)
+    question = Question(Subject(0, 280))
+    assert engine.full(question).components is None
+    first, again = (engine.full(replace(question, components=True)).components for _ in range(2))
+    assert first is not None and again is not None and len(first) == 12
+    assert all(one is other for one, other in zip(first, again, strict=True))
+
+
+def test_a_frame_has_the_unmodified_depth_beside_the_scaled_one(photos: tuple[Path, ...]) -> None:
+    engine = Engine(FakeModel(), photos)
+    plain, scaled = engine.full(Question(Subject(0, 280))), engine.full(Question(Subject(0, 280), SCALED))
+    np.testing.assert_array_equal(scaled.original_hw, plain.depth_hw)
+    assert not np.array_equal(scaled.depth_hw, plain.depth_hw)

@@ -20,6 +20,7 @@ from dptscope.norms import NormStatistics
 from dptscope.prepare import input_size
 from dptscope.process.quiet import native_libraries_silenced
 from dptscope.scales import UNSCALED, FusionScales
+from dptscope.tokens import PrincipalComponents, components_of_blocks
 from dptscope_view.detail import Detail
 from dptscope_view.photos import cropped
 from dptscope_view.state import WHOLE, Crop
@@ -91,11 +92,13 @@ class Question:
         subject: what the encoder sees.
         scales: of fusion blocks 1 … 4.
         tokens: the tokens themselves are shown, not only their norms.
+        components: so are their principal components.
     """
 
     subject: Subject
     scales: FusionScales = UNSCALED
     tokens: bool = False
+    components: bool = False
 
 
 _numbers = itertools.count(1)
@@ -109,10 +112,12 @@ class Frame:
         question: what was asked.
         photo_bgr: uint8 ``[height, width, 3]``, cropped.
         depth_hw: float32 at the size at which the model saw the photo.
+        original_hw: the same of the unmodified model.
         norms: one float32 ``[grid_height, grid_width]`` a block.
         statistics: of the norms.
         tokens: one float32 ``[grid_height, grid_width, channels]`` a block, or None where they are many and nobody asked.
         cls_tokens: float32 ``[blocks, channels]``, or None where the encoder has no class token.
+        components: of the tokens, one a block, or None when nobody asked.
         input_size: height and width at which the model saw the photo.
         coarse: it saw it smaller than was asked, or the depth is the model's preview with the detail of the last full
             picture; the full picture follows.
@@ -124,10 +129,12 @@ class Frame:
     question: Question
     photo_bgr: NDArray[np.uint8]
     depth_hw: Float32Array
+    original_hw: Float32Array
     norms: tuple[Float32Array, ...]
     statistics: tuple[NormStatistics, ...]
     tokens: tuple[Float32Array, ...] | None
     cls_tokens: Float32Array | None
+    components: tuple[PrincipalComponents, ...] | None
     input_size: tuple[int, int]
     coarse: bool
     encoder_ms: float
@@ -168,6 +175,7 @@ class _Prepared:
     encoder_ms: float
     shown: tuple[FusionScales, Float32Array] | None = None
     detail: Detail | None = None  # of what is in ``shown``, made when it is first needed
+    components: tuple[PrincipalComponents, ...] | None = None  # made when they are first asked for
 
 
 class Engine:
@@ -319,14 +327,18 @@ class Engine:
         took = (time.perf_counter() - start) * 1000
         if question.scales != UNSCALED and not preview:
             self.pace.learn("fusion", scene.input_size[0] * scene.input_size[1], took)
+        if question.components and prepared.components is None and prepared.has_tokens:
+            prepared.components = tuple(components_of_blocks(scene.block_tokens))
         return Frame(
             question=question,
             photo_bgr=self._image(question.subject),
             depth_hw=depth_hw,
+            original_hw=scene.raw_depth(),
             norms=scene.block_norms,
             statistics=prepared.statistics,
             tokens=scene.block_tokens if prepared.has_tokens else None,
             cls_tokens=scene.cls_tokens,
+            components=prepared.components if question.components else None,
             input_size=scene.input_size,
             coarse=coarse,
             encoder_ms=prepared.encoder_ms,

@@ -89,3 +89,9 @@ def test_two_threads_can_write_text_at_once() -> None:
     alone = written()
     with ThreadPoolExecutor(2) as threads:
         assert all(made == alone for made in threads.map(lambda _: written(), range(200)))
+
+
+def test_spectral_runs_from_blue_to_red_through_yellow() -> None:
+    assert [colour_at(level, "spectral") for level in (0, 255)] == [(162, 79, 94), (66, 1, 158)]
+    blue, green, red = colour_at(128, "spectral")
+    assert min(green, red) > 250 and blue < 200
