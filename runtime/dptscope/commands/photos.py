@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from dptscope.arrays import UInt8Array
 from dptscope.commands.failures import Failures, IncompleteError, complain
+from dptscope.commands.progress import counted_photos
 from dptscope.errors import DptscopeError
 from dptscope.files.atomic import remove_stale_files, write_file
 from dptscope.files.photos import find_photos, output_stems, read_image
@@ -50,14 +51,16 @@ def for_each_photo(
     stems = output_stems(photos)
     remove_stale_files(folder)
     failures = Failures(len(photos))
-    for photo, stem in zip(photos, stems, strict=True):
-        with failures.noted(photo):
-            with native_libraries_silenced():
-                photo_bgr = read_image(photo)
-                said = list(remarks(photo, photo_bgr))
-            for remark in said:
-                complain(f"note: {remark}")
-            yield from write(photo, stem, photo_bgr)
+    with counted_photos(len(photos)) as count:
+        for photo, stem in zip(photos, stems, strict=True):
+            with failures.noted(photo):
+                with count.shown(), native_libraries_silenced():
+                    photo_bgr = read_image(photo)
+                    said = list(remarks(photo, photo_bgr))
+                for remark in said:
+                    complain(f"note: {remark}")
+                yield from count.while_waiting_for(write(photo, stem, photo_bgr))
+            count.one_done()
     failures.report("photos were left out")
 
 
