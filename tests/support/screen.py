@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from dptscope_view.ui.theme import ACCENT
 
-TOOLS = ("Xvfb", "xdotool")
+TOOLS = ("Xvfb", "xdotool", "openbox")
 
 
 def missing_tools() -> list[str]:
@@ -39,9 +39,15 @@ def wait_until(condition: Callable[[], Any], seconds: float = 30.0, what: str = 
 
 
 class Screen:
-    """An X server in memory. Its picture lies in a file that the server maps (XWD format)."""
+    """An X server in memory. Its picture lies in a file that the server maps (XWD format).
 
-    def __init__(self, width: int, height: int) -> None:
+    Args:
+        width: of the screen.
+        height: of it.
+        manager: run a window manager, which places windows and gives them frames.
+    """
+
+    def __init__(self, width: int, height: int, manager: bool = False) -> None:
         self._folder = tempfile.TemporaryDirectory()
         read_end, write_end = os.pipe()
         self._server = subprocess.Popen(
@@ -53,11 +59,18 @@ class Screen:
         with os.fdopen(read_end) as answer:
             self.name = f":{answer.readline().strip()}"
         self._frame_buffer = Path(self._folder.name) / "Xvfb_screen0"
+        self._processes = [self._server]
+        if manager:
+            command = ["openbox", "--sm-disable"]
+            nothing = subprocess.DEVNULL
+            self._processes.append(subprocess.Popen(command, env=self.environment, stdout=nothing, stderr=nothing))
+            wait_until(lambda: self.xdotool("get_num_desktops"), what="the window manager")
 
     def close(self) -> None:
         """Stop the server."""
-        self._server.terminate()
-        self._server.wait(10)
+        for process in reversed(self._processes):
+            process.terminate()
+            process.wait(10)
         self._folder.cleanup()
 
     @property
@@ -100,7 +113,7 @@ class Program:
     def _find_window(self) -> str:
         assert self.process.poll() is None, self.process.communicate()[1]
         # The probe of the display opens a window of the same name for a moment; the program's own can be told by its pid.
-        found = self.screen.xdotool("search", "--all", "--pid", self.process.pid, "--name", "^dptscope$")
+        found = self.screen.xdotool("search", "--all", "--pid", self.process.pid, "--name", "dptscope$")
         return found.splitlines()[-1] if found else ""
 
     def _is_painted(self) -> bool:
@@ -108,11 +121,28 @@ class Program:
         program does (a bare namedWindow, imshow, waitKey does it too), and paints nothing until the window is mapped again.
         """
         for _ in range(20):
-            if (self.screen.picture()[:60, :300] == ACCENT).all(-1).sum() > 100:  # the chosen tab
+            if (self.picture()[:60, :300] == ACCENT).all(-1).sum() > 100:  # the chosen tab
                 return True
             time.sleep(0.1)
         self.screen.xdotool("windowunmap", "--sync", self.window, "windowmap", "--sync", self.window)
         return False
+
+    def place(self) -> tuple[int, int, int, int]:
+        """Where the window is on the screen, without its frame: left, top, width, height."""
+        lines = self.screen.xdotool("getwindowgeometry", "--shell", self.window).splitlines()
+        numbers = dict(line.split("=") for line in lines)
+        # Its position counts a window manager's frame twice.
+        left, top = corner_on_screen(self.screen.name, int(self.window))
+        return left, top, int(numbers["WIDTH"]), int(numbers["HEIGHT"])
+
+    def title(self) -> str:
+        """What the window is called."""
+        return self.screen.xdotool("getwindowname", self.window)
+
+    def picture(self) -> NDArray[np.uint8]:
+        """What is seen of the window: uint8 ``[height, width, 3]``, blue first."""
+        left, top, width, height = self.place()
+        return self.screen.picture()[max(top, 0) : top + height, max(left, 0) : left + width]
 
     def move(self, x: float, y: float) -> None:
         """Move the mouse to pixels of the window."""
@@ -147,8 +177,8 @@ class Program:
         self.screen.xdotool("key", "--delay", 120, *names)
 
     def resize(self, width: int, height: int) -> None:
-        """Change the window's size."""
-        self.screen.xdotool("windowsize", self.window, width, height)
+        """Change the window's size, from the screen's corner on, so that all of it can be seen."""
+        self.screen.xdotool("windowmove", self.window, 0, 0, "windowsize", self.window, width, height)
 
     def press_close_button(self) -> None:
         """What a window manager sends when its close button is pressed."""
@@ -174,17 +204,33 @@ class _ClientMessage(ctypes.Structure):
     ]  # fmt: skip
 
 
+@contextmanager
+def x11_display(name: str) -> Iterator[tuple[ctypes.CDLL, ctypes.c_void_p]]:
+    """The X library, and a connection of its own."""
+    x11 = ctypes.CDLL("libX11.so.6")
+    x11.XOpenDisplay.restype = ctypes.c_void_p
+    x11.XInternAtom.restype = x11.XDefaultRootWindow.restype = ctypes.c_ulong
+    display = ctypes.c_void_p(x11.XOpenDisplay(name.encode()))
+    try:
+        yield x11, display
+    finally:
+        x11.XCloseDisplay(display)
+
+
 def send_delete_window(display_name: str, window: int) -> None:
     """Send ``WM_DELETE_WINDOW`` (the xdotool of Debian 12 has no command for it)."""
-    x11 = ctypes.CDLL(ctypes.util.find_library("X11") or "libX11.so.6")
-    x11.XOpenDisplay.restype = ctypes.c_void_p
-    x11.XInternAtom.restype = ctypes.c_ulong
-    x11.XInternAtom.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int]
-    x11.XSendEvent.argtypes = [ctypes.c_void_p, ctypes.c_ulong, ctypes.c_int, ctypes.c_long, ctypes.c_void_p]
-    x11.XCloseDisplay.argtypes = [ctypes.c_void_p]
-    display = x11.XOpenDisplay(display_name.encode())
-    event = _ClientMessage(type=33, window=window, format=32)  # 33: ClientMessage
-    event.message_type = x11.XInternAtom(display, b"WM_PROTOCOLS", 0)
-    event.data[0] = x11.XInternAtom(display, b"WM_DELETE_WINDOW", 0)
-    x11.XSendEvent(display, window, 0, 0, ctypes.byref(event))
-    x11.XCloseDisplay(display)
+    with x11_display(display_name) as (x11, display):
+        event = _ClientMessage(type=33, window=window, format=32)  # 33: ClientMessage
+        event.message_type = x11.XInternAtom(display, b"WM_PROTOCOLS", 0)
+        event.data[0] = x11.XInternAtom(display, b"WM_DELETE_WINDOW", 0)
+        x11.XSendEvent(display, ctypes.c_ulong(window), 0, ctypes.c_long(0), ctypes.byref(event))
+
+
+def corner_on_screen(display_name: str, window: int) -> tuple[int, int]:
+    """Left and top edge of a window's inside."""
+    x, y, child = ctypes.c_int(), ctypes.c_int(), ctypes.c_ulong()
+    with x11_display(display_name) as (x11, display):
+        root = ctypes.c_ulong(x11.XDefaultRootWindow(display))
+        found = ctypes.byref(x), ctypes.byref(y), ctypes.byref(child)
+        x11.XTranslateCoordinates(display, ctypes.c_ulong(window), root, 0, 0, *found)
+    return x.value, y.value

@@ -13,7 +13,7 @@ from support.interrupting import LINE, handles_signals, hidden, start, wait_for
 from support.screen import Program, Screen, missing_tools
 
 pytestmark = pytest.mark.skipif(
-    bool(missing_tools()) and os.environ.get("DPTSCOPE_REQUIRE_X") != "1", reason="Xvfb and xdotool are not installed"
+    bool(missing_tools()) and os.environ.get("DPTSCOPE_REQUIRE_X") != "1", reason="Xvfb, xdotool or openbox is missing"
 )
 
 

@@ -29,7 +29,7 @@ WIDTH, HEIGHT = 1280, 800
 NAMES = ("coffee.png", "motorcycle_left.png", "rocket.jpg")
 
 pytestmark = pytest.mark.skipif(
-    bool(missing_tools()) and os.environ.get("DPTSCOPE_REQUIRE_X") != "1", reason="Xvfb and xdotool are not installed"
+    bool(missing_tools()) and os.environ.get("DPTSCOPE_REQUIRE_X") != "1", reason="Xvfb, xdotool or openbox is missing"
 )
 
 
@@ -83,7 +83,11 @@ def start(screen: Screen, tiny_model: Path, folder: Path, tmp_path: Path) -> Ite
     running: list[Program] = []
 
     def run(*options: str) -> Program:
-        program = Program(screen, [tiny_model, folder, "--output", tmp_path / "saved", *options], tmp_path / "home")
+        program = Program(
+            screen,
+            [tiny_model, folder, "--output", tmp_path / "saved", "--window", f"{WIDTH}x{HEIGHT}", *options],
+            tmp_path / "home",
+        )
         running.append(program)
         return program
 
@@ -92,64 +96,65 @@ def start(screen: Screen, tiny_model: Path, folder: Path, tmp_path: Path) -> Ite
         program.kill()
 
 
-def difference(screen: Screen, wanted: Viewer, width: int, height: int) -> float:
+def difference(program: Program, wanted: Viewer, width: int, height: int) -> float:
     """Share of the window's pixels that are clearly not as wanted; the footer with its milliseconds does not count."""
     body = np.s_[: height - 30, :width]
-    seen: NDArray[np.int16] = screen.picture()[body].astype(np.int16)
+    picture = program.picture()
+    if picture.shape[:2] != (height, width):
+        return 1.0  # not resized yet
+    seen: NDArray[np.int16] = picture[body].astype(np.int16)
     return float((np.abs(seen - wanted.draw(width, height)[body]).max(-1) > 40).mean())
 
 
-def wait_for(screen: Screen, wanted: Viewer, width: int = WIDTH, height: int = HEIGHT) -> None:
+def wait_for(program: Program, wanted: Viewer, width: int = WIDTH, height: int = HEIGHT) -> None:
     """Wait until the window shows that; the mouse and what it highlights may differ (under 1 % of the pixels)."""
     try:
-        wait_until(lambda: difference(screen, wanted, width, height) < 0.01, 30)
+        wait_until(lambda: difference(program, wanted, width, height) < 0.01, 30)
     except AssertionError:
-        share = difference(screen, wanted, width, height)
+        share = difference(program, wanted, width, height)
         seen = Path(tempfile.mkdtemp()) / "seen.png"
-        cv2.imwrite(str(seen), screen.picture())
+        cv2.imwrite(str(seen), program.picture())
         pytest.fail(f"{share:.1%} of the pixels are not what {wanted.state} should look like; seen: {seen}")
 
 
-def test_norms_tiles_and_keys(screen: Screen, double: Double, start: Callable[..., Program]) -> None:
+def test_norms_tiles_and_keys(double: Double, start: Callable[..., Program]) -> None:
     program = start()
-    wait_for(screen, double.viewer(WIDTH, HEIGHT))
+    wait_for(program, double.viewer(WIDTH, HEIGHT))
     tiles = double.rect("tiles")
     program.click(tiles.x + 30, tiles.y + 30)
-    wait_for(screen, double.viewer(WIDTH, HEIGHT, block=0))
+    wait_for(program, double.viewer(WIDTH, HEIGHT, block=0))
     program.key("k")
-    wait_for(screen, double.viewer(WIDTH, HEIGHT, block=1))
+    wait_for(program, double.viewer(WIDTH, HEIGHT, block=1))
     program.key("o")  # a channel of each block
     from dptscope_view.state import Show
 
-    wait_for(screen, double.viewer(WIDTH, HEIGHT, block=1, show=Show.CHANNEL))
+    wait_for(program, double.viewer(WIDTH, HEIGHT, block=1, show=Show.CHANNEL))
     program.key("n")
-    wait_for(screen, double.viewer(WIDTH, HEIGHT, block=1, show=Show.CHANNEL, photo=1))
+    wait_for(program, double.viewer(WIDTH, HEIGHT, block=1, show=Show.CHANNEL, photo=1))
     program.key("q")
     assert program.end() == (0, "")
 
 
-def test_a_double_click_is_two_presses(screen: Screen, double: Double, start: Callable[..., Program]) -> None:
+def test_a_double_click_is_two_presses(double: Double, start: Callable[..., Program]) -> None:
     program = start()
-    wait_for(screen, double.viewer(WIDTH, HEIGHT))
+    wait_for(program, double.viewer(WIDTH, HEIGHT))
     button = double.rect("reverse")
     x, y = button.x + button.width / 2, button.y + button.height / 2
     program.double_click(x, y)
     time.sleep(0.6)  # what comes next is no third press
-    wait_for(screen, double.viewer(WIDTH, HEIGHT))
+    wait_for(program, double.viewer(WIDTH, HEIGHT))
     program.click(x, y)
-    wait_for(screen, double.viewer(WIDTH, HEIGHT, reverse=True))
+    wait_for(program, double.viewer(WIDTH, HEIGHT, reverse=True))
     program.key("q")
     assert program.end() == (0, "")
 
 
-def test_dragging_sliders_and_comparing(
-    screen: Screen, double: Double, start: Callable[..., Program], tmp_path: Path
-) -> None:
+def test_dragging_sliders_and_comparing(double: Double, start: Callable[..., Program], tmp_path: Path) -> None:
     program = start()
-    wait_for(screen, double.viewer(WIDTH, HEIGHT))
+    wait_for(program, double.viewer(WIDTH, HEIGHT))
     tabs = double.rect("tabs")
     program.click(tabs.right - 15, tabs.y + 10)
-    wait_for(screen, double.viewer(WIDTH, HEIGHT, view=View.FUSION))
+    wait_for(program, double.viewer(WIDTH, HEIGHT, view=View.FUSION))
 
     row = double.rect("scale-4", view=View.FUSION)
     y = row.y + row.height // 2
@@ -159,21 +164,21 @@ def test_dragging_sliders_and_comparing(
     scales = tuple(about["fusion_scales"])
     assert scales[:3] == (1.0, 1.0, 1.0) and -4.0 < scales[3] < -1.5
     wanted = double.viewer(WIDTH, HEIGHT, view=View.FUSION, scales=scales, chosen=4)
-    wait_for(screen, wanted)
+    wait_for(program, wanted)
     depth = double.rect("depth", view=View.FUSION)
     plain = double.viewer(WIDTH, HEIGHT, view=View.FUSION).draw(WIDTH, HEIGHT)
     place = np.s_[depth.y : depth.bottom, depth.x : depth.right]
     assert (plain[place] != wanted.draw(WIDTH, HEIGHT)[place]).any(-1).mean() > 0.2, "the picture must have followed"
 
     program.key("b")  # the unmodified model, and back
-    wait_for(screen, double.viewer(WIDTH, HEIGHT, view=View.FUSION, scales=scales, chosen=4, scales_on=False))
+    wait_for(program, double.viewer(WIDTH, HEIGHT, view=View.FUSION, scales=scales, chosen=4, scales_on=False))
     program.key("b")
-    wait_for(screen, wanted)
+    wait_for(program, wanted)
     program.key("period", "period")  # fine steps after clicks
     finer = (*scales[:3], round(scales[3] + 0.02, 2))
-    wait_for(screen, double.viewer(WIDTH, HEIGHT, view=View.FUSION, scales=finer, chosen=4))
+    wait_for(program, double.viewer(WIDTH, HEIGHT, view=View.FUSION, scales=finer, chosen=4))
     program.click(row.x + row.width / 2, y, button=3)
-    wait_for(screen, double.viewer(WIDTH, HEIGHT, view=View.FUSION, chosen=4))
+    wait_for(program, double.viewer(WIDTH, HEIGHT, view=View.FUSION, chosen=4))
     program.key("Escape")
     assert program.end() == (0, "")
     saved = {path.name: path.stat().st_size for path in (tmp_path / "saved").iterdir()}
@@ -185,88 +190,86 @@ def read(path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
-def test_presets_crop_and_size(screen: Screen, double: Double, start: Callable[..., Program]) -> None:
+def test_presets_crop_and_size(double: Double, start: Callable[..., Program]) -> None:
     program = start("--view", "fusion")
-    wait_for(screen, double.viewer(WIDTH, HEIGHT, view=View.FUSION))
+    wait_for(program, double.viewer(WIDTH, HEIGHT, view=View.FUSION))
     program.key("2", "less", "less")
     scales = (1.0, 0.5, 1.0, 1.0)
-    wait_for(screen, double.viewer(WIDTH, HEIGHT, view=View.FUSION, scales=scales, chosen=2))
+    wait_for(program, double.viewer(WIDTH, HEIGHT, view=View.FUSION, scales=scales, chosen=2))
     program.key("w")
     program.key("r")
-    wait_for(screen, double.viewer(WIDTH, HEIGHT, view=View.FUSION, chosen=2))
+    wait_for(program, double.viewer(WIDTH, HEIGHT, view=View.FUSION, chosen=2))
     program.key("y")
-    wait_for(screen, double.viewer(WIDTH, HEIGHT, view=View.FUSION, scales=scales, chosen=2))
+    wait_for(program, double.viewer(WIDTH, HEIGHT, view=View.FUSION, scales=scales, chosen=2))
     program.key("plus")
     larger = {"view": View.FUSION, "scales": scales, "chosen": 2, "size": double.facts.native + 1}
-    wait_for(screen, double.viewer(WIDTH, HEIGHT, **larger))
+    wait_for(program, double.viewer(WIDTH, HEIGHT, **larger))
     program.key("c")
     photo = double.rect("photo", **larger)
     program.drag([(photo.x + photo.width * share, photo.y + photo.height * share) for share in (0.25, 0.4, 0.6, 0.75)])
-    seen = wait_until(lambda: changed_photo(screen, photo), what="the cropped photo")
+    seen = wait_until(lambda: changed_photo(program, photo), what="the cropped photo")
     assert seen
     program.click(photo.x + photo.width // 2, photo.y + photo.height // 2, button=3)
-    wait_for(screen, double.viewer(WIDTH, HEIGHT, **larger))
+    wait_for(program, double.viewer(WIDTH, HEIGHT, **larger))
     program.key("q")
     assert program.end() == (0, "")
 
 
-def changed_photo(screen: Screen, place: Any) -> bool:
+def changed_photo(program: Program, place: Any) -> bool:
     """Whether the middle half of the coffee photo fills the photo's place."""
     whole = cv2.imread(str(Path(skimage.__file__).parent / "data" / "coffee.png"))
     height, width = whole.shape[:2]
     part = cv2.resize(
         whole[height // 4 : height * 3 // 4, width // 4 : width * 3 // 4], (40, 30), interpolation=cv2.INTER_AREA
     )
-    shown = screen.picture()[place.y : place.bottom, place.x : place.right]
+    shown = program.picture()[place.y : place.bottom, place.x : place.right]
     small = cv2.resize(shown, (40, 30), interpolation=cv2.INTER_AREA)
     return float(np.abs(part.astype(int) - small).mean()) < 8
 
 
-def test_the_window_can_be_resized_and_the_mouse_still_hits(
-    screen: Screen, double: Double, start: Callable[..., Program]
-) -> None:
+def test_the_window_can_be_resized_and_the_mouse_still_hits(double: Double, start: Callable[..., Program]) -> None:
     program = start()
-    wait_for(screen, double.viewer(WIDTH, HEIGHT))
+    wait_for(program, double.viewer(WIDTH, HEIGHT))
     for width, height in ((640, 480), (1600, 1000), (900, 1000)):
         program.resize(width, height)
-        wait_for(screen, double.viewer(width, height, block=3), width, height)
+        wait_for(program, double.viewer(width, height, block=3), width, height)
         tiles = double.rect("tiles", width, height)
         program.click(tiles.x + 20, tiles.y + 20)
-        wait_for(screen, double.viewer(width, height, block=0), width, height)
+        wait_for(program, double.viewer(width, height, block=0), width, height)
         program.key("d", "d", "d", "k", "k", "k")
-        wait_for(screen, double.viewer(width, height, block=3), width, height)
+        wait_for(program, double.viewer(width, height, block=3), width, height)
     program.press_close_button()
     assert program.end() == (0, "")
 
 
-def test_the_wheel_magnifies_and_back(screen: Screen, double: Double, start: Callable[..., Program]) -> None:
+def test_the_wheel_magnifies_and_back(double: Double, start: Callable[..., Program]) -> None:
     program = start("--view", "fusion")
     wanted = double.viewer(WIDTH, HEIGHT, view=View.FUSION)
-    wait_for(screen, wanted)
+    wait_for(program, wanted)
     row = double.rect("scale-2", view=View.FUSION)
     for _ in range(3):
         program.click(row.x + row.width / 2, row.y + 10, button=4)
-    wait_until(lambda: difference(screen, wanted, WIDTH, HEIGHT) > 0.2, what="a magnified picture")
+    wait_until(lambda: difference(program, wanted, WIDTH, HEIGHT) > 0.2, what="a magnified picture")
     program.click(row.x + row.width / 2, row.y + 10)  # belongs to the magnifier, moves no slider
     for _ in range(5):
         program.click(row.x + row.width / 2, row.y + 10, button=5)
-    wait_for(screen, wanted)
+    wait_for(program, wanted)
     program.key("q")
     assert program.end() == (0, "")
 
 
-def test_help_is_drawn_and_closed(screen: Screen, double: Double, start: Callable[..., Program]) -> None:
+def test_help_is_drawn_and_closed(double: Double, start: Callable[..., Program]) -> None:
     program = start()
-    wait_for(screen, double.viewer(WIDTH, HEIGHT))
+    wait_for(program, double.viewer(WIDTH, HEIGHT))
     program.key("F1")
-    wait_for(screen, double.viewer(WIDTH, HEIGHT, help=True))
+    wait_for(program, double.viewer(WIDTH, HEIGHT, help=True))
     program.click(700, 400)
-    wait_for(screen, double.viewer(WIDTH, HEIGHT))
+    wait_for(program, double.viewer(WIDTH, HEIGHT))
     program.key("Escape")
     assert program.end() == (0, "")
 
 
-def test_closing_while_the_encoder_runs(screen: Screen, start: Callable[..., Program]) -> None:
+def test_closing_while_the_encoder_runs(start: Callable[..., Program]) -> None:
     program = start("--size", "700")
     program.press_close_button()
     status, errors = program.end()

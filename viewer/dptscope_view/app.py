@@ -24,6 +24,7 @@ from dptscope_view.viewer import Viewer
 from dptscope_view.worker import Worker
 
 LARGEST_WINDOW = 16384
+RENDERED = (1280, 800)
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Options:
     equalise: bool = False
     size: int | None = None
     square: bool = False
-    window: str = "1280x800"
+    window: str | None = None
     output: Path = Path()
     render: Path | None = None
     providers: Sequence[str] | None = None
@@ -58,7 +59,7 @@ def run(options: Options) -> None:
     Raises:
         DptscopeError: anything that the user can put right.
     """
-    width, height = window_size(options.window)
+    size = window_size(options.window) if options.window is not None else None
     scales = starting_scales(options)
     photos = find_photos(options.photos)
     probe = DisplayProbe() if options.render is None else None
@@ -75,22 +76,22 @@ def run(options: Options) -> None:
     engine = Engine(model, photos)
     presets = options.presets or default_folder() or options.output
     if options.render is not None:
-        _render(options.render, Viewer(facts, state, photos, None, options.output, presets), engine, width, height)
+        _render(options.render, Viewer(facts, state, photos, None, options.output, presets), engine, size or RENDERED)
         return
     from dptscope_view.window import show
 
     worker = Worker(engine)
     try:
-        show(Viewer(facts, state, photos, worker, options.output, presets), worker, width, height)
+        show(Viewer(facts, state, photos, worker, options.output, presets), worker, size)
     finally:
         worker.close()
 
 
-def _render(path: Path, viewer: Viewer, engine: Engine, width: int, height: int) -> None:
+def _render(path: Path, viewer: Viewer, engine: Engine, size: tuple[int, int]) -> None:
     if path.suffix.lower() != ".png":
         raise DptscopeError(f"--render: expected a name that ends in .png, got {path}")
     viewer.take(engine.full(viewer.question()))
-    write_file(path, encode_png(viewer.draw(width, height)))
+    write_file(path, encode_png(viewer.draw(*size)))
 
 
 def window_size(text: str) -> tuple[int, int]:

@@ -51,7 +51,10 @@ def view(
     high_contrast: Annotated[bool, typer.Option("--high-contrast", help="Equalise the depth's histogram.")] = False,
     size: SizeOption = None,
     square: SquareOption = False,
-    window: Annotated[str, typer.Option(metavar="WxH", help="Size of the window or the picture.")] = "1280x800",
+    window: Annotated[
+        str | None,
+        typer.Option(metavar="WxH", help="Size of the window, which else fits the screen, or the picture (1280x800)."),
+    ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where the key s saves.")] = Path(),
     render: Annotated[
         Path | None, typer.Option(metavar="OUT.png", help="Draw the view into a file and exit; needs no screen.")

@@ -82,6 +82,11 @@ class Viewer:
         """The line under the view: what is under the mouse, or how the view came about."""
         return self._composed.readout
 
+    @property
+    def title(self) -> str:
+        """What tells this window from others: the photo and the model."""
+        return f"{self.facts.photos[self.state.photo]} – {self.facts.model}"
+
     def question(self) -> Question:
         """Put what the state asks of the model into a question."""
         state = self.state

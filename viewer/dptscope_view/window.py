@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
+
+import numpy as np
 
 from dptscope.opencv import cv2
+from dptscope_view.monitor import UNKNOWN, default_window, find_monitor, window_corner
 from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.ui.theme import SMALLEST_WINDOW
 from dptscope_view.viewer import Viewer
@@ -13,6 +17,7 @@ from dptscope_view.worker import Worker
 TITLE = "dptscope"
 _TICK_MS = 10
 _KEYS_A_TICK = 16
+_MOST_SHRUNK = 4.0
 
 _KINDS = {
     cv2.EVENT_MOUSEMOVE: Pointer.MOVE,
@@ -80,8 +85,24 @@ def merge_moves(events: deque[Mouse]) -> list[Mouse]:
     return kept
 
 
-def show(viewer: Viewer, worker: Worker, width: int, height: int) -> None:
-    """Open the window and stay until the user closes it."""
+def layout_size(width: int, height: int) -> tuple[int, int]:
+    """Width and height to draw at for a window of a size: the same, or of the same shape where that is below the smallest."""
+    more = max(1.0, SMALLEST_WINDOW[0] / width, SMALLEST_WINDOW[1] / height)
+    if more > _MOST_SHRUNK:  # a strip in which nothing could be read anyway
+        return max(width, SMALLEST_WINDOW[0]), max(height, SMALLEST_WINDOW[1])
+    return round(width * more), round(height * more)
+
+
+def show(viewer: Viewer, worker: Worker, size: tuple[int, int] | None) -> None:
+    """Open the window and stay until the user closes it.
+
+    Args:
+        viewer: what to show.
+        worker: what answers its questions.
+        size: width and height of the window; None: as large as the screen allows.
+    """
+    monitor = find_monitor()
+    width, height = size or default_window(monitor or UNKNOWN)
     events: deque[Mouse] = deque()
     framework = cv2.currentUIFramework()
 
@@ -93,7 +114,10 @@ def show(viewer: Viewer, worker: Worker, width: int, height: int) -> None:
     cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL)
     try:
         cv2.resizeWindow(TITLE, width, height)
-        cv2.imshow(TITLE, viewer.draw(width, height))
+        if monitor is not None:
+            # A window manager places the small window that there was at first, and the larger one can end beyond the screen.
+            cv2.moveWindow(TITLE, *window_corner(monitor, width, height))
+        _show_picture(viewer, (width, height))
         cv2.setMouseCallback(TITLE, on_mouse)
         _loop(viewer, worker, events, (width, height))
     finally:
@@ -102,12 +126,14 @@ def show(viewer: Viewer, worker: Worker, width: int, height: int) -> None:
 
 def _loop(viewer: Viewer, worker: Worker, events: deque[Mouse], drawn: tuple[int, int]) -> None:
     magnifier = Magnifier(cv2.currentUIFramework().startswith("QT"))
+    title = ""
     while not viewer.closing:
         key = cv2.waitKeyEx(_TICK_MS)
         if not _is_open():
             return
         before = magnifier.factor
         for event in merge_moves(events):
+            event = _to_layout(event, drawn)
             if magnifier.passes(event):
                 viewer.on_mouse(event)
         if magnifier.factor != before:
@@ -125,10 +151,26 @@ def _loop(viewer: Viewer, worker: Worker, events: deque[Mouse], drawn: tuple[int
         while (answer := worker.take()) is not None:
             viewer.take(answer)
         viewer.tick(worker.busy)
+        if viewer.title != title:
+            title = viewer.title
+            cv2.setWindowTitle(TITLE, f"{title} – {TITLE}")
         size = _window_size(drawn)
         if viewer.dirty or size != drawn:
             drawn = size
-            cv2.imshow(TITLE, viewer.draw(*size))
+            _show_picture(viewer, size)
+
+
+def _show_picture(viewer: Viewer, size: tuple[int, int]) -> None:
+    picture = viewer.draw(*layout_size(*size))
+    if (picture.shape[1], picture.shape[0]) != size:
+        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    cv2.imshow(TITLE, picture)
+
+
+def _to_layout(event: Mouse, size: tuple[int, int]) -> Mouse:
+    """An event in a window of a size, in pixels of what was drawn for it."""
+    width, height = layout_size(*size)
+    return replace(event, x=event.x * width // size[0], y=event.y * height // size[1])
 
 
 def _is_open() -> bool:
@@ -140,8 +182,8 @@ def _is_open() -> bool:
 
 
 def _window_size(otherwise: tuple[int, int]) -> tuple[int, int]:
-    """Width and height to draw at; below the smallest layout the back end shrinks the picture."""
+    """Width and height of the window's picture."""
     _, _, width, height = cv2.getWindowImageRect(TITLE)
     if width < 1 or height < 1:
         return otherwise
-    return max(width, SMALLEST_WINDOW[0]), max(height, SMALLEST_WINDOW[1])
+    return width, height
