@@ -12,7 +12,7 @@ import onnx_ir as ir
 from onnx_ir.convenience import rename_values
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from dptscope.contract import DEFAULT_OPSET, SCALES_AXIS, TensorSpec
+from dptscope.contract import DEFAULT_OPSET, IMAGE, SCALES_AXIS, TensorSpec
 from dptscope_export.errors import ExportError
 from dptscope_export.graph.constants import SHARED
 from dptscope_export.graph.wrappers import MODEL_ATTRIBUTE
@@ -20,6 +20,7 @@ from dptscope_export.graph.wrappers import MODEL_ATTRIBUTE
 _SCOPES = "pkg.torch.onnx.name_scopes"  # the exporter's own record: module path by module path, then the operation
 _NO_MODULE = "_empty_nn_module_stack"  # how the exporter marks what it reads off the inputs: their sizes
 _SIZES = "sizes"
+_BATCH = re.compile(r"\bbatch\b")
 _NUMBER = re.compile(r"_\d+$")
 _MODEL_PREFIX = re.compile(rf"^{MODEL_ATTRIBUTE}(\.|$)")
 
@@ -108,6 +109,32 @@ def _free_scales(graph: ir.Graph) -> None:
         for value in node.outputs:
             if value.shape is not None:
                 value.shape = ir.Shape([SCALES_AXIS, *list(value.shape)[1:]])
+    _name_scaled_batches(graph, scales)
+
+
+def _name_scaled_batches(graph: ir.Graph, scales: Sequence[ir.Value]) -> None:
+    """What a scale of several numbers has multiplied is as many photos, and so is no longer of the batch that it came from:
+    runtimes take one name for one size, and would give it the memory of the smaller. The deepest scale comes first. In the
+    whole model the head's maps keep the batch's name: they are larger than all that comes before the scales."""
+    outputs = set(graph.outputs)
+    is_whole = any(value.name == IMAGE for value in graph.inputs)
+    reached = {scale: number for number, scale in enumerate(scales, 1)}
+    for node in graph:
+        numbers = [reached[value] for value in node.inputs if value in reached]
+        for value in node.outputs if numbers else ():
+            reached[value] = min(numbers)
+            if value not in outputs and value.shape is not None and not (is_whole and _is_of_the_head(value.shape)):
+                value.shape = ir.Shape([_scaled(dim, min(numbers)) for dim in value.shape])
+
+
+def _is_of_the_head(shape: ir.Shape) -> bool:
+    return not any("fusion_" in str(dim) for dim in shape)
+
+
+def _scaled(dim: int | ir.SymbolicDim, number: int) -> int | str | None:
+    if isinstance(dim, int):
+        return dim
+    return None if dim.value is None else _BATCH.sub(f"batch_{number}", dim.value)
 
 
 def _module_path(node: ir.Node) -> str:
