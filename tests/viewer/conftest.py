@@ -24,12 +24,17 @@ class Recorder:
     def __init__(self) -> None:
         self.questions: list[Question] = []
         self.jobs: list[Job] = []
+        self.running = False
 
     def ask(self, question: Question) -> None:
         self.questions.append(question)
 
     def do(self, job: Job) -> None:
         self.jobs.append(job)
+
+    def stop(self) -> bool:
+        was, self.running = self.running, False
+        return was
 
 
 class Bench:

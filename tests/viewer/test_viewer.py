@@ -14,6 +14,7 @@ from support.fake_model import SWIN_BLOCKS, make_card
 from viewer.conftest import Bench
 
 from dptscope.pictures.colours import colour_map
+from dptscope.pictures.depth import depth_picture
 from dptscope.pictures.scaling import Scaling
 from dptscope_view.state import SCALE_LOW, Show, View
 from dptscope_view.ui.events import Mouse, Pointer
@@ -87,7 +88,8 @@ def test_the_value_under_the_mouse_is_the_cells(bench: Benches) -> None:
     made.viewer.on_mouse(Mouse(Pointer.MOVE, int(x), int(y)))
     made.viewer.draw(1280, 800)
     assert made.viewer.readout.startswith("row 2, column 3 · norm ")
-    assert made.viewer.readout.endswith(f"{norms[2, 3]:.2f}"[:4])
+    rank = int((norms > norms[2, 3]).sum()) + 1
+    assert made.viewer.readout.endswith(f"norm {norms[2, 3]:.2f}"[:9] + f" · rank {rank} of {norms.size}")
 
 
 def test_channels_keep_their_relative_place_over_stages(bench: Benches) -> None:
@@ -255,10 +257,12 @@ def test_saving_writes_all_and_never_over_anything(bench: Benches, tmp_path: Pat
     assert names == sorted(
         f"a_fusion_{number}{end}"
         for number in ("001", "002")
-        for end in (".png", "_depth16.png", "_depth.npy", ".json")
+        for end in (".png", "_depth.png", "_depth16.png", "_depth.npy", ".json")
     )
     depth = np.load(tmp_path / "out" / "a_fusion_001_depth.npy")
     assert depth.dtype == np.float32 and depth.shape == (120, 160)
+    colour = cv2.imread(str(tmp_path / "out" / "a_fusion_001_depth.png"))
+    np.testing.assert_array_equal(colour, depth_picture(depth, "relative"))
     assert cv2.imread(str(tmp_path / "out" / "a_fusion_001_depth16.png"), cv2.IMREAD_UNCHANGED).dtype == np.uint16
     about = json.loads((tmp_path / "out" / "a_fusion_001.json").read_text())
     assert about["fusion_scales"] == [1.0, 0.5, 1.0, 1.0] and about["input_size"] == [280, 378]

@@ -16,9 +16,11 @@ from dptscope_view.state import (
     State,
     View,
     next_of,
+    step_blend,
     step_channel,
     step_colours,
     step_scale,
+    toggle_class_token,
     toggled,
     with_block,
     with_photo,
@@ -35,6 +37,7 @@ class Command(enum.Enum):
     SAVE = "save"
     SAVE_PRESET = "save preset"
     LOAD_PRESET = "load preset"
+    NEXT_OUTLIER = "next outlier"
     ROW_UP = "row up"  # how many tiles a row has, only the layout knows
     ROW_DOWN = "row down"
     QUIT = "quit"
@@ -125,7 +128,10 @@ KEYS: tuple[Binding, ...] = (
     Binding(("j", "Left"), "previous block", lambda s, f: with_block(s, f, s.block - 1), _N),
     Binding(("d", "Down"), "block one row down", Command.ROW_DOWN, _N),
     Binding(("u", "Up"), "block one row up", Command.ROW_UP, _N),
-    Binding(("o",), "photo, norm or channel", lambda s, f: replace(s, show=next_of(s.show)), _N),
+    Binding(("o",), "norm, channel, similarity …", lambda s, f: replace(s, show=next_of(s.show)), _N),
+    Binding(("t",), "photo under the map", lambda s, f: step_blend(s), _N),
+    Binding(("f",), "next outlier of the block", Command.NEXT_OUTLIER, _N),
+    Binding(("g",), "similarity to the class token", toggle_class_token, _N),
     Binding(("e",), "scaling: plain, shared, log …", lambda s, f: replace(s, scaling=next_of(s.scaling)), _N),
     Binding(("]",), "next channel", _channel(1), _N),
     Binding(("[",), "previous channel", _channel(-1), _N),
@@ -144,6 +150,8 @@ KEYS: tuple[Binding, ...] = (
     Binding(("z",), "chosen slider back to 1", lambda s, f: with_scale(s, s.chosen, 1.0), _F),
     Binding(("r",), "all sliders back to 1", lambda s, f: replace(s, scales=UNSCALED, scales_on=True), _F),
     Binding(("b",), "scales off, to compare", _toggle("scales_on"), _F),
+    Binding(("t",), "divider, difference, depth", lambda s, f: replace(s, compare=next_of(s.compare)), _F),
+    Binding(("g",), "colours keep the original's range", _toggle("keep_range"), _F),
     Binding(("e",), "high contrast", _toggle("equalise"), _F),
     Binding(("w",), "write a preset", Command.SAVE_PRESET, _F),
     Binding(("y",), "load the next preset", Command.LOAD_PRESET, _F),
@@ -151,6 +159,7 @@ KEYS: tuple[Binding, ...] = (
 
 MOUSE_HELP = (
     ("click a tile or the strip", "choose a block"),
+    ("click a token of the map", "keep it, to compare"),
     ("drag a slider", "move it"),
     ("right click on a slider", "its default"),
     ("right click on the photo", "no crop"),

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dptscope.files.atomic import write_new
 from dptscope.files.encode import encode_json, encode_npy, encode_png
 from dptscope.norms import norms_report
-from dptscope.pictures.depth import as_16_bit, depth_16_bit
+from dptscope.pictures.depth import as_16_bit, depth_16_bit, depth_picture
 from dptscope_view.engine import Engine, Frame, Question
 from dptscope_view.state import Facts, Show, State, View, channel_index
-from dptscope_view.views.norms import block_scale, shown_maps
+from dptscope_view.views.maps import BlockMaps
 from dptscope_view.views.whole import picture_of
 
 
@@ -55,6 +57,7 @@ class Saving:
             (photo_hw[0], photo_hw[1]),
             frame.input_size,
             frame.statistics,
+            frame.cls_tokens,
         )
         return report | {"crop": list(subject.crop), "size": subject.size, "square": subject.square}
 
@@ -73,6 +76,9 @@ class Saving:
             "high_contrast": self.state.equalise,
         }
         return {
+            "_depth.png": encode_png(
+                depth_picture(depth_hw, kind, None, self.state.depth_colours, self.state.reverse, self.state.equalise)
+            ),
             "_depth16.png": encode_png(depth_16_bit(depth_hw, kind)),
             "_depth.npy": encode_npy(depth_hw),
             ".json": encode_json(about),
@@ -80,15 +86,12 @@ class Saving:
 
     def _norms(self, frame: Frame) -> dict[str, bytes]:
         state, block = self.state, self.state.block
-        maps = shown_maps(state, frame)
-        signed = state.show is Show.CHANNEL and frame.tokens is not None
-        scale = block_scale(state, maps, block, signed)
-        values_hw = maps[block]
-        channel = channel_index(state.channel, self.facts.channels[block]) if signed else None
+        maps = BlockMaps(state, frame, None)
+        scale, values_hw = maps.scale(block), maps.values[block]
         about = self._about(frame) | {
             "block": block,
-            "shown": f"channel {channel}" if signed else "L2 norms of the tokens",
-            "channel": channel,
+            "shown": self._shown(maps),
+            "channel": channel_index(state.channel, self.facts.channels[block]) if maps.show is Show.CHANNEL else None,
             "min": float(values_hw.min()),
             "max": float(values_hw.max()),
             "map16": "0 is the minimum, 65535 the maximum",
@@ -96,8 +99,21 @@ class Saving:
             "colours": state.norm_colours,
             "reverse": state.reverse,
         }
-        return {
+        files = {
             f"_block_{block:02d}_16.png": encode_png(as_16_bit(values_hw)),
             f"_block_{block:02d}.npy": encode_npy(values_hw),
             ".json": encode_json(about),
         }
+        if maps.show is Show.COMPONENTS and frame.components is not None:
+            files[f"_block_{block:02d}_components.npy"] = encode_npy(frame.components[block].scores_hwk)
+        if frame.tokens is not None:
+            files[f"_block_{block:02d}_tokens.npy"] = encode_npy(np.ascontiguousarray(frame.tokens[block]))
+        return files
+
+    def _shown(self, maps: BlockMaps) -> str:
+        if maps.show is Show.CHANNEL:
+            return f"channel {channel_index(self.state.channel, self.facts.channels[self.state.block])}"
+        if maps.show is Show.SIMILARITY:
+            name = maps.anchor.name if maps.anchor is not None else "the token in the middle"
+            return f"cosine similarity to {name}"
+        return "L2 norms of the tokens"

@@ -10,6 +10,7 @@ from dptscope.card import ModelCard
 from dptscope.pictures.colours import COLOUR_MAP_NAMES, DEPTH_COLOURS, NORM_COLOURS
 from dptscope.pictures.scaling import Scaling
 from dptscope.scales import UNSCALED, FusionScales
+from dptscope_view.anchor import CLASS_TOKEN, Anchor
 
 SCALE_LOW, SCALE_HIGH, SCALE_STEP = -5.0, 5.0, 0.01
 WHOLE = (0.0, 0.0, 1.0, 1.0)
@@ -31,6 +32,16 @@ class Show(enum.Enum):
     PHOTO = "photo"
     NORM = "norm"
     CHANNEL = "channel"
+    SIMILARITY = "similarity"
+    COMPONENTS = "components"
+
+
+class Compare(enum.Enum):
+    """How the fusion view sets the scaled depth against the unmodified model's."""
+
+    NONE = "depth alone"
+    DIVIDER = "original | scaled"
+    DIFFERENCE = "difference"
 
 
 @dataclass(frozen=True)
@@ -81,7 +92,9 @@ class State:
         size: index of the image size in ``Facts.sizes``.
         square: ignore the photo's aspect.
         block: index of the chosen transformer block.
-        show: photo, norm or channel.
+        show: what the norm view shows of each block.
+        anchor: the token that others are compared with, where one is kept; else the one under the mouse.
+        blend: how much of the photo shines through the map, 0 … 1.
         channel: position 0 … 1 among the channels; relative, because SwinV2's stages have different counts.
         scaling: how norms fill the colour map.
         norm_colours: colour map of the norm view.
@@ -91,6 +104,9 @@ class State:
         scales: of the fusion blocks 1 … 4.
         scales_on: off: the unmodified model, to compare.
         chosen: the slider that keys move, 1 … 4.
+        compare: scaled and unmodified depth in one picture.
+        divider: place of the line between them, 0 … 1 from the left.
+        keep_range: colours keep the range of the unmodified depth.
         help: the table of keys is shown.
         files: the list of photos is shown.
         cropping: the next drag over the photo sets the crop.
@@ -103,6 +119,8 @@ class State:
     square: bool = False
     block: int = 0
     show: Show = Show.NORM
+    anchor: Anchor | None = None
+    blend: float = 0.0
     channel: float = 0.0
     scaling: Scaling = Scaling.ROBUST
     norm_colours: str = NORM_COLOURS
@@ -112,6 +130,9 @@ class State:
     scales: FusionScales = UNSCALED
     scales_on: bool = True
     chosen: int = 1
+    compare: Compare = Compare.NONE
+    divider: float = 0.5
+    keep_range: bool = False
     help: bool = False
     files: bool = False
     cropping: bool = False
@@ -125,6 +146,28 @@ class State:
     def effective_scales(self) -> FusionScales:
         """The scales that the picture shows."""
         return self.scales if self.scales_on else UNSCALED
+
+
+BLENDS = (0.0, 0.35, 0.7)
+
+
+def step_blend(state: State) -> State:
+    """More of the photo under the map, then none."""
+    return replace(state, blend=next((share for share in BLENDS if share > state.blend), BLENDS[0]))
+
+
+def with_anchor(state: State, anchor: Anchor | None) -> State:
+    """Keep a token that others are compared with, or let it go."""
+    return replace(state, anchor=anchor)
+
+
+def toggle_class_token(state: State, facts: Facts) -> State:
+    """Similarity to the class token, and back to the one under the mouse."""
+    if not facts.card.has_cls:
+        return state
+    if state.show is Show.SIMILARITY and state.anchor is CLASS_TOKEN:
+        return replace(state, anchor=None)
+    return replace(state, show=Show.SIMILARITY, anchor=CLASS_TOKEN)
 
 
 def toggled(state: State, name: str) -> State:

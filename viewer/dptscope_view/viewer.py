@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dptscope.errors import DptscopeError
+from dptscope_view.anchor import anchor_at, cell_at, place_of
 from dptscope_view.engine import Frame, Question, Subject
 from dptscope_view.keys import Command, find, key_name
 from dptscope_view.presets import list_presets, read_preset, write_preset
 from dptscope_view.saving import Saving
-from dptscope_view.state import Facts, Show, State, View, with_block
+from dptscope_view.state import Facts, Show, State, View, with_anchor, with_block
 from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.ui.geometry import Rect
@@ -34,6 +35,7 @@ class Asks(Protocol):
 
     def ask(self, question: Question) -> None: ...
     def do(self, job: Job) -> None: ...
+    def stop(self) -> bool: ...
 
 
 class Viewer:
@@ -92,8 +94,9 @@ class Viewer:
         state = self.state
         subject = Subject(state.photo, self.facts.sizes[state.size], state.crop, state.square)
         # The norms do not depend on the scales, so that view does not wait for them.
-        tokens = state.view is View.NORMS and state.show is Show.CHANNEL
-        return Question(subject, state.effective_scales, tokens)
+        norms, components = state.view is View.NORMS, state.show is Show.COMPONENTS
+        tokens = norms and (components or state.show in (Show.CHANNEL, Show.SIMILARITY))
+        return Question(subject, state.effective_scales, tokens, norms and components)
 
     def _ask(self) -> None:
         question = self.question()
@@ -134,6 +137,12 @@ class Viewer:
             return
         if name == "Esc" and (self.state.help or self.state.cropping):
             self._apply(replace(self.state, help=False, cropping=False))
+            return
+        if name == "Esc" and self._worker is not None and self._worker.stop():
+            self.tell("stopped; any change goes on")
+            return
+        if name == "Esc" and self.state.anchor is not None:
+            self._apply(with_anchor(self.state, None))
             return
         self._apply(row.action if isinstance(row.action, Command) else row.action(self.state, self.facts))
 
@@ -186,6 +195,8 @@ class Viewer:
             self._try(lambda: f"preset written: {write_preset(self._presets, self.state.scales)}")
         elif command is Command.LOAD_PRESET:
             self._try(self._load_next_preset)
+        elif command is Command.NEXT_OUTLIER:
+            self.tell(self._keep_next_outlier())
         else:
             columns = self._composed.columns if command is Command.ROW_DOWN else -self._composed.columns
             if 0 <= self.state.block + columns < len(self.facts.channels):
@@ -206,11 +217,33 @@ class Viewer:
         self._apply(replace(self.state, scales=read_preset(path), scales_on=True))
         return f"preset {self._preset + 1} of {len(found)}: {path.name}"
 
+    def _keep_next_outlier(self) -> str:
+        """Keep the next of the chosen block's outliers, longest first, and say where else it is one."""
+        frame, block = self.frame, self.state.block
+        if frame is None or not frame.statistics[block].outliers:
+            return f"no outliers in block {block}"
+        statistics, shape = frame.statistics[block], frame.norms[block].shape
+        cells = [(row, column) for row, column, _ in statistics.outliers]
+        anchor = self.state.anchor
+        kept = cell_at(anchor.place, shape) if anchor is not None and anchor.place is not None else None
+        index = (cells.index(kept) + 1) % len(cells) if kept in cells else 0
+        place = place_of(cells[index], shape)
+        self._apply(with_anchor(self.state, anchor_at(frame, place, self.facts.photos[self.state.photo])))
+        where = [
+            other.block for other in frame.statistics if cell_at(place, other.grid) in [(r, c) for r, c, _ in other.outliers]
+        ]
+        norm = statistics.outliers[index][2]
+        return f"outlier {index + 1} of {len(cells)}: norm {norm:.4g}; one in blocks {', '.join(map(str, where))}"
+
     def _save(self) -> None:
         if self._worker is None or self._pixels is None:
             return
         photo, size = self._photos[self.state.photo], (self._pixels.shape[1], self._pixels.shape[0])
-        job = Saving(self.facts, self.state, self.question(), size, photo, self._output)
+        state, place = self.state, self._composed.place
+        if state.show is Show.SIMILARITY and state.anchor is None and place is not None and self.frame is not None:
+            # The file is of the token under the mouse, like the window.
+            state = with_anchor(state, anchor_at(self.frame, place, photo.name))
+        job = Saving(self.facts, state, self.question(), size, photo, self._output)
         self.tell("saving …")
         self._worker.do(job)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,7 +84,12 @@ class TileGrid:
         return None
 
     def draw(
-        self, canvas: Canvas, rect: Rect, pictures: Sequence[NDArray[np.uint8]], hover: tuple[int, int] | None
+        self,
+        canvas: Canvas,
+        rect: Rect,
+        pictures: Sequence[NDArray[np.uint8]],
+        hover: tuple[int, int] | None,
+        mark: Callable[[int, Rect], Rect | None] = lambda index, place: None,
     ) -> None:
         """Draw all.
 
@@ -93,11 +98,16 @@ class TileGrid:
             rect: in which part.
             pictures: each exactly as large as :meth:`pictures` says.
             hover: the mouse's position while it is over this.
+            mark: the part of a tile's picture that is framed in it, if any.
         """
         measures = canvas.measures
         caption = self._caption(measures)
         for index, (place, tile) in enumerate(zip(self.pictures(rect, measures), self.tiles, strict=True)):
             canvas.picture(place, pictures[index])
+            marked = mark(index, place)
+            if marked is not None:
+                canvas.frame(marked, theme.GROUND, canvas.measures.line * 2)
+                canvas.frame(marked, theme.TEXT, canvas.measures.line)
             chosen = index == self.chosen
             if chosen:
                 canvas.frame(place, theme.ACCENT, max(2, measures.line * 2))

@@ -127,6 +127,8 @@ class Strip:
         outliers: one count a block.
         chosen: index of the chosen block.
         colour: of the outliers.
+        token: norms of one token, one a block, drawn over the rest; empty for none.
+        cls: norms of the class token, one a block; empty where there is none.
     """
 
     low: tuple[float, ...]
@@ -135,6 +137,8 @@ class Strip:
     outliers: tuple[int, ...]
     chosen: int
     colour: Colour
+    token: tuple[float, ...] = ()
+    cls: tuple[float, ...] = ()
 
     def _plot(self, rect: Rect, measures: Measures) -> Rect:
         _, below_legend = rect.cut_top(round(measures.small * 1.5), 2)
@@ -160,8 +164,9 @@ class Strip:
         """Draw it with a logarithmic axis: outliers would press the medians flat on a linear one."""
         measures, size = canvas.measures, canvas.measures.small
         plot = self._plot(rect, measures)
-        floor = max(min(self.low), max(self.high) * 1e-4, 1e-12)
-        bottom, top = math.log(floor), math.log(max(max(self.high), floor * 1.01))
+        highest = max(self.high + self.cls)
+        floor = max(min(self.low + self.cls), highest * 1e-4, 1e-12)
+        bottom, top = math.log(floor), math.log(max(highest, floor * 1.01))
 
         def row(value: float) -> float:
             share = (math.log(max(value, floor)) - bottom) / (top - bottom)
@@ -179,10 +184,14 @@ class Strip:
         canvas.lines(line(self.low), theme.FAINT)
         canvas.lines(line(self.high), theme.MUTED)
         canvas.lines(line(self.middle), theme.ACCENT, measures.line * 2)
+        if self.cls:
+            canvas.lines(line(self.cls), theme.WARN)
+        if self.token:
+            canvas.lines(line(self.token), theme.TEXT, measures.line * 2)
         canvas.disc(x, row(self.middle[self.chosen]), measures.line * 3, theme.TEXT)
         canvas.fill(Rect(plot.x, plot.bottom, plot.width, 1), theme.EDGE)
         axis = Rect(rect.x, plot.y - size // 2, plot.x - rect.x - measures.gap // 2, size)
-        canvas.text(axis, number(max(self.high)), size=size, colour=theme.MUTED, align="right")
+        canvas.text(axis, number(highest), size=size, colour=theme.MUTED, align="right")
         axis = Rect(rect.x, plot.bottom - size, plot.x - rect.x - measures.gap // 2, size)
         canvas.text(axis, number(floor), size=size, colour=theme.MUTED, align="right")
         self._draw_numbers(canvas, plot)
@@ -221,6 +230,7 @@ class Strip:
             ("median", theme.ACCENT),
             ("min", theme.FAINT),
         ]
+        parts += [("class token", theme.WARN)] * bool(self.cls) + [("this token", theme.TEXT)] * bool(self.token)
         parts.append((f"outliers {total}" if total else "no outliers", self.colour if total else theme.MUTED))
         for text, colour in parts:
             used = canvas.text(legend, text, size=size, colour=colour)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dptscope.arrays import Float32Array
+from dptscope.norms import token_norms
+from dptscope.opencv import cv2
 from dptscope.pictures.colours import colour_map
-from dptscope.pictures.norms import map_picture
-from dptscope.pictures.scaling import Scale, Scaling, choose_scale
+from dptscope.pictures.scaling import Scaling
 from dptscope.pictures.text import BOLD
+from dptscope_view.anchor import CLASS_TOKEN, Place, anchor_at, cell_at, place_of
 from dptscope_view.engine import Frame
-from dptscope_view.state import (
-    Show,
-    State,
-    channel_index,
-    with_block,
-    with_channel,
-)
+from dptscope_view.state import Show, channel_index, with_anchor, with_block, with_channel
 from dptscope_view.ui import theme
 from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.choice import Button, Choice
@@ -26,107 +21,110 @@ from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.ui.geometry import Rect, wrap_controls
 from dptscope_view.ui.slider import Slider
 from dptscope_view.ui.tiles import Tile, TileGrid
-from dptscope_view.views.charts import Histogram, Strip, number
+from dptscope_view.views.charts import ColourBar, Histogram, Strip, number
+from dptscope_view.views.maps import BlockMaps
 from dptscope_view.views.parts import (
     Answer,
     ComposedView,
     Hover,
     Part,
-    Picture,
     ViewInput,
     button_part,
     choice_part,
     slider_part,
 )
 from dptscope_view.views.photo import draw_drag, photo_aspect, photo_picture, relative_position, respond_to_crop
+from dptscope_view.views.token_label import token_label
+
+_WIDE = 1.15  # height over width from which the tiles stand below the map
 
 
-def shown_maps(state: State, frame: Frame) -> tuple[Float32Array, ...]:
-    """Choose what the tiles show, one float32 ``[grid_height, grid_width]`` a block: norms, or the channel at its place."""
-    if state.show is not Show.CHANNEL or frame.tokens is None:
-        return frame.norms
-    return tuple(
-        np.ascontiguousarray(tokens_hwc[..., channel_index(state.channel, tokens_hwc.shape[-1])])
-        for tokens_hwc in frame.tokens
-    )
+@dataclass(frozen=True)
+class _Layout:
+    """Where everything goes."""
 
-
-def block_scale(state: State, maps: tuple[Float32Array, ...], block: int, signed: bool) -> Scale:
-    """The scale that one block's map is shown with."""
-    return choose_scale(state.scaling, maps[block], maps, signed)
-
-
-class _Maps:
-    """The maps of one drawing and their scales, each made when it is first needed."""
-
-    def __init__(self, shown: ViewInput, frame: Frame) -> None:
-        self.state, self.frame, self.pictures = shown.state, frame, shown.pictures
-        self.signed = shown.state.show is Show.CHANNEL and frame.tokens is not None
-        self.maps = shown_maps(shown.state, frame)
-        self._scales: dict[int, Scale] = {}
-
-    def scale(self, block: int) -> Scale:
-        if block not in self._scales:
-            self._scales[block] = block_scale(self.state, self.maps, block, self.signed)
-        return self._scales[block]
-
-    def picture(self, block: int, rect: Rect) -> Picture:
-        state = self.state
-        channel = state.channel if self.signed else None
-        key = ("map", self.frame.number, block, channel, state.scaling, state.norm_colours, state.reverse, rect.width,
-               rect.height)  # fmt: skip
-        return self.pictures.get(
-            key,
-            lambda: map_picture(
-                self.maps[block], self.scale(block), (rect.height, rect.width), state.norm_colours, state.reverse
-            ),
-        )
-
-    def outliers(self, block: int) -> int:
-        return int(self.scale(block).marks(self.maps[block]).sum())
+    title: Rect
+    map: Rect
+    bar: Rect
+    slider: Rect | None
+    histogram: Rect
+    tiles: Rect
+    grid: TileGrid
+    strip: Rect
 
 
 def compose(shown: ViewInput, body: Rect) -> ComposedView:
     """Put the view together."""
-    m = shown.measures
     parts, below = _toolbar(shown, body)
     frame = shown.frame
     if frame is None:
         return ComposedView((*parts, Part("waiting", below, _draw_waiting)))
-    maps = _Maps(shown, frame)
+    captions = BlockMaps(shown.state, frame, None, shown.pictures)
+    layout = _layout(shown, frame, below, _captions(captions))
+    hovered = _place_under(shown, layout)
+    maps = BlockMaps(shown.state, frame, hovered, shown.pictures)
+    place = hovered or _kept_place(shown, frame)
+    if layout.slider is not None:
+        parts.append(_channel_slider(shown, layout.slider))
+    parts += [
+        Part("title", layout.title, lambda c, r, h: _draw_title(c, r, shown, maps)),
+        Part(
+            "map",
+            layout.map,
+            lambda c, r, h: _draw_map(c, r, shown, maps, place),
+            lambda e, r, held: _respond_map(shown, frame, maps, e, r),
+        ),
+        Part("bar", layout.bar, lambda c, r, h: _draw_bar(c, r, shown, maps)),
+        Part("histogram", layout.histogram, lambda c, r, h: _histogram(shown, maps, place).draw(c, r)),
+        _tiles(shown, maps, layout, place),
+        _strip(shown, maps, layout.strip, place),
+    ]
+    readout = _readout(shown, maps, place)
+    if hovered is not None and shown.pointer is not None and not shown.state.cropping:
+        parts.append(token_label(readout, shown.pointer, below, shown.measures))
+    return ComposedView(tuple(parts), layout.grid.columns, readout, hovered)
+
+
+def _layout(shown: ViewInput, frame: Frame, below: Rect, captions: tuple[Tile, ...]) -> _Layout:
+    m = shown.measures
     aspect = photo_aspect(frame)
-    if below.height > 1.15 * below.width:
+    if below.height > _WIDE * below.width:
         left, right = below.cut_top(below.height // 2, m.gap + m.pad)
     else:
         left, right = below.columns([0.46, 0.54], m.gap + m.pad)
     least = round(m.font * 6.2)  # a chart lower than this cannot be read
+    bar_height = round(m.small * 1.6)
+    with_slider = shown.state.show is Show.CHANNEL
     title, left = left.cut_top(round(m.font * 1.7))
-    place = left.cut_bottom(least + (m.row if shown.state.show is Show.CHANNEL else 0), m.gap)[1].fit(aspect)
-    # The picture stands right below its title; what is left below it is the histogram's.
+    room = left.cut_bottom(least + bar_height + (m.row if with_slider else 0), m.gap)[1]
+    place = room.fit(aspect)
+    # The picture stands right below its title; what is left below it is the charts'.
     place = Rect(left.x + (left.width - place.width) // 2, left.y, place.width, place.height)
-    _, charts = left.cut_top(place.height, m.gap)
-    if shown.state.show is Show.CHANNEL:
+    _, charts = left.cut_top(place.height, m.gap // 2)
+    bar, charts = charts.cut_top(bar_height, m.gap // 2)
+    slider = None
+    if with_slider:
         slider, charts = charts.cut_top(m.row, m.gap // 2)
-        parts.append(_channel_slider(shown, slider))
     tiles = right.cut_bottom(least, m.gap)[1]
-    grid = TileGrid.in_area(_captions(maps), shown.state.block, aspect, tiles, m)
-    tiles, strip_rect = right.cut_top(grid.height(tiles, m), m.gap)
+    grid = TileGrid.in_area(captions, shown.state.block, aspect, tiles, m)
+    tiles, strip = right.cut_top(grid.height(tiles, m), m.gap)
     tallest = round(m.font * 14)
-    lower, strip_rect = charts.cut_bottom(tallest)[0], strip_rect.cut_bottom(tallest)[0]
-    cell = _cell(shown, maps, place)
-    parts += [
-        Part("title", title, lambda c, r, h: _draw_title(c, r, shown, maps)),
-        Part(
-            "map",
-            place,
-            lambda c, r, h: _draw_map(c, r, shown, maps, cell),
-            lambda e, r, held: _respond_map(shown, e, r),
-        ),
-        Part("histogram", lower, lambda c, r, h: _histogram(shown, maps, cell).draw(c, r)),
-        _tiles(shown, maps, tiles, grid),
-        _strip(shown, maps, strip_rect),
-    ]
-    return ComposedView(tuple(parts), grid.columns, _readout(shown, maps, cell))
+    return _Layout(title, place, bar, slider, charts.cut_bottom(tallest)[0], tiles, grid, strip.cut_bottom(tallest)[0])
+
+
+def _place_under(shown: ViewInput, layout: _Layout) -> Place | None:
+    """The place of the photo that the mouse is over, in the map or in any tile."""
+    for rect in (layout.map, *layout.grid.pictures(layout.tiles, shown.measures)):
+        place = relative_position(shown.pointer, rect)
+        if place is not None:
+            return place
+    return None
+
+
+def _kept_place(shown: ViewInput, frame: Frame) -> Place | None:
+    """The place of the token that is kept, where it belongs to this photo."""
+    anchor = shown.state.anchor
+    return anchor.place if anchor is not None and anchor.photo == frame.question.subject.photo else None
 
 
 def _draw_waiting(canvas: Canvas, rect: Rect, hover: Hover) -> None:
@@ -139,14 +137,21 @@ def _toolbar(shown: ViewInput, body: Rect) -> tuple[list[Part], Rect]:
     shows, scalings = list(Show), list(Scaling)
     show = Choice(tuple(option.value.capitalize() for option in shows), shows.index(state.show))
     scaling = Choice(tuple(option.value.capitalize() for option in scalings), scalings.index(state.scaling))
-    colours, reverse = Button(state.norm_colours, "m"), Button("Reverse", "i", state.reverse)
-    widths = [show.width(m), scaling.width(m), colours.width(m), reverse.width(m)]
+    buttons = [
+        Button(state.norm_colours, "m"),
+        Button("Reverse", "i", state.reverse),
+        Button("Photo under", "t", state.blend > 0),
+        Button("Outlier", "f"),
+    ]
+    widths = [show.width(m), scaling.width(m), *(button.width(m) for button in buttons)]
     places, below = wrap_controls(body, widths, m)
     return [
         choice_part("show", places[0], show, m, lambda i: replace(state, show=shows[i])),
         choice_part("scaling", places[1], scaling, m, lambda i: replace(state, scaling=scalings[i])),
-        button_part("colours", places[2], colours, shown),
-        button_part("reverse", places[3], reverse, shown),
+        *(
+            button_part(f"button-{button.key}", place, button, shown)
+            for button, place in zip(buttons, places[2:], strict=True)
+        ),
     ], below
 
 
@@ -158,19 +163,10 @@ def _channel_slider(shown: ViewInput, rect: Rect) -> Part:
     return slider_part("channel", rect, slider, shown.measures, lambda value: with_channel(state, facts, round(value)))
 
 
-def _cell(shown: ViewInput, maps: _Maps, place: Rect) -> tuple[int, int] | None:
-    """Row and column of the grid cell under the mouse."""
-    where = relative_position(shown.pointer, place)
-    if where is None:
-        return None
-    rows, columns = maps.maps[shown.state.block].shape
-    return min(int(where[1] * rows), rows - 1), min(int(where[0] * columns), columns - 1)
-
-
-def _draw_title(canvas: Canvas, rect: Rect, shown: ViewInput, maps: _Maps) -> None:
+def _draw_title(canvas: Canvas, rect: Rect, shown: ViewInput, maps: BlockMaps) -> None:
     state, m = shown.state, canvas.measures
     block = shown.facts.card.blocks[state.block]
-    rows, columns = maps.maps[state.block].shape
+    rows, columns = maps.values[state.block].shape
     used = canvas.text(rect, f"Block {state.block}", size=m.large, weight=BOLD)
     _, rest = rect.cut_left(used, m.gap)
     facts = f"{rows} × {columns} tokens · {block.channels} channels"
@@ -181,62 +177,107 @@ def _draw_title(canvas: Canvas, rect: Rect, shown: ViewInput, maps: _Maps) -> No
     canvas.text(rest, facts, size=m.small, colour=theme.MUTED)
 
 
-def _draw_map(canvas: Canvas, rect: Rect, shown: ViewInput, maps: _Maps, cell: tuple[int, int] | None) -> None:
+def _draw_map(canvas: Canvas, rect: Rect, shown: ViewInput, maps: BlockMaps, place: Place | None) -> None:
     state = shown.state
     if state.show is Show.PHOTO:
         canvas.picture(rect, photo_picture(shown, maps.frame, rect))
+    elif state.blend:
+        over, under = maps.picture(state.block, rect), photo_picture(shown, maps.frame, rect)
+        canvas.picture(rect, np.asarray(cv2.addWeighted(under, state.blend, over, 1 - state.blend, 0), np.uint8))
     else:
         canvas.picture(rect, maps.picture(state.block, rect))
     if shown.stale:
         canvas.dim(rect, 0.6)
     if state.cropping:
         draw_drag(canvas, shown, rect)
-    elif cell is not None:
-        rows, columns = maps.maps[state.block].shape
-        x0, x1 = (rect.x + rect.width * (cell[1] + k) // columns for k in (0, 1))
-        y0, y1 = (rect.y + rect.height * (cell[0] + k) // rows for k in (0, 1))
-        canvas.frame(Rect(x0, y0, max(x1 - x0, 1), max(y1 - y0, 1)), theme.TEXT)
+    elif place is not None:
+        marked = _cell_rect(rect, maps.values[state.block].shape, place)
+        canvas.frame(marked, theme.GROUND, canvas.measures.line * 2)
+        canvas.frame(marked, theme.TEXT)
 
 
-def _respond_map(shown: ViewInput, event: Mouse, place: Rect) -> Answer:
-    """Cropping by a drag, and the wheel through the blocks."""
-    if event.kind is Pointer.WHEEL:
-        return with_block(shown.state, shown.facts, shown.state.block - event.steps)
-    return respond_to_crop(shown, event, place)
+def _cell_rect(rect: Rect, shape: tuple[int, ...], place: Place) -> Rect:
+    """The token at a place, in a picture of its grid."""
+    rows, columns = shape
+    row, column = cell_at(place, shape)
+    x0, x1 = (rect.x + rect.width * (column + k) // columns for k in (0, 1))
+    y0, y1 = (rect.y + rect.height * (row + k) // rows for k in (0, 1))
+    return Rect(x0, y0, max(x1 - x0, 1), max(y1 - y0, 1))
 
 
-def _histogram(shown: ViewInput, maps: _Maps, cell: tuple[int, int] | None) -> Histogram:
+def _respond_map(shown: ViewInput, frame: Frame, maps: BlockMaps, event: Mouse, rect: Rect) -> Answer:
+    """Keeping a token by a click, cropping by a drag, and the wheel through the blocks."""
     state = shown.state
-    values = maps.maps[state.block]
-    pointer = None if cell is None else float(values[cell])
+    if event.kind is Pointer.WHEEL:
+        return with_block(state, shown.facts, state.block - event.steps)
+    if event.kind is Pointer.PRESS and not state.cropping:
+        return _press_token(shown, frame, maps, event, rect)
+    return respond_to_crop(shown, event, rect)
+
+
+def _press_token(shown: ViewInput, frame: Frame, maps: BlockMaps, event: Mouse, rect: Rect) -> Answer:
+    """Keep the token, or let it go where it is the one that is kept."""
+    place = relative_position((event.x, event.y), rect)
+    if place is None or shown.stale:
+        return None
+    shape, kept = maps.values[shown.state.block].shape, _kept_place(shown, frame)
+    if kept is not None and cell_at(kept, shape) == cell_at(place, shape):
+        return with_anchor(shown.state, None)
+    middle = place_of(cell_at(place, shape), shape)
+    return with_anchor(shown.state, anchor_at(frame, middle, shown.facts.photos[shown.state.photo]))
+
+
+def _draw_bar(canvas: Canvas, rect: Rect, shown: ViewInput, maps: BlockMaps) -> None:
+    """What the colours mean, in numbers; for components, what they explain."""
+    state = shown.state
+    if maps.show is Show.COMPONENTS and maps.frame.components is not None:
+        shares = maps.frame.components[state.block].explained_k
+        told = " + ".join(f"{100 * share:.0f}" for share in shares)
+        text = f"red, green, blue: principal components, {told} % of the variance; outliers left out"
+        canvas.text(rect, text, size=canvas.measures.small, colour=theme.MUTED)
+        return
+    scale = maps.scale(state.block)
+    ColourBar(number(scale.low), number(scale.high), state.norm_colours, state.reverse).draw(canvas, rect)
+
+
+def _histogram(shown: ViewInput, maps: BlockMaps, place: Place | None) -> Histogram:
+    state = shown.state
+    values = maps.values[state.block]
+    pointer = None if place is None else float(values[cell_at(place, values.shape)])
     return Histogram(values, maps.scale(state.block), state.norm_colours, state.reverse, pointer)
 
 
-def _captions(maps: _Maps) -> tuple[Tile, ...]:
+def _captions(maps: BlockMaps) -> tuple[Tile, ...]:
     return tuple(
         Tile(str(block), f"{number(float(values.min()))} – {number(float(values.max()))}")
-        for block, values in enumerate(maps.maps)
+        for block, values in enumerate(maps.values)
     )
 
 
-def _tiles(shown: ViewInput, maps: _Maps, rect: Rect, grid: TileGrid) -> Part:
+def _tiles(shown: ViewInput, maps: BlockMaps, layout: _Layout, place: Place | None) -> Part:
     m = shown.measures
+    grid = replace(layout.grid, tiles=_captions(maps))
 
-    def draw(canvas: Canvas, place: Rect, hover: Hover) -> None:
-        pictures = [maps.picture(i, spot) for i, spot in enumerate(grid.pictures(place, m))]
-        grid.draw(canvas, place, pictures, hover)
+    def draw(canvas: Canvas, rect: Rect, hover: Hover) -> None:
+        pictures = [maps.picture(i, spot) for i, spot in enumerate(grid.pictures(rect, m))]
+
+        def mark(index: int, tile: Rect) -> Rect | None:
+            return None if place is None else _cell_rect(tile, maps.values[index].shape, place)
+
+        grid.draw(canvas, rect, pictures, hover, mark)
         if shown.stale:
-            canvas.dim(place, 0.6)
+            canvas.dim(rect, 0.6)
 
-    def respond(event: Mouse, place: Rect, held: bool) -> Answer:
-        index = grid.answer(event, place, m)
+    def respond(event: Mouse, rect: Rect, held: bool) -> Answer:
+        index = grid.answer(event, rect, m)
         return None if index is None else with_block(shown.state, shown.facts, index)
 
-    return Part("tiles", rect, draw, respond)
+    return Part("tiles", layout.tiles, draw, respond)
 
 
-def _strip(shown: ViewInput, maps: _Maps, rect: Rect) -> Part:
-    statistics = maps.frame.statistics
+def _strip(shown: ViewInput, maps: BlockMaps, rect: Rect, place: Place | None) -> Part:
+    frame = maps.frame
+    statistics = frame.statistics
     strip = Strip(
         tuple(s.minimum for s in statistics),
         tuple(s.median for s in statistics),
@@ -244,6 +285,8 @@ def _strip(shown: ViewInput, maps: _Maps, rect: Rect) -> Part:
         tuple(len(s.outliers) for s in statistics),
         shown.state.block,
         colour_map(shown.state.norm_colours).outlier,
+        () if place is None else tuple(float(norms_hw[cell_at(place, norms_hw.shape)]) for norms_hw in frame.norms),
+        () if frame.cls_tokens is None else tuple(float(norm) for norm in token_norms(frame.cls_tokens[None])[0]),
     )
 
     def respond(event: Mouse, place: Rect, held: bool) -> Answer:
@@ -255,13 +298,36 @@ def _strip(shown: ViewInput, maps: _Maps, rect: Rect) -> Part:
     return Part("strip", rect, lambda canvas, place, hover: strip.draw(canvas, place), respond)
 
 
-def _readout(shown: ViewInput, maps: _Maps, cell: tuple[int, int] | None) -> str:
+def _readout(shown: ViewInput, maps: BlockMaps, place: Place | None) -> str:
+    """The token under the mouse or kept: where it is, its norm and rank, and the value that is shown."""
     state = shown.state
-    if cell is None:
-        marked = maps.outliers(state.block)
-        if state.scaling is not Scaling.ROBUST:
-            return ""
-        return f"{marked} outliers marked" if marked != 1 else "1 outlier marked"
-    value = float(maps.maps[state.block][cell])
-    what = "norm" if not maps.signed else f"channel {channel_index(state.channel, shown.facts.channels[state.block])}"
-    return f"row {cell[0]}, column {cell[1]} · {what} {number(value)}"
+    if place is None:
+        return _overview(shown, maps)
+    norms_hw = maps.frame.norms[state.block]
+    cell = cell_at(place, norms_hw.shape)
+    norm = norms_hw[cell]
+    rank = int((norms_hw > norm).sum()) + 1
+    parts = [f"row {cell[0]}, column {cell[1]}", f"norm {number(float(norm))}", f"rank {rank} of {norms_hw.size}"]
+    value = number(float(maps.values[state.block][cell]))
+    if maps.show is Show.CHANNEL:
+        parts.insert(1, f"channel {channel_index(state.channel, shown.facts.channels[state.block])} {value}")
+    elif maps.show is Show.SIMILARITY:
+        parts.insert(1, f"similarity {value}{_to_what(maps)}")
+    return " · ".join(parts)
+
+
+def _to_what(maps: BlockMaps) -> str:
+    return f" to {maps.anchor.name}" if maps.anchor is not None else ""
+
+
+def _overview(shown: ViewInput, maps: BlockMaps) -> str:
+    state = shown.state
+    if maps.show is Show.SIMILARITY:
+        what = "the class token" if maps.anchor is CLASS_TOKEN else "the token in the middle"
+        if maps.anchor is not None:
+            what = maps.anchor.name
+        return f"cosine similarity to {what}; move over a token, click to keep it, g for the class token"
+    if state.scaling is not Scaling.ROBUST or maps.show is Show.COMPONENTS:
+        return ""
+    marked = maps.outliers(state.block)
+    return f"{marked} outliers marked" if marked != 1 else "1 outlier marked"

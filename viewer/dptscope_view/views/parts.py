@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dptscope_view.anchor import Place
 from dptscope_view.engine import Frame
 from dptscope_view.keys import Command, find
 from dptscope_view.state import Facts, State
@@ -24,18 +25,23 @@ Answer = State | Command | None
 Hover = tuple[int, int] | None
 
 
+_Made = TypeVar("_Made")
+
+
 class PictureCache:
-    """Pictures that are expensive to draw, kept from one drawing to the next and dropped once a drawing did not use them."""
+    """Pictures and maps that are expensive to make, kept from one drawing to the next and dropped once a drawing did not use
+    them."""
 
     def __init__(self) -> None:
-        self._kept: dict[Hashable, Picture] = {}
-        self._used: dict[Hashable, Picture] = {}
+        self._kept: dict[Hashable, Any] = {}
+        self._used: dict[Hashable, Any] = {}
 
-    def get(self, key: Hashable, make: Callable[[], Picture]) -> Picture:
-        """The picture of that key."""
+    def get(self, key: Hashable, make: Callable[[], _Made]) -> _Made:
+        """What that key stands for."""
         if key not in self._used:
             self._used[key] = self._kept[key] if key in self._kept else make()
-        return self._used[key]
+        made: _Made = self._used[key]
+        return made
 
     def sweep(self) -> None:
         """A drawing is done."""
@@ -115,11 +121,13 @@ class ComposedView:
         parts: in drawing order.
         columns: tiles a row, for the keys that go a row up or down.
         readout: what is under the mouse, in words.
+        place: of the photo that the mouse is over, in the map or in a tile.
     """
 
     parts: tuple[Part, ...]
     columns: int = 1
     readout: str = ""
+    place: Place | None = None
 
 
 def slider_part(name: str, rect: Rect, slider: Slider, measures: Measures, change: Callable[[float], State]) -> Part:

@@ -1,0 +1,244 @@
+"""The norm view as an explorer of tokens: linked sight, similarity, components, outliers, and what is saved of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from support.fake_model import SWIN_BLOCKS, make_card
+
+from dptscope import tokens
+from dptscope.pictures.norms import colours_picture
+from dptscope_view.anchor import CLASS_TOKEN, cell_at
+from dptscope_view.state import Show, View
+from dptscope_view.ui.events import Mouse, Pointer
+from dptscope_view.views.charts import number
+
+from .conftest import Bench
+
+Benches = Callable[..., Bench]
+ESC = 27
+
+
+def spot(rect: Any, x: float, y: float) -> tuple[int, int]:
+    return int(rect.x + x * rect.width), int(rect.y + y * rect.height)
+
+
+def over(made: Bench, part: str, x: float, y: float, kind: Pointer = Pointer.MOVE) -> tuple[float, float]:
+    """Bring the mouse over a place of a picture, do something there, draw; returns the place that was hit."""
+    rect = made.rect(part)
+    at = spot(rect, x, y)
+    made.viewer.on_mouse(Mouse(Pointer.MOVE, *at))
+    if kind is Pointer.PRESS:
+        made.viewer.on_mouse(Mouse(Pointer.PRESS, *at))
+        made.viewer.on_mouse(Mouse(Pointer.RELEASE, *at))
+    made.viewer.draw(1280, 800)
+    return (at[0] - rect.x) / rect.width, (at[1] - rect.y) / rect.height
+
+
+def tile_rect(made: Bench, block: int) -> Any:
+    """Where a block's tile is: what a click there chooses tells."""
+    rect = made.rect("tiles")
+    found = []
+    for y in range(rect.y, rect.bottom, 3):
+        for x in range(rect.x, rect.right, 3):
+            part = next(part for part in made.viewer.parts if part.name == "tiles")
+            answer = part.respond(Mouse(Pointer.PRESS, x, y), part.rect, True)
+            if answer is not None and answer.block == block:  # type: ignore[union-attr]
+                found.append((x, y))
+    return found[0], found[-1]
+
+
+def frame_of(made: Bench) -> Any:
+    assert made.viewer.frame is not None
+    return made.viewer.frame
+
+
+def test_the_token_under_the_mouse_is_marked_in_every_tile_and_in_the_strip(bench: Benches) -> None:
+    made = bench(block=3)
+    before = made.viewer.draw(1280, 800).copy()
+    place = over(made, "map", 0.31, 0.62)
+    after = made.viewer.draw(1280, 800)
+    changed = (before != after).any(-1)
+    for part in ("map", "tiles", "strip"):
+        rect = made.rect(part)
+        assert changed[rect.y : rect.bottom, rect.x : rect.right].any(), part
+    norms = frame_of(made).norms[3]
+    cell = cell_at(place, norms.shape)
+    assert f"row {cell[0]}, column {cell[1]} · norm {number(float(norms[cell]))}" in made.viewer.readout
+    # In each of the twelve tiles: they are twelve places that lie apart.
+    rect = made.rect("tiles")
+    count, _ = cv2.connectedComponents(
+        cv2.dilate(changed[rect.y : rect.bottom, rect.x : rect.right].astype(np.uint8), np.ones((9, 9)))
+    )
+    assert count - 1 == 12
+
+
+def test_a_tile_is_hovered_like_the_map(bench: Benches) -> None:
+    """The same place of the photo, wherever the mouse is; the value is the chosen block's."""
+    made = bench(block=3)
+    (x0, y0), _ = tile_rect(made, 9)
+    made.viewer.on_mouse(Mouse(Pointer.MOVE, x0 + 20, y0 + 20))
+    made.viewer.draw(1280, 800)
+    in_tile = made.viewer.readout
+    row, column = (int(word.split()[1]) for word in in_tile.split(" · ")[0].split(", "))
+    rows, columns = frame_of(made).norms[3].shape
+    over(made, "map", (column + 0.5) / columns, (row + 0.5) / rows)
+    assert made.viewer.readout == in_tile and "norm" in in_tile
+
+
+@pytest.mark.parametrize(("x", "y"), [(0.02, 0.02), (0.98, 0.98), (0.98, 0.02), (0.5, 0.98)])
+def test_the_words_beside_the_mouse_are_not_under_it(bench: Benches, x: float, y: float) -> None:
+    """They would take its clicks."""
+    made = bench()
+    over(made, "map", x, y)
+    label = made.rect("token-label")
+    assert not label.contains(*spot(made.rect("map"), x, y))
+    assert label.x >= 0 and label.right <= 1280 and label.y >= 0 and label.bottom <= 800
+    over(made, "map", x, y, Pointer.PRESS)
+    assert made.viewer.state.anchor is not None
+
+
+@pytest.mark.parametrize("blocks", ["plain", "swin"])
+def test_similarity_under_the_mouse(bench: Benches, blocks: str) -> None:
+    card = make_card(SWIN_BLOCKS, dynamic=False, native=256) if blocks == "swin" else None
+    made = bench(card=card, show=Show.SIMILARITY, block=8)
+    place = over(made, "map", 0.7, 0.4)
+    frame = frame_of(made)
+    assert frame.tokens is not None
+    cell = cell_at(place, frame.norms[8].shape)
+    assert made.viewer.readout.startswith(f"row {cell[0]}, column {cell[1]} · similarity 1.00 · norm")
+    over(made, "map", 0.7, 0.4, Pointer.PRESS)
+    other = over(made, "map", 0.2, 0.2)
+    wanted = tokens.similarity(frame.tokens[8], cell)[cell_at(other, frame.norms[8].shape)]
+    assert f"similarity {number(float(wanted))} to a token of a.png" in made.viewer.readout
+
+
+def test_a_kept_token_goes_along_to_another_photo_and_a_second_click_lets_it_go(bench: Benches) -> None:
+    made = bench(show=Show.SIMILARITY, block=2)
+    place = over(made, "map", 0.4, 0.4, Pointer.PRESS)
+    frame = frame_of(made)
+    kept = frame.tokens[2][cell_at(place, frame.norms[2].shape)]
+    made.press("n")
+    made.answer().draw(1280, 800)
+    other = over(made, "map", 0.6, 0.6)
+    new = frame_of(made)
+    wanted = tokens.similarity(new.tokens[2], kept)[cell_at(other, new.norms[2].shape)]
+    assert f"similarity {number(float(wanted))} to a token of a.png" in made.viewer.readout
+    made.press("p")
+    made.answer().draw(1280, 800)
+    over(made, "map", 0.4, 0.4, Pointer.PRESS)
+    assert made.viewer.state.anchor is None
+
+
+def test_similarity_to_the_class_token(bench: Benches) -> None:
+    card = replace(make_card(), has_cls=True)
+    made = bench(card=card, block=5)
+    made.press("g")
+    assert made.viewer.state.show is Show.SIMILARITY and made.viewer.state.anchor is CLASS_TOKEN
+    place = over(made, "map", 0.3, 0.3)
+    frame = frame_of(made)
+    wanted = tokens.similarity(frame.tokens[5], frame.cls_tokens[5])[cell_at(place, frame.norms[5].shape)]
+    assert f"similarity {number(float(wanted))} to the class token" in made.viewer.readout
+    made.press("g")
+    assert made.viewer.state.anchor is None
+
+
+def test_no_class_token_no_key(bench: Benches) -> None:
+    made = bench()
+    made.press("g")
+    assert made.viewer.state.show is Show.NORM
+
+
+def test_components_are_asked_for_and_drawn(bench: Benches) -> None:
+    made = bench(block=4)
+    assert not made.viewer.question().components
+    made.viewer.state = replace(made.viewer.state, show=Show.COMPONENTS)
+    assert made.viewer.question().components
+    norms = made.viewer.draw(1280, 800).copy()
+    made.answer()
+    picture, rect = made.viewer.draw(1280, 800), made.rect("map")
+    wanted = tokens.components_of_blocks(frame_of(made).tokens)[4].colours()
+    inside = np.s_[rect.y : rect.bottom, rect.x : rect.right]
+    np.testing.assert_array_equal(picture[inside], colours_picture(wanted, (rect.height, rect.width)))
+    assert (picture[inside] != norms[inside]).any()
+
+
+def test_the_photo_shines_through(bench: Benches) -> None:
+    made = bench()
+    rect = made.rect("map")
+    inside = np.s_[rect.y : rect.bottom, rect.x : rect.right]
+    map_alone = made.viewer.draw(1280, 800)[inside].copy()
+    made.viewer.state = replace(made.viewer.state, show=Show.PHOTO)
+    photo = made.viewer.draw(1280, 800)[inside].copy()
+    made.viewer.state = replace(made.viewer.state, show=Show.NORM)
+    made.press("t")
+    blended = made.viewer.draw(1280, 800)[inside]
+    share = made.viewer.state.blend
+    assert 0 < share < 1
+    np.testing.assert_allclose(blended, share * photo.astype(float) + (1 - share) * map_alone, atol=1)
+    made.press("t", "t")
+    assert made.viewer.state.blend == 0
+
+
+def test_stepping_through_the_outliers(bench: Benches) -> None:
+    made = bench(block=7)
+    made.press("f")
+    made.viewer.draw(1280, 800)
+    row, column, _ = frame_of(made).statistics[7].outliers[0]
+    anchor = made.viewer.state.anchor
+    assert anchor is not None and cell_at(anchor.place, frame_of(made).norms[7].shape) == (row, column)
+    assert made.viewer.readout.startswith(f"row {row}, column {column} · ")
+    told = made.viewer._notice
+    assert told.startswith("outlier 1 of 1: norm ") and told.endswith("; one in blocks 6, 7, 8, 9, 10, 11")
+    quiet = bench(block=0)
+    quiet.press("f")
+    assert quiet.viewer.state.anchor is None and quiet.viewer._notice == "no outliers in block 0"
+
+
+def test_what_is_saved_is_what_the_mouse_reads_out(bench: Benches, tmp_path: Path) -> None:
+    made = bench(show=Show.SIMILARITY, block=3)
+    place = over(made, "map", 0.25, 0.75)
+    frame = frame_of(made)
+    made.press("s")
+    made.worker.jobs[0](made.engine)
+    out = tmp_path / "out"
+    cell = cell_at(place, frame.norms[3].shape)
+    np.testing.assert_array_equal(
+        np.load(out / "a_norms_001_block_03.npy"), tokens.similarity(frame.tokens[3], cell, frame.norms[3])
+    )
+    np.testing.assert_array_equal(np.load(out / "a_norms_001_block_03_tokens.npy"), frame.tokens[3])
+    assert json.loads((out / "a_norms_001.json").read_text())["shown"] == "cosine similarity to a token of a.png"
+
+
+def test_components_are_saved(bench: Benches, tmp_path: Path) -> None:
+    made = bench(show=Show.COMPONENTS, block=3)
+    made.press("s")
+    made.worker.jobs[0](made.engine)
+    scores = np.load(tmp_path / "out/a_norms_001_block_03_components.npy")
+    assert scores.shape == (*frame_of(made).norms[3].shape, 3)
+
+
+def test_escape_ends_what_runs_then_lets_go_then_quits(bench: Benches) -> None:
+    made = bench()
+    over(made, "map", 0.5, 0.5, Pointer.PRESS)
+    made.worker.running = True
+    made.viewer.on_key(ESC)
+    assert not made.worker.running and made.viewer.state.anchor is not None
+    assert made.viewer._notice == "stopped; any change goes on"
+    made.viewer.on_key(ESC)
+    assert made.viewer.state.anchor is None and not made.viewer.closing
+    made.viewer.on_key(ESC)
+    assert made.viewer.closing
+
+
+def test_the_same_state_is_drawn_the_same_with_any_show_in_the_smallest_window(bench: Benches) -> None:
+    for show in Show:
+        made = bench(width=640, height=480, show=show, view=View.NORMS)
+        assert made.viewer.draw(640, 480).shape == (480, 640, 3)

@@ -1,0 +1,114 @@
+"""What the map and the tiles of the norm view show of each block: norms, a channel, similarities, or components."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import numpy as np
+
+from dptscope.arrays import Float32Array
+from dptscope.pictures.norms import colours_picture, map_picture
+from dptscope.pictures.scaling import Scale, Scaling, choose_scale
+from dptscope.tokens import similarity
+from dptscope_view.anchor import CLASS_TOKEN, Anchor, Place, cell_at
+from dptscope_view.engine import Frame
+from dptscope_view.state import Show, State, channel_index
+from dptscope_view.ui.geometry import Rect
+from dptscope_view.views.parts import Picture, PictureCache
+
+MIDDLE: Place = (0.5, 0.5)
+
+
+class BlockMaps:
+    """The maps of one drawing, each made when it is first needed.
+
+    Attributes:
+        show: what they show: norms where the state asks for more than the frame has.
+        anchor: what similarities are to, where one is kept.
+        place: what they are to otherwise.
+    """
+
+    def __init__(self, state: State, frame: Frame, place: Place | None, kept: PictureCache | None = None) -> None:
+        self.state, self.frame = state, frame
+        self.show = _possible(state, frame)
+        self.anchor: Anchor | None = state.anchor
+        self.place = place or MIDDLE
+        self._kept = kept or PictureCache()
+        self._scales: dict[int, Scale] = {}
+
+    @property
+    def values(self) -> tuple[Float32Array, ...]:
+        """What the mouse reads out: one float32 ``[grid_height, grid_width]`` a block."""
+        if self.show is Show.SIMILARITY:
+            return self._kept.get(("similarities", *self._key()), self._similarities)
+        if self.show is Show.CHANNEL:
+            return self._kept.get(("channel", *self._key()), self._channel)
+        return self.frame.norms
+
+    def scale(self, block: int) -> Scale:
+        """How a block's values fill the colours."""
+        if block not in self._scales:
+            how, signed = self.state.scaling, self.show is Show.CHANNEL
+            if self.show is Show.SIMILARITY and how is not Scaling.SHARED:
+                how = Scaling.PLAIN  # they have no outliers
+            self._scales[block] = choose_scale(how, self.values[block], self.values, signed)
+        return self._scales[block]
+
+    def picture(self, block: int, rect: Rect) -> Picture:
+        """A block's map at a place's size."""
+        state, size_hw = self.state, (rect.height, rect.width)
+        if self.show is Show.COMPONENTS and self.frame.components is not None:
+            found = self.frame.components[block]
+            return self._kept.get(
+                ("components", self.frame.number, block, size_hw), lambda: colours_picture(found.colours(), size_hw)
+            )
+        key = ("map", *self._key(), block, state.scaling, state.norm_colours, state.reverse, size_hw)
+        return self._kept.get(
+            key,
+            lambda: map_picture(self.values[block], self.scale(block), size_hw, state.norm_colours, state.reverse),
+        )
+
+    def outliers(self, block: int) -> int:
+        """How many are marked."""
+        return 0 if self.show is Show.COMPONENTS else int(self.scale(block).marks(self.values[block]).sum())
+
+    def _key(self) -> tuple[Hashable, ...]:
+        """What the values depend on."""
+        if self.show is Show.SIMILARITY:
+            what: Hashable = id(self.anchor) if self.anchor is not None else self._finest_cell()
+        else:
+            what = self.state.channel if self.show is Show.CHANNEL else None
+        return self.frame.number, self.show, what
+
+    def _finest_cell(self) -> tuple[int, int]:
+        return cell_at(self.place, max((norms_hw.shape for norms_hw in self.frame.norms), key=lambda shape: shape[0]))
+
+    def _channel(self) -> tuple[Float32Array, ...]:
+        assert self.frame.tokens is not None
+        return tuple(
+            np.ascontiguousarray(tokens_hwc[..., channel_index(self.state.channel, tokens_hwc.shape[-1])])
+            for tokens_hwc in self.frame.tokens
+        )
+
+    def _similarities(self) -> tuple[Float32Array, ...]:
+        frame = self.frame
+        assert frame.tokens is not None
+        return tuple(
+            similarity(tokens_hwc, self._compared_with(block, tokens_hwc), frame.norms[block])
+            for block, tokens_hwc in enumerate(frame.tokens)
+        )
+
+    def _compared_with(self, block: int, tokens_hwc: Float32Array) -> Float32Array | tuple[int, int]:
+        if self.anchor is CLASS_TOKEN and self.frame.cls_tokens is not None:
+            return np.asarray(self.frame.cls_tokens[block])
+        if self.anchor is not None and self.anchor.tokens:
+            return self.anchor.tokens[block]
+        return cell_at(self.place, tokens_hwc.shape)
+
+
+def _possible(state: State, frame: Frame) -> Show:
+    if state.show in (Show.CHANNEL, Show.SIMILARITY) and frame.tokens is None:
+        return Show.NORM
+    if state.show is Show.COMPONENTS and frame.components is None:
+        return Show.NORM
+    return state.show
