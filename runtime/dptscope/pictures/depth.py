@@ -22,6 +22,7 @@ def depth_picture(
     colours: str = DEPTH_COLOURS,
     reverse: bool = False,
     equalise: bool = False,
+    limits: tuple[float, float] | None = None,
 ) -> UInt8Array:
     """Draw depth in colour, bright is near: the nearest point of this photo at one end of the map, the farthest at the other.
 
@@ -32,15 +33,22 @@ def depth_picture(
         colours: name of the colour map.
         reverse: turn the colour map round.
         equalise: high contrast: every shade covers the same area.
+        limits: the depths at the two ends of the map, in place of this depth's own smallest and largest; not with
+            ``equalise``.
 
     Returns:
         uint8 ``[height, width, 3]``, blue first.
     """
-    shares = equalised(depth_hw) if equalise else unit_range(depth_hw)
+    shares = equalised(depth_hw) if equalise else unit_range(depth_hw) if limits is None else _within(depth_hw, limits)
     shown = shares if kind == "relative" else 1 - shares
     if size_hw is not None:
         shown = np.asarray(cv2.resize(shown, (size_hw[1], size_hw[0]), interpolation=cv2.INTER_LINEAR), np.float32)
     return colourise((shown * 255 + 0.5).astype(np.uint8), colours, reverse)
+
+
+def _within(depth_hw: Float32Array, limits: tuple[float, float]) -> Float32Array:
+    low, high = limits
+    return np.asarray(np.clip((depth_hw - low) / max(high - low, 1e-12), 0, 1), np.float32)
 
 
 def depth_16_bit(depth_hw: Float32Array, kind: DepthKind) -> NDArray[np.uint16]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dptscope.pictures.depth import depth_picture
 from dptscope.pictures.text import BOLD
 from dptscope_view.engine import Frame
 from dptscope_view.state import (
     SCALE_HIGH,
     SCALE_LOW,
     SCALE_STEP,
+    Compare,
     State,
     with_scale,
     with_size,
@@ -18,7 +18,7 @@ from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.choice import Button
 from dptscope_view.ui.geometry import Rect, wrap_controls
 from dptscope_view.ui.slider import Slider
-from dptscope_view.views.charts import ColourBar, number
+from dptscope_view.views.depth_pane import DepthPane
 from dptscope_view.views.parts import ComposedView, Hover, Part, ViewInput, button_part, slider_part
 from dptscope_view.views.photo import draw_drag, photo_aspect, photo_picture, relative_position, respond_to_crop
 
@@ -40,6 +40,7 @@ def compose(shown: ViewInput, body: Rect) -> ComposedView:
         return ComposedView((*parts, Part("waiting", below, _draw_waiting)))
     caption_height = round(m.font * 1.7)
     aspect = photo_aspect(frame)
+    pane = DepthPane(shown, frame)
     places = _picture_places(below, caption_height, aspect, m.gap)
     # Whichever half the mouse is over, the same place is marked in both.
     wheres = [relative_position(shown.pointer, place) for place in places]
@@ -52,12 +53,19 @@ def compose(shown: ViewInput, body: Rect) -> ComposedView:
             lambda c, r, h: _draw_photo(c, r, shown, frame, where),
             lambda event, place, held: respond_to_crop(shown, event, place),
         ),
-        Part(
-            "depth-caption", _above(places[1], caption_height), lambda c, r, h: _draw_depth_caption(c, r, shown, frame)
-        ),
-        Part("depth", places[1], lambda c, r, h: _draw_depth(c, r, shown, frame, where)),
+        Part("depth-caption", _above(places[1], caption_height), lambda c, r, h: pane.draw_caption(c, r)),
+        Part("depth", places[1], lambda c, r, h: _draw_depth(c, r, shown, pane, where), pane.respond),
     ]
-    return ComposedView(tuple(parts), readout=_readout(shown, frame, where) or _hint(state))
+    return ComposedView(tuple(parts), readout=_readout(shown, frame, pane, where) or _hint(state))
+
+
+def _draw_depth(
+    canvas: Canvas, rect: Rect, shown: ViewInput, pane: DepthPane, where: tuple[float, float] | None
+) -> None:
+    pane.draw(canvas, rect)
+    if shown.stale:
+        canvas.dim(rect, 0.6)
+    _draw_cross(canvas, rect, where)
 
 
 def _picture_places(area: Rect, caption: int, aspect: float, gap: int) -> list[Rect]:
@@ -86,6 +94,8 @@ def _toolbar(shown: ViewInput, body: Rect) -> tuple[list[Part], Rect]:
         Button(state.depth_colours, "m"),
         Button("Reverse", "i", state.reverse),
         Button("High contrast", "e", state.equalise),
+        Button("Compare", "t", state.compare is not Compare.NONE),
+        Button("Keep range", "g", state.keep_range),
         Button("Square", "a", state.square),
         Button("Crop", "c", state.cropping),
     ]
@@ -152,40 +162,6 @@ def _draw_photo(canvas: Canvas, rect: Rect, shown: ViewInput, frame: Frame, wher
         _draw_cross(canvas, rect, where)
 
 
-def _draw_depth_caption(canvas: Canvas, rect: Rect, shown: ViewInput, frame: Frame) -> None:
-    m = canvas.measures
-    used = canvas.text(rect, "Depth", weight=BOLD)
-    _, rest = rect.cut_left(used, m.gap)
-    low, high = float(frame.depth_hw.min()), float(frame.depth_hw.max())
-    if shown.facts.card.depth_kind == "metric":
-        # The bar runs from far to near like the colours, so the metres fall.
-        bar = ColourBar(f"{number(high)} m", f"{number(low)} m", shown.state.depth_colours, shown.state.reverse)
-    else:
-        bar = ColourBar("far", "near", shown.state.depth_colours, shown.state.reverse)
-    room, _ = rest.cut_right(min(rest.width, m.font * 16))
-    bar.draw(canvas, room)
-
-
-def _draw_depth(canvas: Canvas, rect: Rect, shown: ViewInput, frame: Frame, where: tuple[float, float] | None) -> None:
-    state = shown.state
-    key = ("depth", frame.number, state.depth_colours, state.reverse, state.equalise, rect.width, rect.height)
-    picture = shown.pictures.get(
-        key,
-        lambda: depth_picture(
-            frame.depth_hw,
-            shown.facts.card.depth_kind,
-            (rect.height, rect.width),
-            state.depth_colours,
-            state.reverse,
-            state.equalise,
-        ),
-    )
-    canvas.picture(rect, picture)
-    if shown.stale:
-        canvas.dim(rect, 0.6)
-    _draw_cross(canvas, rect, where)
-
-
 def _draw_cross(canvas: Canvas, rect: Rect, where: tuple[float, float] | None) -> None:
     if where is None:
         return
@@ -199,14 +175,12 @@ def _draw_cross(canvas: Canvas, rect: Rect, where: tuple[float, float] | None) -
         canvas.lines([(x, top), (x, bottom)], colour, thick)
 
 
-def _readout(shown: ViewInput, frame: Frame, where: tuple[float, float] | None) -> str:
+def _readout(shown: ViewInput, frame: Frame, pane: DepthPane, where: tuple[float, float] | None) -> str:
     if where is None:
         return ""
-    rows, columns = frame.depth_hw.shape
-    value = float(frame.depth_hw[min(int(where[1] * rows), rows - 1), min(int(where[0] * columns), columns - 1)])
     height, width = frame.photo_bgr.shape[:2]
-    unit = " m" if shown.facts.card.depth_kind == "metric" else ""
-    return f"x {int(where[0] * width)}, y {int(where[1] * height)} · depth {number(value)}{unit}"
+    row, column = min(int(where[1] * height), height - 1), min(int(where[0] * width), width - 1)
+    return f"x {column}, y {row} · {pane.readout(row, column)}"
 
 
 def _hint(state: State) -> str:

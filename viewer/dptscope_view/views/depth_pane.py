@@ -1,0 +1,123 @@
+"""The fusion view's depth: alone, beside the unmodified model's across a line that is dragged, or as a difference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dptscope.arrays import Float32Array
+from dptscope.pictures.depth import depth_picture
+from dptscope.pictures.difference import difference_picture
+from dptscope.pictures.text import BOLD
+from dptscope.resize import resize_depth
+from dptscope_view.engine import Frame
+from dptscope_view.state import Compare
+from dptscope_view.ui import theme
+from dptscope_view.ui.canvas import Canvas
+from dptscope_view.ui.events import Mouse, Pointer
+from dptscope_view.ui.geometry import Rect
+from dptscope_view.views.charts import ColourBar, number
+from dptscope_view.views.parts import Answer, Picture, ViewInput
+
+
+@dataclass(frozen=True)
+class DepthPane:
+    """What is shown of a frame's depth."""
+
+    shown: ViewInput
+    frame: Frame
+
+    @property
+    def limits(self) -> tuple[float, float] | None:
+        """Depths at the ends of the colours, where they are not the picture's own."""
+        original = self.frame.original_hw
+        return (float(original.min()), float(original.max())) if self.shown.state.keep_range else None
+
+    def nearer_hw(self) -> Float32Array:
+        """By how much each point is nearer than in the unmodified model."""
+        difference_hw = self.frame.depth_hw - self.frame.original_hw
+        return -difference_hw if self.shown.facts.card.depth_kind == "metric" else difference_hw
+
+    def draw_caption(self, canvas: Canvas, rect: Rect) -> None:
+        """What it is, and what its colours mean."""
+        m, state = canvas.measures, self.shown.state
+        compare = state.compare is not Compare.NONE
+        used = canvas.text(rect, state.compare.value.capitalize() if compare else "Depth", weight=BOLD)
+        _, rest = rect.cut_left(used, m.gap)
+        room, _ = rest.cut_right(min(rest.width, m.font * 20))
+        if state.compare is Compare.DIFFERENCE:
+            low, high = float(self.nearer_hw().min()), float(self.nearer_hw().max())
+            text = f"blue: farther, by up to {number(max(-low, 0))}   orange: nearer, by up to {number(max(high, 0))}"
+            canvas.text(rest, text, size=m.small, colour=theme.MUTED, align="right")
+            return
+        low, high = self.limits or (float(self.frame.depth_hw.min()), float(self.frame.depth_hw.max()))
+        kind = self.shown.facts.card.depth_kind
+        unit = " m" if kind == "metric" else ""
+        # The bar runs from far to near like the colours, so numbers that grow with distance fall.
+        far, near = (high, low) if kind == "metric" else (low, high)
+        ends = f"far {number(far)}{unit}", f"{number(near)}{unit} near"
+        ColourBar(*ends, state.depth_colours, state.reverse).draw(canvas, room)
+
+    def draw(self, canvas: Canvas, rect: Rect) -> None:
+        """The picture."""
+        state = self.shown.state
+        if state.compare is Compare.DIFFERENCE:
+            canvas.picture(rect, self._difference(rect))
+        elif state.compare is Compare.DIVIDER:
+            line = self._line(rect)
+            picture = self._depth(rect, "depth", self.frame.depth_hw).copy()
+            picture[:, : line - rect.x] = self._depth(rect, "original", self.frame.original_hw)[:, : line - rect.x]
+            canvas.picture(rect, picture)
+            thick = max(2, canvas.measures.line * 2)
+            canvas.fill(Rect(max(line - thick // 2, rect.x), rect.y, thick, rect.height), theme.TEXT)
+        else:
+            canvas.picture(rect, self._depth(rect, "depth", self.frame.depth_hw))
+
+    def _line(self, rect: Rect) -> int:
+        return rect.x + round(self.shown.state.divider * rect.width)
+
+    def _depth(self, rect: Rect, what: str, depth_hw: Float32Array) -> Picture:
+        state, size_hw = self.shown.state, (rect.height, rect.width)
+        key = (what, self.frame.number, state.depth_colours, state.reverse, state.equalise, state.keep_range, size_hw)
+        return self.shown.pictures.get(
+            key,
+            lambda: depth_picture(
+                depth_hw, self.shown.facts.card.depth_kind, size_hw, state.depth_colours, state.reverse, state.equalise,
+                self.limits,
+            ),
+        )  # fmt: skip
+
+    def _difference(self, rect: Rect) -> Picture:
+        size_hw = (rect.height, rect.width)
+
+        def make() -> Picture:
+            nearer_hw = self.nearer_hw()
+            return difference_picture(nearer_hw, max(float(np.abs(nearer_hw).max()), 1e-12), size_hw)
+
+        return self.shown.pictures.get(("difference", self.frame.number, size_hw), make)
+
+    def respond(self, event: Mouse, rect: Rect, held: bool) -> Answer:
+        """Drag the line."""
+        state = self.shown.state
+        if state.compare is not Compare.DIVIDER or not (
+            event.kind is Pointer.PRESS or (event.kind is Pointer.MOVE and held)
+        ):
+            return None
+        return replace(state, divider=max(0.0, min((event.x - rect.x) / max(rect.width, 1), 1.0)))
+
+    def readout(self, row: int, column: int) -> str:
+        """The value at a pixel of the photo, as it is saved; beside the unmodified model's where both are compared."""
+        unit = " m" if self.shown.facts.card.depth_kind == "metric" else ""
+        depth = number(float(self._at_photo_size("depth", self.frame.depth_hw)[row, column]))
+        if self.shown.state.compare is Compare.NONE:
+            return f"depth {depth}{unit}"
+        original = number(float(self._at_photo_size("original", self.frame.original_hw)[row, column]))
+        return f"depth {depth}{unit}, original {original}{unit}"
+
+    def _at_photo_size(self, what: str, depth_hw: Float32Array) -> Float32Array:
+        height, width = self.frame.photo_bgr.shape[:2]
+        how = self.shown.facts.card.preparation.output_resize
+        return self.shown.pictures.get(
+            ("at photo size", what, self.frame.number), lambda: resize_depth(depth_hw, (height, width), how)
+        )
