@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from support.fake_model import FakeModel, make_card
 from dptscope.card import ModelCard
 from dptscope_view.engine import Engine, Question
 from dptscope_view.state import Facts, State
+from dptscope_view.ui.theme import Measures
 from dptscope_view.viewer import Viewer
 from dptscope_view.worker import Job
 
@@ -41,6 +43,7 @@ class Bench:
     """A viewer on a bench: its model, engine and recorded worker beside it."""
 
     def __init__(self, photos: tuple[Path, ...], folder: Path, card: ModelCard | None = None, **state: Any) -> None:
+        self.photos = photos
         self.model = FakeModel(card if card is not None else make_card())
         self.engine = Engine(self.model, photos)
         self.facts = Facts.of("fake", self.model.card, tuple(photo.name for photo in photos))
@@ -52,6 +55,17 @@ class Bench:
         """Give the viewer the full picture that it asks for."""
         self.viewer.take(self.engine.full(self.viewer.question()))
         return self.viewer
+
+    def answer_photo(self, index: int) -> None:
+        """Give it the picture of another photo."""
+        question = self.viewer.question()
+        self.viewer.take(self.engine.full(replace(question, subject=replace(question.subject, photo=index))))
+
+    @property
+    def m(self) -> Measures:
+        """Measures of what was drawn last."""
+        assert self.viewer._pixels is not None
+        return Measures.of_window(self.viewer._pixels.shape[1], self.viewer._pixels.shape[0])
 
     def rect(self, name: str) -> Any:
         """Where a part was drawn."""

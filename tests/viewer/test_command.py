@@ -15,6 +15,7 @@ import pytest
 from dptscope import DptscopeError
 from dptscope.commands.app import run
 from dptscope_view.app import window_size
+from dptscope_view.photos import photos_to_view
 from dptscope_view.presets import default_folder, read_preset
 
 
@@ -136,6 +137,28 @@ def test_no_screen_is_one_line_and_no_abort(tiny_model: Path, photo_path: Path, 
     assert done.returncode == 2, done.stderr
     assert len(done.stderr.splitlines()) == 1 and "--render" in done.stderr
     assert time.monotonic() - start < 30
+
+
+def test_a_photo_that_was_named_must_be_readable(tiny_model: Path, tmp_path: Path) -> None:
+    """Said in the terminal, as --render does; no window opens."""
+    photo = tmp_path / "empty.png"
+    photo.write_bytes(b"")
+    command = [sys.executable, "-m", "dptscope", "view", str(tiny_model), str(photo)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
+    assert f"{photo}: expected a photo" in done.stderr
+
+
+def test_photos_come_as_people_sort_them_and_one_among_its_neighbours(photo_path: Path, tmp_path: Path) -> None:
+    names = ["Img3.png", "img1.png", "img2.png", "img10.png", "img10b.png", "x.png"]
+    for name in names:
+        (tmp_path / name).write_bytes(photo_path.read_bytes())
+    sorted_names = ["img1.png", "img2.png", "Img3.png", "img10.png", "img10b.png", "x.png"]
+    found, first = photos_to_view(tmp_path, neighbours=True)
+    assert ([path.name for path in found], first) == (sorted_names, 0)
+    found, first = photos_to_view(tmp_path / "img10.png", neighbours=True)
+    assert ([path.name for path in found], first) == (sorted_names, 3)
+    assert photos_to_view(tmp_path / "img10.png", neighbours=False) == ((tmp_path / "img10.png",), 0)
 
 
 def test_nothing_of_torch_or_onnx_is_imported(tiny_model: Path, photo_path: Path, tmp_path: Path) -> None:

@@ -269,6 +269,24 @@ def test_help_is_drawn_and_closed(double: Double, start: Callable[..., Program])
     assert program.end() == (0, "")
 
 
+def test_photos_that_cannot_be_read_are_passed(screen: Screen, tiny_model: Path, folder: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "some"
+    photos.mkdir()
+    for name in ("a_empty.png", "m_empty.png"):
+        (photos / name).write_bytes(b"")
+    for name in ("coffee.png", "rocket.jpg"):
+        (photos / name).write_bytes((folder / name).read_bytes())
+    program = Program(screen, [tiny_model, photos], tmp_path)
+    try:
+        wait_until(lambda: program.title().startswith("coffee.png"), what="the first photo that can be read")
+        program.key("n")
+        wait_until(lambda: program.title().startswith("rocket.jpg"), what="the next")
+        program.key("p", "q")
+        assert program.end() == (0, "")
+    finally:
+        program.kill()
+
+
 def test_closing_while_the_encoder_runs(start: Callable[..., Program]) -> None:
     program = start("--size", "700")
     program.press_close_button()

@@ -303,7 +303,88 @@ def test_presets_go_to_a_file_and_back(bench: Benches, tmp_path: Path) -> None:
     assert made.viewer.state.scales == (1.0, 1.0, 1.25, 1.0)
     (tmp_path / "presets" / "preset_000.json").write_text("{}")
     made.press("y", "y")
-    assert made.viewer._notice_bad or made.viewer.state.scales == (1.0, 0.5, -2.0, 5.0)
+    assert made.viewer._notice.bad or made.viewer.state.scales == (1.0, 0.5, -2.0, 5.0)
+
+
+def fail(made: Bench, unreadable: bool = True) -> None:
+    """Answer what the viewer asks with an error."""
+    question = made.viewer.question()
+    path = made.photos[question.subject.photo]
+    made.viewer.take(Notice(f"{path}: expected a photo, got nothing", True, question, unreadable))
+
+
+def test_a_photo_that_cannot_be_read_shows_why_and_nothing_of_another(bench: Benches) -> None:
+    made = bench(view=View.FUSION, files=True)
+    viewer = made.viewer
+    files = made.rect("files")
+    viewer.on_mouse(Mouse(Pointer.PRESS, files.x + 20, files.y + 5 + made.m.row))
+    viewer.on_mouse(Mouse(Pointer.RELEASE, files.x + 20, files.y + 5 + made.m.row))
+    fail(made)
+    first = viewer.draw(1280, 800).copy()
+    names = {part.name for part in viewer.parts}
+    assert viewer.state.photo == 1 and "absent" in names and not names & {"photo", "depth", "map", "histogram"}
+    made.answer_photo(2)  # an answer to something that was asked before
+    place = made.rect("absent")
+    where = np.s_[place.y : place.bottom, place.x : place.right]
+    assert (viewer.draw(1280, 800)[where] == first[where]).all(), "the reason stays as long as the photo"
+    viewer.on_mouse(Mouse(Pointer.MOVE, *centre(place)))
+    viewer.draw(1280, 800)
+    assert viewer.readout == ""
+    made.press("n")
+    made.answer().draw(1280, 800)
+    assert viewer.state.photo == 2 and "depth" in {part.name for part in viewer.parts}
+    assert not viewer._notice.text, "an error does not outlive its photo"
+
+
+def test_going_on_passes_photos_that_cannot_be_read(bench: Benches) -> None:
+    made = bench()
+    viewer = made.viewer
+    made.press("n")
+    fail(made)
+    assert viewer.state.photo == 2 and made.worker.questions[-1].subject.photo == 2
+    assert viewer._notice.text == "skipped b.png: expected a photo, got nothing"
+    made.answer().draw(1280, 800)
+    assert "map" in {part.name for part in viewer.parts} and viewer._notice.bad
+    made.press("p")
+    assert viewer.state.photo == 1 and not viewer._notice.text
+    fail(made)
+    assert viewer.state.photo == 0
+    made.press("n")
+    for _ in range(3):
+        fail(made)
+    assert viewer._problem, "there is none that can be read"
+    made.press("n")
+    fail(made, unreadable=False)
+    assert viewer._problem, "another size may help, another photo would not"
+
+
+def test_while_another_photo_is_on_its_way_the_old_one_has_no_numbers(bench: Benches) -> None:
+    for view, name in ((View.NORMS, "map"), (View.FUSION, "depth")):
+        made = bench(view=view)
+        before = made.viewer.draw(1280, 800)[60:770].astype(int)
+        made.viewer.on_mouse(Mouse(Pointer.MOVE, *centre(made.rect(name))))
+        made.viewer.draw(1280, 800)
+        assert made.viewer.readout
+        made.press("n")
+        made.viewer.tick(True)
+        after = made.viewer.draw(1280, 800)[60:770].astype(int)
+        assert made.viewer.readout == ""
+        place = made.viewer._composed.pictures
+        inside = np.zeros((800, 1280), dtype=bool)
+        inside[place.y : place.bottom, place.x : place.right] = True
+        bright = (after > 140).any(-1)
+        assert (before > 140).any(-1)[inside[60:770]].mean() > 0.1 and not bright[inside[60:770]].any()
+
+
+def test_the_value_under_the_mouse_and_a_notice_are_shown_side_by_side(bench: Benches) -> None:
+    made = bench()
+    made.viewer.on_mouse(Mouse(Pointer.MOVE, *centre(made.rect("map"))))
+    quiet = made.viewer.draw(1280, 800)[-20:].copy()
+    made.viewer.tell("something went wrong", bad=True)
+    told = made.viewer.draw(1280, 800)[-20:]
+    assert made.viewer.readout.startswith("row ")
+    changed = (quiet != told).any((0, 2)).nonzero()[0]
+    assert changed[0] > 200 and changed[-1] < 600, "beside the readout and before the timing"
 
 
 def test_notices_are_shown_for_a_while(bench: Benches) -> None:

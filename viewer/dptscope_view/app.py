@@ -10,13 +10,13 @@ from dptscope.card import ModelCard
 from dptscope.errors import DptscopeError, SizeError
 from dptscope.files.atomic import write_file
 from dptscope.files.encode import encode_png
-from dptscope.files.photos import find_photos
 from dptscope.model import load
 from dptscope.pictures.colours import COLOUR_MAP_NAMES
 from dptscope.pictures.scaling import Scaling
 from dptscope.scales import FusionScales
 from dptscope_view.display import DisplayProbe
 from dptscope_view.engine import Engine
+from dptscope_view.photos import photos_to_view
 from dptscope_view.presets import default_folder, read_preset
 from dptscope_view.state import SCALE_HIGH, SCALE_LOW, Facts, Show, State, View, with_channel, with_colours
 from dptscope_view.ui.theme import SMALLEST_WINDOW
@@ -61,7 +61,7 @@ def run(options: Options) -> None:
     """
     size = window_size(options.window) if options.window is not None else None
     scales = starting_scales(options)
-    photos = find_photos(options.photos)
+    photos, first = photos_to_view(options.photos, neighbours=options.render is None)
     probe = DisplayProbe() if options.render is None else None
     try:
         # Spinning threads take the processor from the thread that draws: on two busy cores a quarter fewer pictures a second.
@@ -73,6 +73,7 @@ def run(options: Options) -> None:
             probe.close()
     facts = Facts.of(options.model.name.removesuffix(".onnx"), model.card, tuple(photo.name for photo in photos))
     facts, state = starting_state(options, facts, scales)
+    state = replace(state, photo=first)
     engine = Engine(model, photos)
     presets = options.presets or default_folder() or options.output
     if options.render is not None:

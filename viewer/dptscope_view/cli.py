@@ -33,7 +33,12 @@ def _keys() -> str:
 
 def view(
     model: ModelArgument,
-    photos: Annotated[Path, typer.Argument(metavar="IMAGE|FOLDER", help="A photo, or a folder of photos.")],
+    photos: Annotated[
+        Path,
+        typer.Argument(
+            metavar="IMAGE|FOLDER", help="A photo (n and p go on to those beside it), or a folder of photos."
+        ),
+    ],
     view: Annotated[View, typer.Option("--view", help="What to begin with.")] = View.NORMS,
     block: Annotated[int | None, typer.Option(metavar="N", help="Block to begin with; the last by default.")] = None,
     show: Annotated[Show, typer.Option(help="What the norm view shows.")] = Show.NORM,

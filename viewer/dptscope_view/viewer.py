@@ -17,12 +17,12 @@ from dptscope_view.engine import Frame, Question, Subject
 from dptscope_view.keys import Command, find, key_name
 from dptscope_view.presets import list_presets, read_preset, write_preset
 from dptscope_view.saving import Saving
-from dptscope_view.state import Facts, Show, State, View, with_anchor, with_block
+from dptscope_view.state import Facts, Show, State, View, with_anchor, with_block, with_photo
 from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.ui.geometry import Rect
 from dptscope_view.ui.theme import Measures
-from dptscope_view.views.parts import Answer, ComposedView, Part, PictureCache, ViewInput
+from dptscope_view.views.parts import Answer, ComposedView, Part, PictureCache, ViewInput, deaf
 from dptscope_view.views.whole import compose
 from dptscope_view.worker import Job, Notice
 
@@ -70,7 +70,9 @@ class Viewer:
         self._pointer: tuple[int, int] | None = None
         self._drag: tuple[int, int] | None = None
         self._held: str | None = None
-        self._notice, self._notice_bad, self._notice_until = "", False, 0.0
+        self._notice, self._notice_until = Notice(""), 0.0
+        self._problem = ""  # why the question that was asked has no answer
+        self._step, self._skipped = 1, 0  # where the hand goes among the photos, and what it could not see on the way
         self._preset = -1
         self._busy = False
         self._pictures = PictureCache()
@@ -101,7 +103,10 @@ class Viewer:
     def _ask(self) -> None:
         question = self.question()
         if question != self._asked:
-            self._asked = question
+            self._asked, self._problem = question, ""
+            about = self._notice.question
+            if about is not None and about.subject.photo != question.subject.photo:
+                self._notice = Notice("")  # it ends with its question
             if self._worker is not None:
                 self._worker.ask(question)
 
@@ -111,13 +116,32 @@ class Viewer:
         if isinstance(answer, Frame):
             self.frame = answer
             self._outdated = True
-        else:
-            self.tell(answer.text, answer.bad)
+        elif answer.question is None:
+            self._tell(answer)
+        elif answer.question == self._asked:
+            self._fail(answer)
+
+    def _fail(self, answer: Notice) -> None:
+        """There is no picture: say why, or go on to the next photo that can be read."""
+        photo, count = self._photos[self.state.photo], len(self._photos)
+        text = answer.text.replace(str(photo), photo.name)
+        self._outdated = True
+        if not (answer.unreadable and self._step and self._skipped < count - 1):
+            self._problem = text
+            return
+        self._skipped += 1
+        self.state = with_photo(self.state, self.facts, self.state.photo + self._step)
+        self._ask()
+        what = "skipped" if self._skipped == 1 else f"skipped {self._skipped} photos, the last:"
+        self._tell(Notice(f"{what} {text}", bad=True, question=self._asked))
 
     def tell(self, text: str, bad: bool = False) -> None:
         """Show a line for a while."""
-        self._notice, self._notice_bad = text, bad
-        self._notice_until = self._clock() + (BAD_NOTICE_SECONDS if bad else NOTICE_SECONDS)
+        self._tell(Notice(text, bad))
+
+    def _tell(self, notice: Notice) -> None:
+        self._notice = notice
+        self._notice_until = self._clock() + (BAD_NOTICE_SECONDS if notice.bad else NOTICE_SECONDS)
         self.dirty = True
 
     def tick(self, busy: bool) -> None:
@@ -125,8 +149,8 @@ class Viewer:
         if busy != self._busy:
             self._busy = busy
             self.dirty = True
-        if self._notice and self._clock() > self._notice_until:
-            self._notice = ""
+        if self._notice.text and self._clock() > self._notice_until:
+            self._notice = Notice("")
             self.dirty = True
 
     def on_key(self, code: int) -> None:
@@ -144,7 +168,9 @@ class Viewer:
         if name == "Esc" and self.state.anchor is not None:
             self._apply(with_anchor(self.state, None))
             return
+        before, count = self.state.photo, len(self._photos)
         self._apply(row.action if isinstance(row.action, Command) else row.action(self.state, self.facts))
+        self._step = {1: 1, count - 1: -1}.get((self.state.photo - before) % count, self._step)
 
     def on_mouse(self, event: Mouse) -> None:
         """A mouse event in pixels of what was drawn last."""
@@ -165,7 +191,8 @@ class Viewer:
         """The part that was pressed keeps the mouse until it is released; else the topmost under it."""
         if self._held is not None and event.kind in (Pointer.MOVE, Pointer.RELEASE):
             return next((part for part in self.parts if part.name == self._held), None)
-        return next((part for part in reversed(self.parts) if part.rect.contains(event.x, event.y)), None)
+        hit = (part for part in reversed(self.parts) if part.rect.contains(event.x, event.y))
+        return next((part for part in hit if part.respond is not deaf), None)
 
     def _respond(self, part: Part, event: Mouse, held: bool) -> Answer:
         if self._pixels is not None and self._outdated and (held or event.kind is not Pointer.MOVE):
@@ -182,6 +209,8 @@ class Viewer:
         if isinstance(answer, Command):
             self._run(answer)
         elif answer is not None and answer != self.state:
+            if answer.photo != self.state.photo:
+                self._step = self._skipped = 0  # a photo of the list is meant, whatever it is
             self.state = answer
             self.dirty = self._outdated = True
             self._ask()
@@ -230,7 +259,9 @@ class Viewer:
         place = place_of(cells[index], shape)
         self._apply(with_anchor(self.state, anchor_at(frame, place, self.facts.photos[self.state.photo])))
         where = [
-            other.block for other in frame.statistics if cell_at(place, other.grid) in [(r, c) for r, c, _ in other.outliers]
+            other.block
+            for other in frame.statistics
+            if cell_at(place, other.grid) in [(r, c) for r, c, _ in other.outliers]
         ]
         norm = statistics.outliers[index][2]
         return f"outlier {index + 1} of {len(cells)}: norm {norm:.4g}; one in blocks {', '.join(map(str, where))}"
@@ -264,8 +295,10 @@ class Viewer:
         return (self._held is not None and self._held != part.name) or (self.state.help and part.name != "help-overlay")
 
     def _compose(self, area: Rect, m: Measures) -> None:
-        shown = ViewInput(self.state, self.facts, self.frame, m, self._pointer, self._drag, self._pictures)
-        notice = self._notice if self._clock() <= self._notice_until else ""
-        self._composed = compose(shown, area, notice, self._notice_bad, self._busy)
+        shown = ViewInput(
+            self.state, self.facts, self.frame, m, self._pointer, self._drag, self._pictures, self._problem
+        )
+        notice = self._notice if self._clock() <= self._notice_until else Notice("")
+        self._composed = compose(shown, area, notice.text, notice.bad, self._busy)
         self.parts = self._composed.parts
         self._outdated = False

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dptscope.cancel import Cancellation, CancelledError
-from dptscope.errors import DptscopeError
+from dptscope.errors import DptscopeError, ImageError
 from dptscope_view.engine import Engine, Frame, Question
 
 REST_SECONDS = 0.12
@@ -23,11 +23,13 @@ class Notice:
         text: the line.
         bad: it went wrong.
         question: the question that has no answer because of it, if it was one.
+        unreadable: because its photo cannot be read.
     """
 
     text: str
     bad: bool = False
     question: Question | None = None
+    unreadable: bool = False
 
 
 Job = Callable[[Engine], str]
@@ -135,7 +137,7 @@ class Worker:
         except CancelledError:
             return  # whoever cancelled knows
         except DptscopeError as error:
-            self._post(Notice(str(error), bad=True, question=question))
+            self._post(Notice(str(error), True, question, isinstance(error, ImageError)))
         except Exception as error:  # noqa: BLE001 - onnxruntime raises its own; a dead thread would freeze the window
             self._post(Notice(_in_one_line(error), bad=True, question=question))
 

@@ -114,3 +114,33 @@ class Canvas:
         # Capitals are about 0.7 of the size high; this puts their middle on the rectangle's.
         put_text(self.pixels, text, x, rect.y + round((rect.height + 0.7 * size) / 2), size, colour, weight)
         return width
+
+    def paragraph(self, rect: Rect, text: str, *, size: int | None = None, colour: Colour = theme.TEXT) -> None:
+        """Lines of text from the rectangle's top, broken between words, and inside one that is longer than a line."""
+        size = self.measures.font if size is None else size
+        tall = round(size * 1.5)
+        lines = broken(text, rect.width, size)
+        fit = max(1, rect.height // tall)
+        if len(lines) > fit:
+            lines = [*lines[: fit - 1], " ".join(lines[fit - 1 :])]
+        for number, line in enumerate(lines):
+            self.text(Rect(rect.x, rect.y + number * tall, rect.width, tall), line, size=size, colour=colour)
+
+
+def broken(text: str, width: int, size: int) -> list[str]:
+    """A text in lines of at most a width in pixels; all its letters but the blanks at the breaks are kept."""
+    lines, line = [], ""
+    for word in text.split():
+        longer = f"{line} {word}" if line else word
+        if text_width(longer, size, REGULAR) <= width:
+            line = longer
+            continue
+        if line:
+            lines.append(line)
+        line = word
+        while text_width(line, size, REGULAR) > width and len(line) > 1:
+            # One letter at least, however narrow the place is.
+            kept = next((n for n in range(len(line) - 1, 1, -1) if text_width(line[:n], size, REGULAR) <= width), 1)
+            lines.append(line[:kept])
+            line = line[kept:]
+    return [*lines, line] if line else lines

@@ -18,8 +18,9 @@ from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.choice import Button
 from dptscope_view.ui.geometry import Rect, wrap_controls
 from dptscope_view.ui.slider import Slider
+from dptscope_view.views.absent import absent_part
 from dptscope_view.views.depth_pane import DepthPane
-from dptscope_view.views.parts import ComposedView, Hover, Part, ViewInput, button_part, slider_part
+from dptscope_view.views.parts import ComposedView, Part, ViewInput, button_part, slider_part
 from dptscope_view.views.photo import draw_drag, photo_aspect, photo_picture, relative_position, respond_to_crop
 
 _ENDS = {1: "finest", 4: "coarsest"}
@@ -36,8 +37,8 @@ def compose(shown: ViewInput, body: Rect) -> ComposedView:
         row = Rect(sliders.x, sliders.y + index * (m.row + spacing), sliders.width, m.row)
         parts.append(_scale_slider(shown, index + 1, row) if index < 4 else _size_slider(shown, row))
     frame = shown.frame
-    if frame is None:
-        return ComposedView((*parts, Part("waiting", below, _draw_waiting)))
+    if frame is None or shown.problem:
+        return ComposedView((*parts, absent_part(shown, below)))
     caption_height = round(m.font * 1.7)
     aspect = photo_aspect(frame)
     pane = DepthPane(shown, frame)
@@ -54,17 +55,13 @@ def compose(shown: ViewInput, body: Rect) -> ComposedView:
             lambda event, place, held: respond_to_crop(shown, event, place),
         ),
         Part("depth-caption", _above(places[1], caption_height), lambda c, r, h: pane.draw_caption(c, r)),
-        Part("depth", places[1], lambda c, r, h: _draw_depth(c, r, shown, pane, where), pane.respond),
+        Part("depth", places[1], lambda c, r, h: _draw_depth(c, r, pane, where), pane.respond),
     ]
-    return ComposedView(tuple(parts), readout=_readout(shown, frame, pane, where) or _hint(state))
+    return ComposedView(tuple(parts), readout=_readout(shown, frame, pane, where) or _hint(state), pictures=below)
 
 
-def _draw_depth(
-    canvas: Canvas, rect: Rect, shown: ViewInput, pane: DepthPane, where: tuple[float, float] | None
-) -> None:
+def _draw_depth(canvas: Canvas, rect: Rect, pane: DepthPane, where: tuple[float, float] | None) -> None:
     pane.draw(canvas, rect)
-    if shown.stale:
-        canvas.dim(rect, 0.6)
     _draw_cross(canvas, rect, where)
 
 
@@ -80,11 +77,6 @@ def _picture_places(area: Rect, caption: int, aspect: float, gap: int) -> list[R
 
 def _above(place: Rect, height: int) -> Rect:
     return Rect(place.x, place.y - height, place.width, height)
-
-
-def _draw_waiting(canvas: Canvas, rect: Rect, hover: Hover) -> None:
-    canvas.panel(rect)
-    canvas.text(rect, "the encoder runs …", colour=theme.MUTED, align="centre")
 
 
 def _toolbar(shown: ViewInput, body: Rect) -> tuple[list[Part], Rect]:
@@ -154,8 +146,6 @@ def _draw_photo_caption(canvas: Canvas, rect: Rect, shown: ViewInput) -> None:
 
 def _draw_photo(canvas: Canvas, rect: Rect, shown: ViewInput, frame: Frame, where: tuple[float, float] | None) -> None:
     canvas.picture(rect, photo_picture(shown, frame, rect))
-    if shown.stale:
-        canvas.dim(rect, 0.6)
     if shown.state.cropping:
         draw_drag(canvas, shown, rect)
     else:

@@ -21,6 +21,7 @@ from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.ui.geometry import Rect, wrap_controls
 from dptscope_view.ui.slider import Slider
 from dptscope_view.ui.tiles import Tile, TileGrid
+from dptscope_view.views.absent import absent_part
 from dptscope_view.views.charts import ColourBar, Histogram, Strip, number
 from dptscope_view.views.maps import BlockMaps
 from dptscope_view.views.parts import (
@@ -57,8 +58,8 @@ def compose(shown: ViewInput, body: Rect) -> ComposedView:
     """Put the view together."""
     parts, below = _toolbar(shown, body)
     frame = shown.frame
-    if frame is None:
-        return ComposedView((*parts, Part("waiting", below, _draw_waiting)))
+    if frame is None or shown.problem:
+        return ComposedView((*parts, absent_part(shown, below)))
     captions = BlockMaps(shown.state, frame, None, shown.pictures)
     layout = _layout(shown, frame, below, _captions(captions))
     hovered = _place_under(shown, layout)
@@ -82,7 +83,7 @@ def compose(shown: ViewInput, body: Rect) -> ComposedView:
     readout = _readout(shown, maps, place)
     if hovered is not None and shown.pointer is not None and not shown.state.cropping:
         parts.append(token_label(readout, shown.pointer, below, shown.measures))
-    return ComposedView(tuple(parts), layout.grid.columns, readout, hovered)
+    return ComposedView(tuple(parts), layout.grid.columns, readout, hovered, below)
 
 
 def _layout(shown: ViewInput, frame: Frame, below: Rect, captions: tuple[Tile, ...]) -> _Layout:
@@ -125,11 +126,6 @@ def _kept_place(shown: ViewInput, frame: Frame) -> Place | None:
     """The place of the token that is kept, where it belongs to this photo."""
     anchor = shown.state.anchor
     return anchor.place if anchor is not None and anchor.photo == frame.question.subject.photo else None
-
-
-def _draw_waiting(canvas: Canvas, rect: Rect, hover: Hover) -> None:
-    canvas.panel(rect)
-    canvas.text(rect, "the encoder runs …", colour=theme.MUTED, align="centre")
 
 
 def _toolbar(shown: ViewInput, body: Rect) -> tuple[list[Part], Rect]:
@@ -186,8 +182,6 @@ def _draw_map(canvas: Canvas, rect: Rect, shown: ViewInput, maps: BlockMaps, pla
         canvas.picture(rect, np.asarray(cv2.addWeighted(under, state.blend, over, 1 - state.blend, 0), np.uint8))
     else:
         canvas.picture(rect, maps.picture(state.block, rect))
-    if shown.stale:
-        canvas.dim(rect, 0.6)
     if state.cropping:
         draw_drag(canvas, shown, rect)
     elif place is not None:
@@ -265,8 +259,6 @@ def _tiles(shown: ViewInput, maps: BlockMaps, layout: _Layout, place: Place | No
             return None if place is None else _cell_rect(tile, maps.values[index].shape, place)
 
         grid.draw(canvas, rect, pictures, hover, mark)
-        if shown.stale:
-            canvas.dim(rect, 0.6)
 
     def respond(event: Mouse, rect: Rect, held: bool) -> Answer:
         index = grid.answer(event, rect, m)

@@ -63,6 +63,7 @@ class ViewInput:
         pointer: the mouse over the window, or None.
         drag: where the drag that is under way began, or None.
         pictures: see :class:`PictureCache`.
+        problem: why there is no picture, or nothing.
     """
 
     state: State
@@ -72,6 +73,7 @@ class ViewInput:
     pointer: Hover
     drag: Hover
     pictures: PictureCache
+    problem: str = ""
 
     @property
     def stale(self) -> bool:
@@ -92,7 +94,8 @@ class Respond(Protocol):
     def __call__(self, event: Mouse, rect: Rect, held: bool, /) -> Answer: ...
 
 
-def _deaf(event: Mouse, rect: Rect, held: bool) -> Answer:
+def deaf(event: Mouse, rect: Rect, held: bool) -> Answer:
+    """Let the mouse through to what lies below."""
     return None
 
 
@@ -110,7 +113,7 @@ class Part:
     name: str
     rect: Rect
     draw: Draw
-    respond: Respond = _deaf
+    respond: Respond = deaf
 
 
 @dataclass(frozen=True)
@@ -122,12 +125,14 @@ class ComposedView:
         columns: tiles a row, for the keys that go a row up or down.
         readout: what is under the mouse, in words.
         place: of the photo that the mouse is over, in the map or in a tile.
+        pictures: the place of all that is drawn from the frame.
     """
 
     parts: tuple[Part, ...]
     columns: int = 1
     readout: str = ""
     place: Place | None = None
+    pictures: Rect | None = None
 
 
 def slider_part(name: str, rect: Rect, slider: Slider, measures: Measures, change: Callable[[float], State]) -> Part:

@@ -9,6 +9,7 @@ from dptscope_view.state import Facts, State, View
 from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.geometry import Rect
 from dptscope_view.views import fusion, norms, window_frame
+from dptscope_view.views.absent import veil_part
 from dptscope_view.views.parts import ComposedView, Part, Picture, PictureCache, ViewInput
 
 
@@ -30,12 +31,18 @@ def compose(shown: ViewInput, area: Rect, notice: str = "", bad: bool = False, b
     if state.files:
         names, body = body.cut_left(m.font * 13, m.gap)
         parts.append(window_frame.file_list(shown, names))
+    if shown.stale:
+        shown = replace(shown, pointer=None)  # there are no values of this photo to read out
     view = norms.compose(shown, body) if state.view is View.NORMS else fusion.compose(shown, body)
     parts += view.parts
-    parts.append(window_frame.footer(shown, bottom, view.readout, notice, bad, busy))
+    readout = view.readout
+    if shown.stale and view.pictures is not None:
+        readout = ""
+        parts.append(veil_part(view.pictures))
+    parts.append(window_frame.footer(shown, bottom, readout, notice, bad, busy))
     if state.help:
         parts.append(window_frame.help_overlay(shown, area))
-    return replace(view, parts=tuple(parts))
+    return replace(view, parts=tuple(parts), readout=readout)
 
 
 def picture_of(facts: Facts, state: State, frame: Frame, width: int, height: int) -> Picture:

@@ -54,27 +54,34 @@ def _draw_names(canvas: Canvas, rect: Rect, shown: ViewInput) -> None:
 
 
 def footer(shown: ViewInput, rect: Rect, readout: str, notice: str, bad: bool, busy: bool) -> Part:
-    """The lowest row: what is under the mouse or the latest notice at the left, resolution and timing at the right."""
+    """The lowest row: what is under the mouse, beside it the latest notice, and resolution and timing at the right."""
 
     def draw(canvas: Canvas, place: Rect, hover: Hover) -> None:
         m = canvas.measures
         canvas.fill(place, theme.PANEL)
         row = place.inset(m.pad, 0)
+        hint = "" if notice else "h help · v other view · q quit"
+        used = canvas.text(row, readout or hint, size=m.small, colour=theme.TEXT if readout else theme.MUTED)
+        _, row = row.cut_left(used, m.pad if used else 0)
         status, colour = _status(shown, busy)
-        used = canvas.text(row, status, size=m.small, colour=colour, align="right")
-        canvas.disc(row.right - used - m.small * 0.8, row.y + row.height / 2, m.small * 0.3, colour)
-        _, row = row.cut_right(used + round(m.small * 1.4), m.gap)
-        text = notice or readout or "h help · v other view · q quit"
-        ink = (theme.BAD if bad else theme.ACCENT) if notice else theme.TEXT if readout else theme.MUTED
-        canvas.text(row, text, size=m.small, colour=ink)
+        dot = round(m.small * 1.4)
+        # A notice passes; where both do not fit, it goes before the timing.
+        wanted = text_width(status, m.small, REGULAR) + dot + m.gap
+        if not notice or text_width(notice, m.small, REGULAR) + wanted <= row.width:
+            used = canvas.text(row, status, size=m.small, colour=colour, align="right")
+            canvas.disc(row.right - used - m.small * 0.8, row.y + row.height / 2, m.small * 0.3, colour)
+            _, row = row.cut_right(used + dot, m.gap)
+        canvas.text(row, notice, size=m.small, colour=theme.BAD if bad else theme.ACCENT)
 
     return Part("footer", rect, draw)
 
 
 def _status(shown: ViewInput, busy: bool) -> tuple[str, Colour]:
     frame = shown.frame
-    if frame is None:
-        return "running", theme.WARN
+    if shown.problem:
+        return "no picture", theme.BAD
+    if frame is None or shown.stale:
+        return ("running", theme.WARN) if busy else ("no picture", theme.MUTED)
     height, width = frame.input_size
     parts = [f"{width} × {height}"]
     if frame.fusion_ms:
