@@ -46,9 +46,14 @@ def write_readme_pictures() -> None:
         sheet = read_rgb(Path(folder) / f"{photo.stem}_fusion.png")
     jpeg = encode(".jpg", sheet, cv2.IMWRITE_JPEG_QUALITY, 88)
     write_atomically(PICTURES / "fusion.jpg", lambda temporary: temporary.write_bytes(jpeg))
-    for view, more in (("norms", ["--size", "448"]), ("fusion", ["--scales", "1", "1", "1", "0", "--size", "322"])):
-        command = [sys.executable, "-m", "dptscope", "view", str(MODEL), str(photo), "--view", view, *more]
-        subprocess.run([*command, "--window", "1280x720", "--render", PICTURES / f"viewer_{view}.png"], check=True)
+    views = {
+        "norms": ["--size", "448"],
+        "components": ["--show", "components", "--block", "8", "--size", "448"],
+        "fusion": ["--view", "fusion", "--scales", "1", "1", "1", "0", "--size", "322"],
+    }
+    for name, told in views.items():
+        command = [sys.executable, "-m", "dptscope", "view", str(MODEL), str(photo), *told, "--window", "1280x720"]
+        subprocess.run([*command, "--render", PICTURES / f"viewer_{name}.png"], check=True)
 
 
 def main(weights: Annotated[Path, typer.Argument(help="Trained weights in the published layout.")]) -> None:
