@@ -171,6 +171,7 @@ def test_public_names() -> None:
         "BlockSpec",
         "Cancellation",
         "CancelledError",
+        "Comparison",
         "DepthModel",
         "DptscopeError",
         "ImageError",
@@ -183,6 +184,7 @@ def test_public_names() -> None:
         "ProviderError",
         "Scene",
         "SizeError",
+        "compare",
         "load",
     }
     assert all(hasattr(dptscope, name) for name in dptscope.__all__)

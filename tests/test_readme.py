@@ -65,6 +65,7 @@ def stand_ins(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, photo_
     folder = tmp_path_factory.mktemp("readme")
     for file in tiny_model.parent.glob("tiny*.onnx"):
         shutil.copy(file, folder / file.name.replace("tiny", "MODEL"))
+        shutil.copy(file, folder / file.name.replace("tiny", "OTHER"))
         shutil.copy(file, folder / file.name.replace("tiny", "depth_anything_v2_vits"))
     shutil.copy(photo_path, folder / "PHOTO.png")
     for name in ("depth_anything_v2_vits.pth", "my_finetune.pth"):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dptscope import tokens as tokens
     from dptscope.cancel import Cancellation, CancelledError
     from dptscope.card import ModelCard, Parity, Preparation
+    from dptscope.comparison import Comparison, compare
     from dptscope.contract import BlockSpec
     from dptscope.errors import DptscopeError, ImageError, ModelFileError, ProviderError, SizeError
     from dptscope.model import DepthModel, Prediction, load
@@ -28,6 +29,7 @@ __all__ = [
     "BlockSpec",
     "Cancellation",
     "CancelledError",
+    "Comparison",
     "DepthModel",
     "DptscopeError",
     "ImageError",
@@ -40,6 +42,7 @@ __all__ = [
     "ProviderError",
     "Scene",
     "SizeError",
+    "compare",
     "load",
 ]
 
@@ -48,6 +51,7 @@ __all__ = [
 _HOMES = {
     "cancel": ("Cancellation", "CancelledError"),
     "card": ("ModelCard", "Parity", "Preparation"),
+    "comparison": ("Comparison", "compare"),
     "contract": ("BlockSpec",),
     "errors": ("DptscopeError", "ImageError", "ModelFileError", "ProviderError", "SizeError"),
     "model": ("DepthModel", "Prediction", "load"),

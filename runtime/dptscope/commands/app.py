@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from dptscope.commands.bench import bench
+from dptscope.commands.compare import compare
 from dptscope.commands.depth import depth
 from dptscope.commands.failures import complain, explain
 from dptscope.commands.info import info
@@ -29,6 +30,7 @@ PANELS = (
     ("Look inside", "depth"),
     ("Look inside", "norms"),
     ("About a file", "info"),
+    ("About a file", "compare"),
     ("About a file", "bench"),
     ("About a file", "open"),
 )
@@ -45,6 +47,7 @@ def build_app() -> typer.Typer:
     app.command("info")(info)
     app.command("depth")(depth)
     app.command("norms")(norms)
+    app.command("compare")(compare)
     app.command("bench")(bench)
     app.command("open")(open_model)
     for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):

@@ -1,4 +1,4 @@
-"""What ``dptscope depth`` and ``dptscope norms`` have in common: photos in, files beside each other out."""
+"""What commands that take photos have in common: photos in, files beside each other out, and photos that fail."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from dptscope.files.remarks import remarks
 from dptscope.process.quiet import native_libraries_silenced
 
 _Answer = TypeVar("_Answer")
+_Found = TypeVar("_Found")
 
 Writers = Mapping[str, tuple[str, Callable[[_Answer], bytes]]]
 """By the name of a format: how its file's name ends, and what is in it."""
@@ -47,19 +48,37 @@ def for_each_photo(
     Raises:
         DptscopeError: no photos, two that would write the same files, or photos that failed.
     """
-    photos = [photo for image in images for photo in (find_photos(image) if image.is_dir() else (image,))]
-    stems = output_stems(photos)
+    photos = _all_photos(images)
+    stems = dict(zip(photos, output_stems(photos), strict=True))
     remove_stale_files(folder)
+    yield from on_each_photo(photos, lambda photo, photo_bgr: write(photo, stems[photo], photo_bgr))
+
+
+def _all_photos(images: Sequence[Path]) -> list[Path]:
+    return [photo for image in images for photo in (find_photos(image) if image.is_dir() else (image,))]
+
+
+def on_each_photo(images: Sequence[Path], answer: Callable[[Path, UInt8Array], Iterator[_Found]]) -> Iterator[_Found]:
+    """Yield what is found on each photo. Photos that fail are listed at the end.
+
+    Args:
+        images: photos, and folders of photos.
+        answer: takes a photo's path and the photo, uint8 ``[height, width, 3]``.
+
+    Raises:
+        DptscopeError: no photos, or some that failed.
+    """
+    photos = _all_photos(images)
     failures = Failures(len(photos))
     with counted_photos(len(photos)) as count:
-        for photo, stem in zip(photos, stems, strict=True):
+        for photo in photos:
             with failures.noted(photo):
                 with count.shown(), native_libraries_silenced():
                     photo_bgr = read_image(photo)
                     said = list(remarks(photo, photo_bgr))
                 for remark in said:
                     complain(f"note: {remark}")
-                yield from count.while_waiting_for(write(photo, stem, photo_bgr))
+                yield from count.while_waiting_for(answer(photo, photo_bgr))
             count.one_done()
     failures.report("photos were left out")
 
