@@ -41,7 +41,7 @@ def cost(plan: ExportPlan) -> Cost:
         image = torch.empty(1, 3, height, width)
         scales = tuple(torch.empty(1) for _ in range(4))
         with FlopCounterMode(display=False) as counter:
-            model.depth(model.features(image).fusion_inputs, scales)
+            model.maps(model.features(image).fusion_inputs, scales)
     kinds = (beit.Attention, dinov2.Attention)
     attention = next((module for module in model.modules() if isinstance(module, kinds)), None)
     return Cost(

@@ -38,11 +38,12 @@ def _watched(model: nn.Module, name: str) -> Iterator[None]:
     places = {module: path for path, module in model.named_modules()}
 
     def look(module: nn.Module, _inputs: object, output: object) -> None:
-        if isinstance(output, Tensor) and output.is_floating_point() and not has_finite_squares(output.numpy()):
-            raise CheckpointError(
-                f"{name}: expected weights that float32 can compute with, got numbers beyond 1e19, infinity or NaN in "
-                f"what {places[module]} gives"
-            )
+        for part in output if isinstance(output, tuple) else (output,):
+            if isinstance(part, Tensor) and part.is_floating_point() and not has_finite_squares(part.numpy()):
+                raise CheckpointError(
+                    f"{name}: expected weights that float32 can compute with, got numbers beyond 1e19, infinity or NaN in "
+                    f"what {places[module]} gives"
+                )
 
     handles = [module.register_forward_hook(look) for module in places]
     try:

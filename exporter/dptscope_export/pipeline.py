@@ -153,7 +153,7 @@ def trace_graphs(
 ) -> Iterator[Traced]:
     """Trace the whole graph, the companion and the preview, each when it is asked for."""
     scales = contract.fusion_scale_inputs()
-    outputs = contract.model_outputs(plan.blocks, plan.has_cls, plan.fusion_channels)
+    outputs = plan.outputs()
     report("trace", "")
     whole = trace_whole(model, plan.sizes, outputs, opset)
     yield Traced(contract.MODEL_SUFFIX, whole, (contract.image_input(), *scales), outputs)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from dptscope.meaning import in_words
 from dptscope.process.signals import on_exit
 from dptscope_export.pipeline import STAGES, Exported, Report
 
@@ -46,8 +47,7 @@ def show_result(exported: Exported, notes: Sequence[str] = ()) -> None:
     console = Console(highlight=False, soft_wrap=True)
     card, parity = exported.card, exported.card.parity
     assert parity is not None
-    kind = "relative inverse depth" if card.max_depth is None else f"metres up to {card.max_depth:g}"
-    console.print(f"{card.variant} {card.architecture}, {kind}, told by {card.evidence}")
+    console.print(f"{card.variant} {card.architecture}, {in_words(card)}, told by {card.evidence}")
     height, width = card.native_size
     any_size = f"any multiple of {card.size_multiple}, native {height} × {width}"
     console.print(f"sizes: {any_size if card.dynamic else f'{height} × {width} only'}")

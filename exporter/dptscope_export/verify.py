@@ -25,6 +25,8 @@ DEPTH_LIMIT = 1e-4  # of the depth's range
 NORM_LIMIT = 4e-6  # of the block's mean norm
 TOKEN_LIMIT = 2e-4  # of the block's mean norm, for single channels
 FUSION_LIMIT = 2e-4  # of the fusion input's standard deviation
+SKY_LIMIT = 2e-4  # of the sky's standard deviation, or of
+SKY_UNIT = 1.0  # where that is smaller: a photo without sky has a map of zeros, and what is asked of it is 0.3 or more
 
 # What three sessions keep for their next runs is a quarter of an export's peak.
 _OPTIONS = SessionOptions(keep_memory=False)
@@ -63,7 +65,7 @@ def verify(
         VerificationError: anything differs by more than the limits of this module.
     """
     whole, fusion = Session(model_path, _OPTIONS), Session(companion, _OPTIONS)
-    outputs = contract.model_outputs(plan.blocks, plan.has_cls, plan.fusion_channels)
+    outputs = plan.outputs()
     scale_inputs = contract.fusion_scale_inputs()
     _check_interface(whole, (contract.image_input(),), scale_inputs, outputs, plan.sizes.dynamic)
     _check_interface(
@@ -185,7 +187,9 @@ def _compare(
 
 
 def _expected_outputs(model: DPT, features: Features, plan: ExportPlan) -> dict[str, Float32Array]:
-    expected = {contract.DEPTH: model.depth(features.fusion_inputs).numpy()}
+    maps = model.maps(features.fusion_inputs)
+    names = (contract.DEPTH, contract.SKY) if plan.has_sky else (contract.DEPTH,)
+    expected = {name: map_bhw.numpy() for name, map_bhw in zip(names, maps, strict=True)}
     for index, tokens in enumerate(features.block_tokens):
         expected[contract.block_tokens_name(index)] = tokens.numpy()
     if features.block_cls_tokens is not None:
@@ -219,6 +223,10 @@ def _check_values(
     for name in (*others, *(contract.fusion_input_name(k) for k in contract.FUSION_BLOCKS)):
         difference = _relative(got[name], expected[name], float(expected[name].std()))
         _check_limit(difference, FUSION_LIMIT, f"{name} {where}", "of its standard deviation")
+    if plan.has_sky:
+        wanted_sky = expected[contract.SKY]
+        unit = max(float(wanted_sky.std()), SKY_UNIT)
+        _check_limit(_relative(got[contract.SKY], wanted_sky, unit), SKY_LIMIT, f"sky {where}", "of its unit")
     _check_depth(got[contract.DEPTH], expected[contract.DEPTH], where, worst)
 
 

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from annotated_types import Gt, Interval, Len
 
-from dptscope.contract import CONTRACT_VERSION, METADATA_PREFIX, READABLE_VERSIONS, STRICT, BlockSpec, Count
+from dptscope.contract import (
+    CONTRACT_VERSION,
+    METADATA_PREFIX,
+    READABLE_VERSIONS,
+    STRICT,
+    BlockSpec,
+    Count,
+    TensorSpec,
+    model_outputs,
+)
 from dptscope.errors import ModelFileError, one_line
 
 if TYPE_CHECKING:
@@ -23,8 +32,8 @@ if TYPE_CHECKING:
 Positive = Annotated[float, Gt(1e-6)]
 Index = Annotated[int, Interval(ge=0)]
 
-DepthKind = Literal["relative", "metric"]
-ResizeRule = Literal["lower_bound", "minimal", "exact"]
+DepthKind = Literal["relative", "distance", "metric"]
+ResizeRule = Literal["lower_bound", "minimal", "exact", "longest"]
 OutputResize = Literal["bilinear_align_corners", "bilinear", "bicubic"]
 Form = Literal["default", "portable", "readable"]
 
@@ -37,11 +46,14 @@ class Preparation:
         mean: RGB mean that is subtracted from values in 0 … 1.
         std: RGB standard deviation that they are then divided by.
         resize_rule: ``lower_bound``: keep the aspect, both sides at least the size asked for; ``minimal``: keep the
-            aspect with the factor nearer one; ``exact``: both sides the size asked for, whatever the aspect.
+            aspect with the factor nearer one; ``exact``: both sides the size asked for, whatever the aspect; ``longest``:
+            keep the aspect, the longer side the size asked for, and from there each side to the nearest multiple.
         multiple: photos are resized to multiples of this many pixels.
         output_resize: how the depth goes back to the photo's size.
         colour_order: order of the input's channels.
-        interpolation: how the photo is resized (OpenCV's cubic interpolation, no antialiasing).
+        interpolation: how the photo is resized: ``cubic``: in floating point with OpenCV's cubic interpolation, no
+            antialiasing; ``uint8_area_or_cubic``: in bytes, rounded after each of the two steps of ``longest``, with OpenCV's
+            area interpolation where no side grows and its cubic one elsewhere.
     """
 
     __pydantic_config__: ClassVar[Any] = STRICT
@@ -52,7 +64,7 @@ class Preparation:
     multiple: Count
     output_resize: OutputResize
     colour_order: Literal["RGB"] = "RGB"
-    interpolation: Literal["cubic"] = "cubic"
+    interpolation: Literal["cubic", "uint8_area_or_cubic"] = "cubic"
 
 
 @dataclass(frozen=True)
@@ -85,8 +97,11 @@ class ModelSpec:
         variant: the published variant, e.g. ``depth-anything-v2``.
         architecture: short name of the encoder's size, e.g. ``vits``.
         evidence: what told the variant, for the user.
-        depth_kind: ``relative`` inverse depth (larger is nearer) or ``metric`` depth in metres.
+        depth_kind: ``relative`` inverse depth (larger is nearer), ``distance`` up to a factor (larger is farther) or
+            ``metric`` depth in metres.
         max_depth: metres at the end of a metric model's range, else None.
+        canonical_focal: focal length, in pixels of the model's input, at which a ``distance`` is in metres; with another they
+            are distance × focal length / this. None where no focal length makes metres of it.
         patch_size: pixels a patch side.
         preparation: how a photo becomes the input.
         blocks: the transformer blocks, first to last.
@@ -94,6 +109,7 @@ class ModelSpec:
         has_cls: whether the encoder has a class token.
         fusion_channels: channels of the fusion maps.
     """
+        has_sky: whether the model says where the sky is, in an output of its own.
 
     __pydantic_config__: ClassVar[Any] = STRICT
 
@@ -110,6 +126,12 @@ class ModelSpec:
     has_cls: bool
     fusion_channels: Count
 
+    canonical_focal: Annotated[float, Gt(0)] | None = None
+    has_sky: bool = False
+
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """All outputs of ``NAME.onnx``."""
+        return model_outputs(self.blocks, self.has_cls, self.fusion_channels, self.has_sky)
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard(ModelSpec):
@@ -210,6 +232,8 @@ def _check_agreement(card: ModelCard) -> None:
     if (card.depth_kind == "metric") != (card.max_depth is not None):
         raise ValueError(f"max_depth belongs to metric depth, got {card.max_depth} for {card.depth_kind}")
     if any(side % card.size_multiple for side in card.native_size):
+    if card.canonical_focal is not None and card.depth_kind != "distance":
+        raise ValueError(f"canonical_focal belongs to distance, got {card.canonical_focal} for {card.depth_kind}")
         raise ValueError(f"native_size must be multiples of {card.size_multiple}, got {card.native_size}")
     strange = [block.stride for block in card.blocks if card.size_multiple % block.stride]
     if strange:

@@ -26,6 +26,7 @@ FUSION_BLOCKS = (1, 2, 3, 4)  # 1 is the finest, 4 the coarsest
 IMAGE = "image"
 SCALES_AXIS = "scales"
 DEPTH = "depth"
+SKY = "sky"
 BLOCK_CLS_TOKENS = "block_cls_tokens"
 
 
@@ -116,7 +117,16 @@ def fusion_inputs(channels: int) -> tuple[TensorSpec, ...]:
 
 def depth_output() -> TensorSpec:
     """The depth."""
-    return TensorSpec(DEPTH, ("batch", "height", "width"), "relative inverse depth (larger is nearer), or metres")
+    return TensorSpec(
+        DEPTH,
+        ("batch", "height", "width"),
+        "relative inverse depth (larger is nearer), or metres; or distance up to a factor (larger is farther)",
+    )
+
+
+def sky_output() -> TensorSpec:
+    """Where the sky is, of models that say so."""
+    return TensorSpec(SKY, ("batch", "height", "width"), "zero or more; the larger, the surer that it is sky")
 
 
 def preview_output() -> TensorSpec:
@@ -146,10 +156,13 @@ def cls_output(blocks: Sequence[BlockSpec]) -> TensorSpec:
     )
 
 
-def model_outputs(blocks: Sequence[BlockSpec], has_cls: bool, fusion_channels: int) -> tuple[TensorSpec, ...]:
+def model_outputs(
+    blocks: Sequence[BlockSpec], has_cls: bool, fusion_channels: int, has_sky: bool = False
+) -> tuple[TensorSpec, ...]:
     """All outputs of ``NAME.onnx``, in the order of the file. Readers go by name, never by position."""
     cls = (cls_output(blocks),) if has_cls else ()
-    return (depth_output(), *block_outputs(blocks), *cls, *fusion_inputs(fusion_channels))
+    sky = (sky_output(),) if has_sky else ()
+    return (depth_output(), *sky, *block_outputs(blocks), *cls, *fusion_inputs(fusion_channels))
 
 
 def companion_path(model_path: Path) -> Path:

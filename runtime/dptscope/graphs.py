@@ -48,7 +48,7 @@ class Graphs:
         card = ModelCard.from_metadata(self._whole.metadata, str(path))
         _check_inputs(path, self._whole, (contract.image_input(),))
         self.card = card = _as_the_graph_has_it(path, card, self._whole.inputs[0].shape)
-        _check_outputs(path, self._whole, contract.model_outputs(card.blocks, card.has_cls, card.fusion_channels))
+        _check_outputs(path, self._whole, card.outputs())
         self._fusion = self._open_beside(contract.companion_path(path), "companion", contract.depth_output(), options)
         self._preview = self._open_beside(contract.preview_path(path), "preview", contract.preview_output(), options)
 

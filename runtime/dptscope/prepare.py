@@ -1,6 +1,7 @@
 """Photo to model input, with the original projects' own rules, so that the depth equals theirs.
 
-The rules follow ``depth_anything_v2/util/transform.py`` and MiDaS ``midas/transforms.py`` (the same class in both).
+The rules follow ``depth_anything_v2/util/transform.py`` and MiDaS ``midas/transforms.py`` (the same class in both), and
+``depth_anything_3/utils/io/input_processor.py``.
 """
 
 from __future__ import annotations
@@ -93,6 +94,9 @@ def check_input_shape(card: ModelCard, shape: tuple[int, ...]) -> None:
 
 
 def _aspect_size(photo_hw: tuple[int, int], native_hw: tuple[int, int], rule: Preparation) -> tuple[int, int]:
+    if rule.resize_rule == "longest":
+        height, width = _longest(photo_hw, max(native_hw))
+        return _nearest_multiple(height, rule.multiple), _nearest_multiple(width, rule.multiple)
     height, width = photo_hw
     scale_h, scale_w = native_hw[0] / height, native_hw[1] / width
     if rule.resize_rule == "lower_bound":
@@ -112,6 +116,33 @@ def _to_multiple(length: float, multiple: int, smallest: int) -> int:
     """Round to a multiple (half to even, as numpy does), up where that would fall below the smallest."""
     rounded = int(np.round(length / multiple)) * multiple
     return rounded if rounded >= smallest else math.ceil(length / multiple) * multiple
+
+
+def _longest(photo_hw: tuple[int, int], longest: int) -> tuple[int, int]:
+    """Sides of a photo whose longer one becomes ``longest``: rounded half to even, no less than a pixel."""
+    factor = longest / max(photo_hw)
+    height, width = (max(1, round(side * factor)) for side in photo_hw)
+    return height, width
+
+
+def _nearest_multiple(length: int, multiple: int) -> int:
+    """The nearest multiple, up where two are; at least one (the original gives a pixel there, which no patch fits in)."""
+    return max((length + multiple // 2) // multiple, 1) * multiple
+
+
+def _resized(rgb_hw3: UInt8Array, size_hw: tuple[int, int], rule: Preparation) -> NDArray[np.float64]:
+    """The photo at a size, in 0 … 1."""
+    if rule.interpolation == "cubic":
+        # The originals resize in float64 and leave the overshoot of the cubic kernel alone, so neither is clipped here.
+        values_hw3 = np.asarray(rgb_hw3, dtype=np.float64) / 255.0
+        return np.asarray(cv2.resize(values_hw3, size_hw[::-1], interpolation=cv2.INTER_CUBIC))
+    # In bytes, rounded after each of two steps: the longer side first, then the multiples. One that changes nothing is none.
+    for height, width in (_longest((rgb_hw3.shape[0], rgb_hw3.shape[1]), max(size_hw)), size_hw):
+        if rgb_hw3.shape[:2] != (height, width):
+            grows = height > rgb_hw3.shape[0] or width > rgb_hw3.shape[1]
+            how = cv2.INTER_CUBIC if grows else cv2.INTER_AREA
+            rgb_hw3 = np.asarray(cv2.resize(rgb_hw3, (width, height), interpolation=how), dtype=np.uint8)
+    return rgb_hw3 / 255.0
 
 
 def _size_that_fits(card: ModelCard, photo_hw: tuple[int, int], size: int | None, square: bool, there: int) -> str:
@@ -157,8 +188,7 @@ def prepare_image(
     height, width = input_size(card, photo_hw, size, square)
     check_memory(card, (height, width), way_out=lambda there: _size_that_fits(card, photo_hw, size, square, there))
     rule = card.preparation
-    # The originals resize in float64 and leave the overshoot of the cubic kernel alone, so neither is clipped here.
-    rgb_hw3 = np.asarray(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB), dtype=np.float64) / 255.0
-    resized_hw3 = cv2.resize(rgb_hw3, (width, height), interpolation=cv2.INTER_CUBIC)
+    rgb_hw3 = np.asarray(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    resized_hw3 = _resized(rgb_hw3, (height, width), rule)
     normalised_hw3 = (resized_hw3 - np.asarray(rule.mean)) / np.asarray(rule.std)
     return np.ascontiguousarray(normalised_hw3.transpose(2, 0, 1), dtype=np.float32)[None]

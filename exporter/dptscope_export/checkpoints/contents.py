@@ -117,7 +117,8 @@ def choose(contents: Contents, where: str, key: str | None = None) -> Chosen:
     Raises:
         CheckpointError: there is no such model, or the dictionary that it is in holds more than it.
     """
-    first_layers = {match[1]: name for name in contents.tensors if (match := _FIRST_LAYER.fullmatch(name))}
+    found = {name: match[1] for name in contents.tensors if (match := _FIRST_LAYER.fullmatch(name))}
+    first_layers = {_with_head_beside(prefix, contents): name for name, prefix in found.items()}
     if not first_layers:
         return Chosen(_without_wrappers(contents.tensors, where, key))
     if len(first_layers) > MOST_MODELS:
@@ -152,6 +153,12 @@ def choose(contents: Contents, where: str, key: str | None = None) -> Chosen:
 
 
 def _labels(prefixes: Sequence[str]) -> dict[str, str]:
+def _with_head_beside(prefix: str, contents: Contents) -> str:
+    """Depth Anything 3 has the encoder in a part of its own, where its names are V2's, and the head beside that part."""
+    outer = prefix.removesuffix("backbone.")
+    return outer if outer != prefix and f"{outer}head.scratch.output_conv1.weight" in contents.tensors else prefix
+
+
     """Prefix to what a model is called: without what trainers add, where that is enough to tell it from the others."""
     short = {prefix: ".".join(p for p in prefix.split(".") if p and p not in _OF_TRAINERS) for prefix in prefixes}
     alike = len(set(short.values())) < len(short)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from dptscope import BlockSpec, Preparation
 from dptscope_export.checkpoints.read import Checkpoint
@@ -10,6 +11,7 @@ from dptscope_export.errors import CheckpointError
 from dptscope_export.families.base import ExportOptions, ExportPlan, Sizes
 from dptscope_export.families.depth_anything_evidence import tell_variant
 from dptscope_export.families.depth_anything_keys import (
+    HUGGING_FACE,
     ORIGINAL,
     Layout,
     find_layout,
@@ -21,8 +23,8 @@ from dptscope_export.families.sizes import plan_sizes
 from dptscope_export.models.depth_anything import DepthAnything, DepthAnythingConfig
 from dptscope_export.models.dinov2 import HEAD_WIDTH, DinoV2Config
 
-_TRIAL_GRIDS = ((2, 2), (7, 9), (12, 4), (3, 13))  # small, odd, tall, wide
-_TRACED_GRID = (5, 8)
+TRIAL_GRIDS = ((2, 2), (7, 9), (12, 4), (3, 13))  # small, odd, tall, wide
+TRACED_GRID = (5, 8)
 
 
 class DepthAnythingFamily:
@@ -36,22 +38,14 @@ class DepthAnythingFamily:
     def recognise(self, checkpoint: Checkpoint, options: ExportOptions) -> ExportPlan:
         layout = find_layout(checkpoint)
         assert layout is not None
-        encoder = _encoder_config(checkpoint, layout)
+        encoder = encoder_config(checkpoint, layout)
         variant = tell_variant(checkpoint, encoder, options)
-        config = DepthAnythingConfig(
-            encoder=encoder,
-            taps=variant.taps,
-            stage_channels=four(checkpoint.shape(f"{project}.weight")[0] for project in layout.project),
-            fusion_channels=checkpoint.shape(f"{layout.to_fusion[0]}.weight")[0],
-            middle_channels=checkpoint.shape(f"{layout.head[0]}.weight")[0],
-            head_channels=checkpoint.shape(f"{layout.head[1]}.weight")[0],
-            max_depth=variant.max_depth,
-        )
+        config = replace(model_config(checkpoint, layout, encoder, variant.taps), max_depth=variant.max_depth)
         patch = encoder.patch_size
         return ExportPlan(
             family="depth_anything",
             variant=variant.name,
-            architecture=_architecture(encoder),
+            architecture=architecture(encoder),
             layout=layout.name,
             evidence=variant.evidence,
             key_map=(original_keys if layout is ORIGINAL else hugging_face_keys)(encoder.blocks, encoder.swiglu),
@@ -75,7 +69,12 @@ class DepthAnythingFamily:
         )
 
 
-def _encoder_config(checkpoint: Checkpoint, layout: Layout) -> DinoV2Config:
+def encoder_config(checkpoint: Checkpoint, layout: Layout) -> DinoV2Config:
+    """Read the sizes of a DINOv2 encoder from the tensors' shapes.
+
+    Raises:
+        CheckpointError: they are of no such encoder.
+    """
     width = checkpoint.shape(layout.cls_token)[-1]
     if width % HEAD_WIDTH:
         raise CheckpointError(f"{checkpoint.name}: expected a width that is a multiple of {HEAD_WIDTH}, got {width}")
@@ -85,7 +84,7 @@ def _encoder_config(checkpoint: Checkpoint, layout: Layout) -> DinoV2Config:
         raise CheckpointError(
             f"{checkpoint.name}: expected positions of a class token and a square grid, got {positions}"
         )
-    gated = "w12" if layout is ORIGINAL else "weights_in"
+    gated = "weights_in" if layout is HUGGING_FACE else "w12"
     swiglu = f"{layout.block_part(0, 'mlp')}.{gated}.weight" in checkpoint.tensors
     mlp_rows = checkpoint.shape(f"{layout.block_part(0, 'mlp')}.{gated if swiglu else 'fc1'}.weight")[0]
     return DinoV2Config(
@@ -98,7 +97,22 @@ def _encoder_config(checkpoint: Checkpoint, layout: Layout) -> DinoV2Config:
     )
 
 
-def _architecture(encoder: DinoV2Config) -> str:
+def model_config(
+    checkpoint: Checkpoint, layout: Layout, encoder: DinoV2Config, taps: tuple[int, int, int, int]
+) -> DepthAnythingConfig:
+    """Read the sizes of the decoder from the tensors' shapes."""
+    return DepthAnythingConfig(
+        encoder=encoder,
+        taps=taps,
+        stage_channels=four(checkpoint.shape(f"{project}.weight")[0] for project in layout.project),
+        fusion_channels=checkpoint.shape(f"{layout.to_fusion[0]}.weight")[0],
+        middle_channels=checkpoint.shape(f"{layout.head[0]}.weight")[0],
+        head_channels=checkpoint.shape(f"{layout.head[1]}.weight")[0],
+    )
+
+
+def architecture(encoder: DinoV2Config) -> str:
+    """The published name of an encoder's size, or one made of its numbers."""
     return ARCHITECTURES.get((encoder.width, encoder.blocks), f"vit-{encoder.width}x{encoder.blocks}")
 
 
@@ -108,6 +122,6 @@ def _sizes(encoder: DinoV2Config, options: ExportOptions) -> Sizes:
         native=(encoder.native_grid * encoder.patch_size,) * 2,
         multiple=encoder.patch_size,
         dynamic=options.fixed is None,
-        traced_grid=_TRACED_GRID,
-        trial_grids=_TRIAL_GRIDS,
+        traced_grid=TRACED_GRID,
+        trial_grids=TRIAL_GRIDS,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from dptscope_export.checkpoints.key_map import KeyMap, Source
@@ -20,26 +21,27 @@ class Layout:
     blocks: str
     project: tuple[str, ...]
     to_fusion: tuple[str, ...]
-    head: tuple[str, str, str]
+    head: tuple[str, ...]
 
     def block_part(self, block: int, part: str) -> str:
         return f"{self.blocks}{block}.{part}"
 
 
-ORIGINAL = Layout(
-    name="original",
-    cls_token="pretrained.cls_token",
-    position="pretrained.pos_embed",
-    patch="pretrained.patch_embed.proj",
-    blocks="pretrained.blocks.",
-    project=tuple(f"depth_head.projects.{index}" for index in range(4)),
-    to_fusion=tuple(f"depth_head.scratch.layer{stage}_rn" for stage in STAGES),
-    head=(
-        "depth_head.scratch.output_conv1",
-        "depth_head.scratch.output_conv2.0",
-        "depth_head.scratch.output_conv2.2",
-    ),
-)
+def original_layout(encoder: str, decoder: str) -> Layout:
+    """The authors' names, with the encoder and the decoder under the given ones."""
+    return Layout(
+        name="original",
+        cls_token=f"{encoder}.cls_token",
+        position=f"{encoder}.pos_embed",
+        patch=f"{encoder}.patch_embed.proj",
+        blocks=f"{encoder}.blocks.",
+        project=tuple(f"{decoder}.projects.{index}" for index in range(4)),
+        to_fusion=tuple(f"{decoder}.scratch.layer{stage}_rn" for stage in STAGES),
+        head=tuple(f"{decoder}.scratch.{conv}" for conv in ("output_conv1", "output_conv2.0", "output_conv2.2")),
+    )
+
+
+ORIGINAL = original_layout("pretrained", "depth_head")
 HUGGING_FACE = Layout(
     name="Hugging Face",
     cls_token="backbone.embeddings.cls_token",
@@ -61,19 +63,19 @@ def find_layout(checkpoint: Checkpoint) -> Layout | None:
     return None
 
 
-def original_keys(blocks: int, swiglu: bool) -> KeyMap:
-    """The layout of the published ``.pth`` files."""
-    head, scratch = "depth_head", "depth_head.scratch"
+def original_keys(blocks: int, swiglu: bool, encoder: str = "pretrained", decoder: str = "depth_head") -> KeyMap:
+    """The layout of the published ``.pth`` files, with the encoder and the decoder under the given names."""
+    layout, scratch = original_layout(encoder, decoder), f"{decoder}.scratch"
     modules: dict[str, str | tuple[str, ...]] = {
-        "encoder.patch_embed": ORIGINAL.patch,
-        "reassemble.norm": "pretrained.norm",
+        "encoder.patch_embed": layout.patch,
+        "reassemble.norm": f"{encoder}.norm",
     }
     tensors = {
-        "encoder.cls_token": Source((ORIGINAL.cls_token,)),
-        "encoder.position.table": Source((ORIGINAL.position,)),
+        "encoder.cls_token": Source((layout.cls_token,)),
+        "encoder.position.table": Source((layout.position,)),
     }
     for block in range(blocks):
-        ours, theirs = f"encoder.block_{block:02d}", ORIGINAL.block_part(block, "")[:-1]
+        ours, theirs = f"encoder.block_{block:02d}", layout.block_part(block, "")[:-1]
         modules |= {
             f"{ours}.norm1": f"{theirs}.norm1",
             f"{ours}.attention.qkv": f"{theirs}.attn.qkv",
@@ -85,16 +87,16 @@ def original_keys(blocks: int, swiglu: bool) -> KeyMap:
         modules |= {f"{ours}.mlp.{layer}": f"{theirs}.mlp.{layer}" for layer in _mlp_layers(swiglu)}
     for stage in STAGES:
         modules |= {
-            f"reassemble.stage_{stage}.project": ORIGINAL.project[stage - 1],
-            f"reassemble.stage_{stage}.resize": f"{head}.resize_layers.{stage - 1}",
-            f"reassemble.stage_{stage}.to_fusion": ORIGINAL.to_fusion[stage - 1],
+            f"reassemble.stage_{stage}.project": layout.project[stage - 1],
+            f"reassemble.stage_{stage}.resize": f"{decoder}.resize_layers.{stage - 1}",
+            f"reassemble.stage_{stage}.to_fusion": layout.to_fusion[stage - 1],
             f"fusion.block_{stage}.out_conv": f"{scratch}.refinenet{stage}.out_conv",
         }
         for conv in ("conv1", "conv2"):
             modules[f"fusion.skip_{stage}.{conv}"] = f"{scratch}.refinenet{stage}.resConfUnit1.{conv}"
             modules[f"fusion.block_{stage}.residual_unit.{conv}"] = f"{scratch}.refinenet{stage}.resConfUnit2.{conv}"
-    modules |= {f"head.conv{index + 1}": name for index, name in enumerate(ORIGINAL.head)}
-    unused = (r"pretrained\.mask_token", r"depth_head\.scratch\.refinenet4\.resConfUnit1\..*")
+    modules |= {f"head.conv{index + 1}": name for index, name in enumerate(layout.head)}
+    unused = (rf"{re.escape(encoder)}\.mask_token", rf"{re.escape(scratch)}\.refinenet4\.resConfUnit1\..*")
     return KeyMap(modules, tensors, unused)
 
 

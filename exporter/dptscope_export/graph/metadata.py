@@ -7,6 +7,7 @@ import onnx_ir as ir
 from onnx.helper import OP_SET_ID_VERSION_MAP
 
 from dptscope import ModelCard, contract
+from dptscope.meaning import in_words
 
 
 def make_scales_optional(model: ir.Model) -> None:
@@ -35,15 +36,12 @@ def stamp(model: ir.Model, card: ModelCard, graph_name: str) -> None:
 
 def describe(card: ModelCard) -> str:
     """What a model is and how it is fed, for someone who opens the file with nothing else at hand."""
-    depth = (
-        f"depth in metres, up to {card.max_depth:g}" if card.max_depth else "relative inverse depth, larger is nearer"
-    )
     height, width = card.native_size
     sizes = (
         f"any multiple of {card.size_multiple}, {height} × {width} by nature" if card.dynamic else f"{height} × {width}"
     )
     return (
-        f"{card.variant} {card.architecture}: one photo to {depth}. "
+        f"{card.variant} {card.architecture}: one photo to its depth ({in_words(card)}). "
         f"Feed image alone (RGB, (value / 255 - mean) / std with mean {list(card.preparation.mean)} and std "
         f"{list(card.preparation.std)}; sizes: {sizes}) for the plain depth. fusion_scale_1 … 4 are optional and 1 by "
         "default. block_NN_tokens are the patch tokens that leave each transformer block. The companion NAME.fusion.onnx "
@@ -56,5 +54,5 @@ def _specs(card: ModelCard) -> tuple[contract.TensorSpec, ...]:
     return (
         contract.image_input(),
         *contract.fusion_scale_inputs(),
-        *contract.model_outputs(card.blocks, card.has_cls, card.fusion_channels),
+        *card.outputs(),
     )

@@ -28,9 +28,9 @@ class WholeGraph(nn.Module):
     ) -> tuple[Tensor, ...]:
         features = self.model.features(image)
         scales = (fusion_scale_1, fusion_scale_2, fusion_scale_3, fusion_scale_4)
-        depth = self.model.depth(features.fusion_inputs, scales)
+        maps = self.model.maps(features.fusion_inputs, scales)
         cls_tokens = () if features.block_cls_tokens is None else (features.block_cls_tokens,)
-        return (depth, *features.block_tokens, *cls_tokens, *features.fusion_inputs)
+        return (*maps, *features.block_tokens, *cls_tokens, *features.fusion_inputs)
 
 
 class FusionGraph(nn.Module):

@@ -12,9 +12,15 @@ from dptscope_export.models.vit_dpt import DecoderConfig, PlainViTDPT, Reassembl
 
 @dataclass(frozen=True, kw_only=True)
 class DepthAnythingConfig(DecoderConfig):
-    """All that makes one Depth-Anything model differ from another: the sizes of the encoder, and the decoder's."""
+    """All that makes one Depth-Anything model differ from another: the sizes of the encoder, and the decoder's.
+
+    Attributes:
+        encoder: sizes of the encoder.
+        tap_norm_eps: epsilon of the norm between encoder and decoder; those within the blocks have :data:`LAYER_NORM_EPS`.
+    """
 
     encoder: DinoV2Config
+    tap_norm_eps: float = LAYER_NORM_EPS
 
 
 class NormedPatches(Reassemble):
@@ -22,7 +28,7 @@ class NormedPatches(Reassemble):
 
     def __init__(self, config: DepthAnythingConfig) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(config.encoder.width, eps=LAYER_NORM_EPS)
+        self.norm = nn.LayerNorm(config.encoder.width, eps=config.tap_norm_eps)
         self.add_stages(config, config.encoder.width)
 
     def patches(self, stage: int, tokens_bnc: Tensor) -> Tensor:

@@ -46,6 +46,13 @@ class DPT(nn.Module, ABC):
         """Depth ``[batch, height, width]`` from ``fusion_inputs`` and, for fusion blocks 1 … 4, a scale ``[1 or batch]``."""
         return self.head(self.fusion(fusion_inputs, fusion_scales))
 
+    def maps(
+        self, fusion_inputs: tuple[Tensor, ...], fusion_scales: tuple[Tensor, ...] | None = None
+    ) -> tuple[Tensor, ...]:
+        """All maps of the image's size that the model makes, ``[batch, height, width]`` each: the depth, and the sky where
+        it has one. Arguments as in :meth:`depth`."""
+        return (self.depth(fusion_inputs, fusion_scales),)
+
     def forward(self, image_bchw: Tensor) -> Tensor:
         """Depth ``[batch, height, width]`` of the unmodified model."""
         return self.depth(self.features(image_bchw).fusion_inputs)
@@ -151,9 +158,11 @@ class DepthHead(nn.Module):
         self.max_depth = max_depth
 
     def forward(self, x_bchw: Tensor) -> Tensor:
-        x_bchw = self.conv1(x_bchw)
-        x_bchw = F.interpolate(x_bchw, scale_factor=self.upsample, mode="bilinear", align_corners=True)
-        return self.activate(self.conv3(F.relu(self.conv2(x_bchw))))
+        return self.activate(self.conv3(F.relu(self.conv2(self.enlarge(x_bchw)))))
+
+    def enlarge(self, x_bchw: Tensor) -> Tensor:
+        """The fused map after the first convolution, at the depth's size."""
+        return F.interpolate(self.conv1(x_bchw), scale_factor=self.upsample, mode="bilinear", align_corners=True)
 
     def activate(self, depth_b1hw: Tensor) -> Tensor:
         """Depth ``[batch, height, width]`` from the last convolution's map."""

@@ -41,6 +41,8 @@ def describe(model: DepthModel) -> dict[str, Any]:
     ``default``. ``grids`` are the rows and columns of each block's tokens at the native size. ``changed`` names the files
     whose weights are not what the export measured, and is null where it cannot be told; the parity of others is not theirs.
     """
+    from dptscope.meaning import in_words
+
     card = model.card
     changed = model.graphs.changed_files()
     height, width = card.native_size
@@ -48,6 +50,7 @@ def describe(model: DepthModel) -> dict[str, Any]:
         "file": model.path.name,
         "companion": model.has_companion,
         **dataclasses.asdict(card),
+        "depth_meaning": in_words(card),
         "parity": _parity(card, model.path, changed or []),
         "changed": None if changed is None else [path.name for path in changed],
         "grids": [(height // block.stride, width // block.stride) for block in card.blocks],
@@ -72,7 +75,7 @@ def _with_meaning(tensor: dict[str, Any], card: ModelCard) -> dict[str, Any]:
     specs = (
         contract.image_input(),
         *contract.fusion_scale_inputs(),
-        *contract.model_outputs(card.blocks, card.has_cls, card.fusion_channels),
+        *card.outputs(),
     )
     meaning = next((spec.meaning for spec in specs if spec.name == tensor["name"]), "")
     return {**tensor, "meaning": meaning} | ({"default": 1.0} if tensor.get("optional") else {})
@@ -133,15 +136,11 @@ def _blocks(described: dict[str, Any]) -> str:
 def _lines(described: dict[str, Any]) -> list[tuple[str, str]]:
     height, width = described["native_size"]
     preparation = described["preparation"]
-    metric = described["depth_kind"] == "metric"
     lines = [
         ("file", described["file"] + ("" if described["companion"] else "  (its fusion companion is not there)")),
         ("model", f"{described['variant']}, {described['architecture']} ({described['family']})"),
         ("told by", described["evidence"]),
-        (
-            "depth",
-            f"metres, up to {described['max_depth']:g}" if metric else "relative inverse depth, larger is nearer",
-        ),
+        ("depth", described["depth_meaning"]),
         (
             "sizes",
             f"any multiple of {described['size_multiple']}, native {height} × {width}"

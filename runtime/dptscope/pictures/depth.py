@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from dptscope.arrays import Float32Array, UInt8Array
 from dptscope.card import DepthKind
 from dptscope.errors import DptscopeError
+from dptscope.meaning import grows_with_distance
 from dptscope.opencv import cv2
 from dptscope.pictures.colours import DEPTH_COLOURS, colourise
 from dptscope.pictures.scaling import equalised, unit_range
@@ -28,7 +29,7 @@ def depth_picture(
 
     Args:
         depth_hw: float32 ``[height, width]``.
-        kind: ``metric``: small is near.
+        kind: says whether large or small is near.
         size_hw: height and width of the picture; the depth's own if None.
         colours: name of the colour map.
         reverse: turn the colour map round.
@@ -40,7 +41,7 @@ def depth_picture(
         uint8 ``[height, width, 3]``, blue first.
     """
     shares = equalised(depth_hw) if equalise else unit_range(depth_hw) if limits is None else _within(depth_hw, limits)
-    shown = shares if kind == "relative" else 1 - shares
+    shown = 1 - shares if grows_with_distance(kind) else shares
     if size_hw is not None:
         shown = np.asarray(cv2.resize(shown, (size_hw[1], size_hw[0]), interpolation=cv2.INTER_LINEAR), np.float32)
     return colourise((shown * 255 + 0.5).astype(np.uint8), colours, reverse)
@@ -52,12 +53,12 @@ def _within(depth_hw: Float32Array, limits: tuple[float, float]) -> Float32Array
 
 
 def depth_16_bit(depth_hw: Float32Array, kind: DepthKind) -> NDArray[np.uint16]:
-    """Depth as uint16 ``[height, width]``: metres × 256 for metric models, the map's own range for relative ones.
+    """Depth as uint16 ``[height, width]``: metres × 256 for metric models, the map's own range for others.
 
     Raises:
         DptscopeError: a metric depth that 16 bits do not hold.
     """
-    if kind == "relative":
+    if kind != "metric":
         return as_16_bit(depth_hw)
     farthest = float(depth_hw.max())
     if farthest * METRIC_STEPS > 65535:
