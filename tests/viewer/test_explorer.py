@@ -18,6 +18,7 @@ from dptscope.pictures.norms import colours_picture
 from dptscope_view.anchor import CLASS_TOKEN, cell_at
 from dptscope_view.state import Show, View
 from dptscope_view.ui.events import Mouse, Pointer
+from dptscope_view.views import maps
 from dptscope_view.views.charts import number
 
 from .conftest import Bench
@@ -103,6 +104,38 @@ def test_the_words_beside_the_mouse_are_not_under_it(bench: Benches, x: float, y
     assert label.x >= 0 and label.right <= 1280 and label.y >= 0 and label.bottom <= 800
     over(made, "map", x, y, Pointer.PRESS)
     assert made.viewer.state.anchor is not None
+
+
+def test_similar_tiles_follow_when_the_mouse_rests(photos: tuple[Path, ...], tmp_path: Path) -> None:
+    made, now = Bench(photos, tmp_path, show=Show.SIMILARITY, block=3), [100.0]
+    made.viewer._clock = lambda: now[0]
+    made.answer().draw(1280, 800)
+    over(made, "map", 0.2, 0.2)
+    now[0] += 1
+    made.viewer.tick(False)
+
+    def drawn() -> tuple[Any, Any]:
+        picture = made.viewer.draw(1280, 800)
+        return tuple(picture[r.y : r.bottom, r.x : r.right].copy() for r in (made.rect("map"), made.rect("tiles")))  # type: ignore[return-value]
+
+    before = drawn()
+    now[0] += 0.01
+    over(made, "map", 0.8, 0.7)
+    made.viewer.tick(False)
+    moving = drawn()
+    now[0] += 0.2
+    made.viewer.tick(False)
+    assert made.viewer.dirty
+    resting = drawn()
+    assert (before[0] != moving[0]).any() and (moving[0] == resting[0]).all()
+
+    def differing(first: Any, second: Any) -> float:
+        return float((first != second).any(-1).mean())
+
+    # While it moves only the marks do in the tiles; then all of them.
+    assert differing(before[1], moving[1]) < 0.05 < 0.3 < differing(moving[1], resting[1])
+    made.viewer.tick(False)
+    assert not made.viewer.dirty
 
 
 @pytest.mark.parametrize("blocks", ["plain", "swin"])
@@ -195,11 +228,11 @@ def test_stepping_through_the_outliers(bench: Benches) -> None:
     anchor = made.viewer.state.anchor
     assert anchor is not None and cell_at(anchor.place, frame_of(made).norms[7].shape) == (row, column)
     assert made.viewer.readout.startswith(f"row {row}, column {column} · ")
-    told = made.viewer._notice
+    told = made.viewer._notice.text
     assert told.startswith("outlier 1 of 1: norm ") and told.endswith("; one in blocks 6, 7, 8, 9, 10, 11")
     quiet = bench(block=0)
     quiet.press("f")
-    assert quiet.viewer.state.anchor is None and quiet.viewer._notice == "no outliers in block 0"
+    assert quiet.viewer.state.anchor is None and quiet.viewer._notice.text == "no outliers in block 0"
 
 
 def test_what_is_saved_is_what_the_mouse_reads_out(bench: Benches, tmp_path: Path) -> None:
@@ -231,7 +264,7 @@ def test_escape_ends_what_runs_then_lets_go_then_quits(bench: Benches) -> None:
     made.worker.running = True
     made.viewer.on_key(ESC)
     assert not made.worker.running and made.viewer.state.anchor is not None
-    assert made.viewer._notice == "stopped; any change goes on"
+    assert made.viewer._notice.text == "stopped; any change goes on"
     made.viewer.on_key(ESC)
     assert made.viewer.state.anchor is None and not made.viewer.closing
     made.viewer.on_key(ESC)
@@ -242,3 +275,18 @@ def test_the_same_state_is_drawn_the_same_with_any_show_in_the_smallest_window(b
     for show in Show:
         made = bench(width=640, height=480, show=show, view=View.NORMS)
         assert made.viewer.draw(640, 480).shape == (480, 640, 3)
+
+
+@pytest.mark.parametrize("show", list(Show))
+def test_a_move_of_the_mouse_makes_at_most_the_large_map_anew(
+    bench: Benches, show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tiles' pictures are kept from one drawing to the next."""
+    made = bench(show=show, block=3)
+    over(made, "map", 0.2, 0.2)
+    drawn: list[str] = []
+    for name in ("map_picture", "colours_picture", "similarity"):
+        original = getattr(maps, name)
+        monkeypatch.setattr(maps, name, lambda *a, name=name, original=original: drawn.append(name) or original(*a))
+    over(made, "map", 0.7, 0.6)
+    assert sorted(drawn) == (["map_picture", "similarity"] if show is Show.SIMILARITY else [])

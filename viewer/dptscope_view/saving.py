@@ -87,7 +87,7 @@ class Saving:
     def _norms(self, frame: Frame) -> dict[str, bytes]:
         state, block = self.state, self.state.block
         maps = BlockMaps(state, frame, None)
-        scale, values_hw = maps.scale(block), maps.values[block]
+        scale, values_hw = maps.scale(block), maps.values(block)
         about = self._about(frame) | {
             "block": block,
             "shown": self._shown(maps),

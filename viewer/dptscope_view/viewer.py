@@ -28,6 +28,8 @@ from dptscope_view.worker import Job, Notice
 
 NOTICE_SECONDS = 5.0
 BAD_NOTICE_SECONDS = 30.0
+REST_SECONDS = 0.08
+"""A mouse that has not moved for so long rests: what takes longer than a picture may is drawn then."""
 
 
 class Asks(Protocol):
@@ -68,6 +70,8 @@ class Viewer:
         self._composed = ComposedView(())
         self.parts: tuple[Part, ...] = ()
         self._pointer: tuple[int, int] | None = None
+        self._rested: tuple[int, int] | None = None
+        self._moved = 0.0  # when the mouse did so last
         self._drag: tuple[int, int] | None = None
         self._held: str | None = None
         self._notice, self._notice_until = Notice(""), 0.0
@@ -152,6 +156,9 @@ class Viewer:
         if self._notice.text and self._clock() > self._notice_until:
             self._notice = Notice("")
             self.dirty = True
+        if self._pointer != self._rested and self._clock() - self._moved > REST_SECONDS:
+            self._rested = self._pointer
+            self.dirty = self._outdated = True
 
     def on_key(self, code: int) -> None:
         """A code of ``cv2.waitKeyEx``."""
@@ -176,7 +183,7 @@ class Viewer:
         """A mouse event in pixels of what was drawn last."""
         part = self._part_for(event)
         if (event.x, event.y) != self._pointer:
-            self._pointer = (event.x, event.y)
+            self._pointer, self._moved = (event.x, event.y), self._clock()
             self.dirty = self._outdated = True
         if event.kind is Pointer.PRESS:
             self._held = part.name if part is not None else None
@@ -296,7 +303,15 @@ class Viewer:
 
     def _compose(self, area: Rect, m: Measures) -> None:
         shown = ViewInput(
-            self.state, self.facts, self.frame, m, self._pointer, self._drag, self._pictures, self._problem
+            self.state,
+            self.facts,
+            self.frame,
+            m,
+            self._pointer,
+            self._rested,
+            self._drag,
+            self._pictures,
+            self._problem,
         )
         notice = self._notice if self._clock() <= self._notice_until else Notice("")
         self._composed = compose(shown, area, notice.text, notice.bad, self._busy)

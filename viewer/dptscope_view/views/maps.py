@@ -33,17 +33,16 @@ class BlockMaps:
         self.show = _possible(state, frame)
         self.anchor: Anchor | None = state.anchor
         self.place = place or MIDDLE
-        self._kept = kept or PictureCache()
+        self._kept = PictureCache() if kept is None else kept
         self._scales: dict[int, Scale] = {}
 
-    @property
-    def values(self) -> tuple[Float32Array, ...]:
-        """What the mouse reads out: one float32 ``[grid_height, grid_width]`` a block."""
+    def values(self, block: int) -> Float32Array:
+        """What the mouse reads out of a block, float32 ``[grid_height, grid_width]``."""
         if self.show is Show.SIMILARITY:
-            return self._kept.get(("similarities", *self._key()), self._similarities)
+            return self._kept.get(("similarity", *self._key(), block), lambda: self._similarity(block))
         if self.show is Show.CHANNEL:
-            return self._kept.get(("channel", *self._key()), self._channel)
-        return self.frame.norms
+            return self._kept.get(("channel", *self._key(), block), lambda: self._channel(block))
+        return self.frame.norms[block]
 
     def scale(self, block: int) -> Scale:
         """How a block's values fill the colours."""
@@ -51,7 +50,8 @@ class BlockMaps:
             how, signed = self.state.scaling, self.show is Show.CHANNEL
             if self.show is Show.SIMILARITY and how is not Scaling.SHARED:
                 how = Scaling.PLAIN  # they have no outliers
-            self._scales[block] = choose_scale(how, self.values[block], self.values, signed)
+            every = range(len(self.frame.norms)) if how is Scaling.SHARED else (block,)
+            self._scales[block] = choose_scale(how, self.values(block), [self.values(other) for other in every], signed)
         return self._scales[block]
 
     def picture(self, block: int, rect: Rect) -> Picture:
@@ -65,12 +65,12 @@ class BlockMaps:
         key = ("map", *self._key(), block, state.scaling, state.norm_colours, state.reverse, size_hw)
         return self._kept.get(
             key,
-            lambda: map_picture(self.values[block], self.scale(block), size_hw, state.norm_colours, state.reverse),
+            lambda: map_picture(self.values(block), self.scale(block), size_hw, state.norm_colours, state.reverse),
         )
 
     def outliers(self, block: int) -> int:
         """How many are marked."""
-        return 0 if self.show is Show.COMPONENTS else int(self.scale(block).marks(self.values[block]).sum())
+        return 0 if self.show is Show.COMPONENTS else int(self.scale(block).marks(self.values(block)).sum())
 
     def _key(self) -> tuple[Hashable, ...]:
         """What the values depend on."""
@@ -83,20 +83,15 @@ class BlockMaps:
     def _finest_cell(self) -> tuple[int, int]:
         return cell_at(self.place, max((norms_hw.shape for norms_hw in self.frame.norms), key=lambda shape: shape[0]))
 
-    def _channel(self) -> tuple[Float32Array, ...]:
+    def _channel(self, block: int) -> Float32Array:
         assert self.frame.tokens is not None
-        return tuple(
-            np.ascontiguousarray(tokens_hwc[..., channel_index(self.state.channel, tokens_hwc.shape[-1])])
-            for tokens_hwc in self.frame.tokens
-        )
+        tokens_hwc = self.frame.tokens[block]
+        return np.ascontiguousarray(tokens_hwc[..., channel_index(self.state.channel, tokens_hwc.shape[-1])])
 
-    def _similarities(self) -> tuple[Float32Array, ...]:
-        frame = self.frame
-        assert frame.tokens is not None
-        return tuple(
-            similarity(tokens_hwc, self._compared_with(block, tokens_hwc), frame.norms[block])
-            for block, tokens_hwc in enumerate(frame.tokens)
-        )
+    def _similarity(self, block: int) -> Float32Array:
+        assert self.frame.tokens is not None
+        tokens_hwc = self.frame.tokens[block]
+        return similarity(tokens_hwc, self._compared_with(block, tokens_hwc), self.frame.norms[block])
 
     def _compared_with(self, block: int, tokens_hwc: Float32Array) -> Float32Array | tuple[int, int]:
         if self.anchor is CLASS_TOKEN and self.frame.cls_tokens is not None:

@@ -60,10 +60,11 @@ def compose(shown: ViewInput, body: Rect) -> ComposedView:
     frame = shown.frame
     if frame is None or shown.problem:
         return ComposedView((*parts, absent_part(shown, below)))
-    captions = BlockMaps(shown.state, frame, None, shown.pictures)
-    layout = _layout(shown, frame, below, _captions(captions))
-    hovered = _place_under(shown, layout)
+    layout = _layout(shown, frame, below)
+    hovered = _place_under(shown.pointer, shown, layout)
     maps = BlockMaps(shown.state, frame, hovered, shown.pictures)
+    # All blocks' similarities take longer than a picture may: the tiles wait until the mouse rests.
+    rested = BlockMaps(shown.state, frame, _place_under(shown.rested, shown, layout), shown.pictures)
     place = hovered or _kept_place(shown, frame)
     if layout.slider is not None:
         parts.append(_channel_slider(shown, layout.slider))
@@ -77,7 +78,7 @@ def compose(shown: ViewInput, body: Rect) -> ComposedView:
         ),
         Part("bar", layout.bar, lambda c, r, h: _draw_bar(c, r, shown, maps)),
         Part("histogram", layout.histogram, lambda c, r, h: _histogram(shown, maps, place).draw(c, r)),
-        _tiles(shown, maps, layout, place),
+        _tiles(shown, rested, layout, place),
         _strip(shown, maps, layout.strip, place),
     ]
     readout = _readout(shown, maps, place)
@@ -86,7 +87,7 @@ def compose(shown: ViewInput, body: Rect) -> ComposedView:
     return ComposedView(tuple(parts), layout.grid.columns, readout, hovered, below)
 
 
-def _layout(shown: ViewInput, frame: Frame, below: Rect, captions: tuple[Tile, ...]) -> _Layout:
+def _layout(shown: ViewInput, frame: Frame, below: Rect) -> _Layout:
     m = shown.measures
     aspect = photo_aspect(frame)
     if below.height > _WIDE * below.width:
@@ -107,16 +108,17 @@ def _layout(shown: ViewInput, frame: Frame, below: Rect, captions: tuple[Tile, .
     if with_slider:
         slider, charts = charts.cut_top(m.row, m.gap // 2)
     tiles = right.cut_bottom(least, m.gap)[1]
-    grid = TileGrid.in_area(captions, shown.state.block, aspect, tiles, m)
+    blank = (Tile("", ""),) * len(frame.norms)  # what stands below does not move them
+    grid = TileGrid.in_area(blank, shown.state.block, aspect, tiles, m)
     tiles, strip = right.cut_top(grid.height(tiles, m), m.gap)
     tallest = round(m.font * 14)
     return _Layout(title, place, bar, slider, charts.cut_bottom(tallest)[0], tiles, grid, strip.cut_bottom(tallest)[0])
 
 
-def _place_under(shown: ViewInput, layout: _Layout) -> Place | None:
+def _place_under(pointer: Hover, shown: ViewInput, layout: _Layout) -> Place | None:
     """The place of the photo that the mouse is over, in the map or in any tile."""
     for rect in (layout.map, *layout.grid.pictures(layout.tiles, shown.measures)):
-        place = relative_position(shown.pointer, rect)
+        place = relative_position(pointer, rect)
         if place is not None:
             return place
     return None
@@ -162,7 +164,7 @@ def _channel_slider(shown: ViewInput, rect: Rect) -> Part:
 def _draw_title(canvas: Canvas, rect: Rect, shown: ViewInput, maps: BlockMaps) -> None:
     state, m = shown.state, canvas.measures
     block = shown.facts.card.blocks[state.block]
-    rows, columns = maps.values[state.block].shape
+    rows, columns = maps.values(state.block).shape
     used = canvas.text(rect, f"Block {state.block}", size=m.large, weight=BOLD)
     _, rest = rect.cut_left(used, m.gap)
     facts = f"{rows} × {columns} tokens · {block.channels} channels"
@@ -185,7 +187,7 @@ def _draw_map(canvas: Canvas, rect: Rect, shown: ViewInput, maps: BlockMaps, pla
     if state.cropping:
         draw_drag(canvas, shown, rect)
     elif place is not None:
-        marked = _cell_rect(rect, maps.values[state.block].shape, place)
+        marked = _cell_rect(rect, maps.values(state.block).shape, place)
         canvas.frame(marked, theme.GROUND, canvas.measures.line * 2)
         canvas.frame(marked, theme.TEXT)
 
@@ -214,7 +216,7 @@ def _press_token(shown: ViewInput, frame: Frame, maps: BlockMaps, event: Mouse, 
     place = relative_position((event.x, event.y), rect)
     if place is None or shown.stale:
         return None
-    shape, kept = maps.values[shown.state.block].shape, _kept_place(shown, frame)
+    shape, kept = maps.values(shown.state.block).shape, _kept_place(shown, frame)
     if kept is not None and cell_at(kept, shape) == cell_at(place, shape):
         return with_anchor(shown.state, None)
     middle = place_of(cell_at(place, shape), shape)
@@ -236,7 +238,7 @@ def _draw_bar(canvas: Canvas, rect: Rect, shown: ViewInput, maps: BlockMaps) -> 
 
 def _histogram(shown: ViewInput, maps: BlockMaps, place: Place | None) -> Histogram:
     state = shown.state
-    values = maps.values[state.block]
+    values = maps.values(state.block)
     pointer = None if place is None else float(values[cell_at(place, values.shape)])
     return Histogram(values, maps.scale(state.block), state.norm_colours, state.reverse, pointer)
 
@@ -244,7 +246,7 @@ def _histogram(shown: ViewInput, maps: BlockMaps, place: Place | None) -> Histog
 def _captions(maps: BlockMaps) -> tuple[Tile, ...]:
     return tuple(
         Tile(str(block), f"{number(float(values.min()))} – {number(float(values.max()))}")
-        for block, values in enumerate(maps.values)
+        for block, values in enumerate(maps.values(block) for block in range(len(maps.frame.norms)))
     )
 
 
@@ -256,7 +258,7 @@ def _tiles(shown: ViewInput, maps: BlockMaps, layout: _Layout, place: Place | No
         pictures = [maps.picture(i, spot) for i, spot in enumerate(grid.pictures(rect, m))]
 
         def mark(index: int, tile: Rect) -> Rect | None:
-            return None if place is None else _cell_rect(tile, maps.values[index].shape, place)
+            return None if place is None else _cell_rect(tile, maps.values(index).shape, place)
 
         grid.draw(canvas, rect, pictures, hover, mark)
 
@@ -300,7 +302,7 @@ def _readout(shown: ViewInput, maps: BlockMaps, place: Place | None) -> str:
     norm = norms_hw[cell]
     rank = int((norms_hw > norm).sum()) + 1
     parts = [f"row {cell[0]}, column {cell[1]}", f"norm {number(float(norm))}", f"rank {rank} of {norms_hw.size}"]
-    value = number(float(maps.values[state.block][cell]))
+    value = number(float(maps.values(state.block)[cell]))
     if maps.show is Show.CHANNEL:
         parts.insert(1, f"channel {channel_index(state.channel, shown.facts.channels[state.block])} {value}")
     elif maps.show is Show.SIMILARITY:

@@ -61,6 +61,7 @@ class ViewInput:
         frame: the newest answer, or None while there is none.
         measures: lengths for the window's size.
         pointer: the mouse over the window, or None.
+        rested: where it was when it last stood still.
         drag: where the drag that is under way began, or None.
         pictures: see :class:`PictureCache`.
         problem: why there is no picture, or nothing.
@@ -71,6 +72,7 @@ class ViewInput:
     frame: Frame | None
     measures: Measures
     pointer: Hover
+    rested: Hover
     drag: Hover
     pictures: PictureCache
     problem: str = ""
