@@ -108,8 +108,8 @@ class ModelSpec:
         taps: indices of the blocks that feed the fusion, fine to coarse.
         has_cls: whether the encoder has a class token.
         fusion_channels: channels of the fusion maps.
-    """
         has_sky: whether the model says where the sky is, in an output of its own.
+    """
 
     __pydantic_config__: ClassVar[Any] = STRICT
 
@@ -125,13 +125,13 @@ class ModelSpec:
     taps: tuple[Index, Index, Index, Index]
     has_cls: bool
     fusion_channels: Count
-
     canonical_focal: Annotated[float, Gt(0)] | None = None
     has_sky: bool = False
 
     def outputs(self) -> tuple[TensorSpec, ...]:
         """All outputs of ``NAME.onnx``."""
         return model_outputs(self.blocks, self.has_cls, self.fusion_channels, self.has_sky)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard(ModelSpec):
@@ -231,9 +231,9 @@ def _check_agreement(card: ModelCard) -> None:
     """
     if (card.depth_kind == "metric") != (card.max_depth is not None):
         raise ValueError(f"max_depth belongs to metric depth, got {card.max_depth} for {card.depth_kind}")
-    if any(side % card.size_multiple for side in card.native_size):
     if card.canonical_focal is not None and card.depth_kind != "distance":
         raise ValueError(f"canonical_focal belongs to distance, got {card.canonical_focal} for {card.depth_kind}")
+    if any(side % card.size_multiple for side in card.native_size):
         raise ValueError(f"native_size must be multiples of {card.size_multiple}, got {card.native_size}")
     strange = [block.stride for block in card.blocks if card.size_multiple % block.stride]
     if strange:

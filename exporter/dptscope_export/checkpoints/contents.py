@@ -152,13 +152,13 @@ def choose(contents: Contents, where: str, key: str | None = None) -> Chosen:
     return Chosen({name: tensor for name, tensor in tensors.items() if name not in training}, tuple(notes))
 
 
-def _labels(prefixes: Sequence[str]) -> dict[str, str]:
 def _with_head_beside(prefix: str, contents: Contents) -> str:
     """Depth Anything 3 has the encoder in a part of its own, where its names are V2's, and the head beside that part."""
     outer = prefix.removesuffix("backbone.")
     return outer if outer != prefix and f"{outer}head.scratch.output_conv1.weight" in contents.tensors else prefix
 
 
+def _labels(prefixes: Sequence[str]) -> dict[str, str]:
     """Prefix to what a model is called: without what trainers add, where that is enough to tell it from the others."""
     short = {prefix: ".".join(p for p in prefix.split(".") if p and p not in _OF_TRAINERS) for prefix in prefixes}
     alike = len(set(short.values())) < len(short)
