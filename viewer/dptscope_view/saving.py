@@ -10,6 +10,7 @@ import numpy as np
 
 from dptscope.files.atomic import write_new
 from dptscope.files.encode import encode_json, encode_npy, encode_png
+from dptscope.meaning import sixteen_bits_in_words
 from dptscope.norms import norms_report
 from dptscope.pictures.depth import as_16_bit, depth_16_bit, depth_picture
 from dptscope_view.engine import Engine, Frame, Question
@@ -64,13 +65,12 @@ class Saving:
     def _fusion(self, frame: Frame, engine: Engine) -> dict[str, bytes]:
         depth_hw = engine.photo_depth(self.question)
         kind = self.facts.card.depth_kind
-        steps = "metres × 256" if kind == "metric" else "0 is the minimum, 65535 the maximum"
         about = self._about(frame) | {
             "fusion_scales": list(self.question.scales),
             "depth_kind": kind,
             "depth_min": float(depth_hw.min()),
             "depth_max": float(depth_hw.max()),
-            "depth16": steps,
+            "depth16": sixteen_bits_in_words(kind),
             "colours": self.state.depth_colours,
             "reverse": self.state.reverse,
             "high_contrast": self.state.equalise,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dptscope.arrays import Float32Array
+from dptscope.meaning import grows_with_distance
 from dptscope.pictures.depth import depth_picture
 from dptscope.pictures.difference import difference_picture
 from dptscope.pictures.text import BOLD
@@ -37,7 +38,7 @@ class DepthPane:
     def nearer_hw(self) -> Float32Array:
         """By how much each point is nearer than in the unmodified model."""
         difference_hw = self.frame.depth_hw - self.frame.original_hw
-        return -difference_hw if self.shown.facts.card.depth_kind == "metric" else difference_hw
+        return -difference_hw if grows_with_distance(self.shown.facts.card.depth_kind) else difference_hw
 
     def draw_caption(self, canvas: Canvas, rect: Rect) -> None:
         """What it is, and what its colours mean."""
@@ -55,7 +56,7 @@ class DepthPane:
         kind = self.shown.facts.card.depth_kind
         unit = " m" if kind == "metric" else ""
         # The bar runs from far to near like the colours, so numbers that grow with distance fall.
-        far, near = (high, low) if kind == "metric" else (low, high)
+        far, near = (high, low) if grows_with_distance(kind) else (low, high)
         ends = f"far {number(far)}{unit}", f"{number(near)}{unit} near"
         ColourBar(*ends, state.depth_colours, state.reverse).draw(canvas, room)
 
