@@ -23,6 +23,8 @@ from support.screen import Program, Screen, missing_tools, wait_until
 import dptscope
 from dptscope_view.engine import Engine
 from dptscope_view.state import Facts, State, View
+from dptscope_view.ui.events import Mouse, Pointer
+from dptscope_view.ui.theme import ACCENT
 from dptscope_view.viewer import Viewer
 
 WIDTH, HEIGHT = 1280, 800
@@ -107,7 +109,8 @@ def difference(program: Program, wanted: Viewer, width: int, height: int) -> flo
 
 
 def wait_for(program: Program, wanted: Viewer, width: int = WIDTH, height: int = HEIGHT) -> None:
-    """Wait until the window shows that; the mouse and what it highlights may differ (under 1 % of the pixels)."""
+    """Wait until the window shows that, the mouse out of the way (what it marks may differ: under 1 % of the pixels)."""
+    program.move(5, 5)
     try:
         wait_until(lambda: difference(program, wanted, width, height) < 0.01, 30)
     except AssertionError:
@@ -138,7 +141,7 @@ def test_norms_tiles_and_keys(double: Double, start: Callable[..., Program]) -> 
 def test_a_double_click_is_two_presses(double: Double, start: Callable[..., Program]) -> None:
     program = start()
     wait_for(program, double.viewer(WIDTH, HEIGHT))
-    button = double.rect("reverse")
+    button = double.rect("button-i")
     x, y = button.x + button.width / 2, button.y + button.height / 2
     program.double_click(x, y)
     time.sleep(0.6)  # what comes next is no third press
@@ -182,7 +185,7 @@ def test_dragging_sliders_and_comparing(double: Double, start: Callable[..., Pro
     program.key("Escape")
     assert program.end() == (0, "")
     saved = {path.name: path.stat().st_size for path in (tmp_path / "saved").iterdir()}
-    assert len(saved) == 4 and min(saved.values()) > 100
+    assert len(saved) == 5 and min(saved.values()) > 100
     assert (cv2.imread(str(tmp_path / "saved" / "coffee_fusion_001.png")).shape) == (HEIGHT, WIDTH, 3)
 
 
@@ -242,20 +245,31 @@ def test_the_window_can_be_resized_and_the_mouse_still_hits(double: Double, star
     assert program.end() == (0, "")
 
 
-def test_the_wheel_magnifies_and_back(double: Double, start: Callable[..., Program]) -> None:
+def test_the_wheel_magnifies_and_clicks_still_hit(double: Double, start: Callable[..., Program]) -> None:
     program = start("--view", "fusion")
     wanted = double.viewer(WIDTH, HEIGHT, view=View.FUSION)
     wait_for(program, wanted)
     row = double.rect("scale-2", view=View.FUSION)
+    x, y = round(row.x + row.width / 2), row.y + 10
     for _ in range(3):
-        program.click(row.x + row.width / 2, row.y + 10, button=4)
+        program.click(x, y, button=4)
     wait_until(lambda: difference(program, wanted, WIDTH, HEIGHT) > 0.2, what="a magnified picture")
-    program.click(row.x + row.width / 2, row.y + 10)  # belongs to the magnifier, moves no slider
+    wait_until(lambda: seen_around(program, x, y), what="a notice beside the mouse")
+    program.drag([(x, y), (x + 60, y + 40), (x, y)])  # a click, and the drag moves the picture there and back
+    program.key("Escape")  # does not quit
     for _ in range(5):
-        program.click(row.x + row.width / 2, row.y + 10, button=5)
-    wait_for(program, wanted)
+        program.click(x, y, button=5)
+    wanted.on_mouse(Mouse(Pointer.PRESS, x, y))
+    assert wanted.state.scales != (1.0, 1.0, 1.0, 1.0)
+    wait_for(program, double.viewer(WIDTH, HEIGHT, view=View.FUSION, scales=wanted.state.scales, chosen=2))
     program.key("q")
     assert program.end() == (0, "")
+
+
+def seen_around(program: Program, x: int, y: int) -> bool:
+    """Whether text in the accent's colour stands right above a place."""
+    above = program.picture()[y - 50 : y - 12, x - 150 : x + 150]
+    return int((np.abs(above.astype(int) - ACCENT).max(-1) < 30).sum()) > 100
 
 
 def test_help_is_drawn_and_closed(double: Double, start: Callable[..., Program]) -> None:

@@ -247,6 +247,52 @@ def test_tabs_help_and_quitting(bench: Benches) -> None:
     assert viewer.closing
 
 
+def test_escape_leaves_what_is_open_before_it_quits(bench: Benches) -> None:
+    made = bench()
+    made.press("l", "c", "h")
+    for opened in ("help", "cropping", "files"):
+        assert getattr(made.viewer.state, opened)
+        made.viewer.on_key(27)
+        assert not getattr(made.viewer.state, opened) and not made.viewer.closing
+    made.viewer.magnify(1.5)
+    made.viewer.on_key(27)
+    assert not made.viewer.closing and "wheel back" in made.viewer._notice.text
+    made.viewer.magnify(1.0)
+    made.viewer.on_key(27)
+    assert made.viewer.closing
+
+
+@pytest.mark.parametrize("x", [3, 640, 1276])
+@pytest.mark.parametrize("y", [3, 400, 796])
+def test_a_notice_is_seen_in_a_magnified_window(bench: Benches, x: int, y: int) -> None:
+    made = bench()
+    made.viewer.on_mouse(Mouse(Pointer.MOVE, x, y))
+    made.viewer.magnify(2.5)
+    made.viewer.draw(1280, 800)
+    label = made.rect("notice")
+    left, top = x * 0.6, y * 0.6  # of the part that is seen
+    assert left - 1 <= label.x and label.right <= left + 1280 / 2.5 + 1
+    assert top - 1 <= label.y and label.bottom <= top + 800 / 2.5 + 1
+    assert not label.contains(x, y)
+
+
+def test_the_help_tells_what_the_wheel_does_here(bench: Benches) -> None:
+    made = bench(help=True)
+    steps = made.viewer.draw(1280, 800).copy()
+    made.viewer.wheel_magnifies = True
+    assert (made.viewer.draw(1280, 800) != steps).any()
+
+
+def test_paging_through_photos(bench: Benches) -> None:
+    made = bench()
+    for key, photo in (("$", 2), ("^", 0), (")", 2), ("(", 0)):
+        made.press(key)
+        assert made.viewer.state.photo == photo
+    for code, photo in ((0xFF57, 2), (0xFF50, 0), (0xFF56, 2), (0xFF55, 0)):
+        made.viewer.on_key(code)
+        assert made.viewer.state.photo == photo
+
+
 def test_saving_writes_all_and_never_over_anything(bench: Benches, tmp_path: Path) -> None:
     made = bench(view=View.FUSION, scales=(1.0, 0.5, 1.0, 1.0))
     made.press("s")

@@ -13,7 +13,7 @@ from dptscope_view.window import Magnifier, merge_moves, to_event
 
 @pytest.mark.parametrize(("way", "steps"), [(120, 1), (-120, -1), (360, 3), (-240, -2), (15, 1), (-8, -1)])
 def test_the_wheel_counts_notches(way: int, steps: int) -> None:
-    assert to_event(cv2.EVENT_MOUSEWHEEL, 3, 4, way << 16) == Mouse(Pointer.WHEEL, 3, 4, steps)
+    assert to_event(cv2.EVENT_MOUSEWHEEL, 3, 4, way << 16) == Mouse(Pointer.WHEEL, 3, 4, steps, way / 120)
 
 
 def test_events_that_nobody_needs_are_left_out() -> None:
@@ -26,18 +26,26 @@ def test_a_double_click_is_a_press_where_none_comes_with_it(framework: str, even
     assert to_event(cv2.EVENT_LBUTTONDOWN, 1, 2, 0, framework) == Mouse(Pointer.PRESS, 1, 2)
 
 
-def test_while_qt_magnifies_presses_are_its_own() -> None:
-    def wheel(steps: int) -> Mouse:
-        return Mouse(Pointer.WHEEL, 0, 0, steps)
+def test_while_qt_magnifies_drags_are_its_own() -> None:
+    def wheel(notches: float) -> Mouse:
+        return Mouse(Pointer.WHEEL, 0, 0, round(notches), notches)
 
-    press, move = Mouse(Pointer.PRESS, 0, 0), Mouse(Pointer.MOVE, 0, 0)
+    press, move, release = (Mouse(kind, 0, 0) for kind in (Pointer.PRESS, Pointer.MOVE, Pointer.RELEASE))
     magnifier = Magnifier(active=True)
-    assert magnifier.passes(press) and not magnifier.passes(wheel(-1)) and magnifier.passes(press)
-    assert not magnifier.passes(wheel(2))
-    assert magnifier.factor == pytest.approx(1.2)
-    assert not magnifier.passes(press) and magnifier.passes(move)
-    assert not magnifier.passes(wheel(-3))
-    assert magnifier.factor == 1.0 and magnifier.passes(press)
+    assert all(map(magnifier.passes, (press, move, release))) and not magnifier.passes(wheel(-1))
+    assert magnifier.factor == 1.0
+    assert not magnifier.passes(wheel(2)) and magnifier.factor == pytest.approx(1.2)
+    assert magnifier.passes(move) and magnifier.passes(press), "clicks are the viewer's"
+    assert not magnifier.passes(move), "a drag moves the picture"
+    assert magnifier.passes(release) and magnifier.passes(move)
+    magnifier.passes(wheel(0.1))
+    assert magnifier.factor == pytest.approx(1.2 * 1.01), "a touch pad sends parts of a notch"
+    for _ in range(200):
+        magnifier.passes(wheel(1))
+    assert 100 < magnifier.factor < 110, "where the back end stops"
+    for _ in range(60):
+        magnifier.passes(wheel(-1))
+    assert magnifier.factor == 1.0
     assert Magnifier(active=False).passes(wheel(1))
 
 

@@ -54,6 +54,8 @@ _EXTRAS = {
     "Down": (0xFF54, 0x280000),
     "PgUp": (0xFF55, 0x210000),
     "PgDn": (0xFF56, 0x220000),
+    "Home": (0xFF50, 0x240000),
+    "End": (0xFF57, 0x230000),
     "F1": (0xFFBE, 0x700000),
 }
 _NAME_OF_CODE = {code: name for name, codes in _EXTRAS.items() for code in codes}
@@ -109,8 +111,12 @@ _N, _F = View.NORMS, View.FUSION
 
 KEYS: tuple[Binding, ...] = (
     Binding(("v", "Tab"), "norms or fusion", lambda s, f: replace(s, view=next_of(s.view))),
-    Binding(("n", "PgDn"), "next photo", lambda s, f: with_photo(s, f, s.photo + 1)),
-    Binding(("p", "PgUp"), "previous photo", lambda s, f: with_photo(s, f, s.photo - 1)),
+    Binding(("n",), "next photo", lambda s, f: with_photo(s, f, s.photo + 1)),
+    Binding(("p",), "previous photo", lambda s, f: with_photo(s, f, s.photo - 1)),
+    Binding((")", "PgDn"), "10 photos on", lambda s, f: with_photo(s, f, min(s.photo + 10, len(f.photos) - 1))),
+    Binding(("(", "PgUp"), "10 photos back", lambda s, f: with_photo(s, f, max(s.photo - 10, 0))),
+    Binding(("^", "Home"), "first photo", lambda s, f: with_photo(s, f, 0)),
+    Binding(("$", "End"), "last photo", lambda s, f: with_photo(s, f, len(f.photos) - 1)),
     Binding(("l",), "list of photos", _toggle("files")),
     Binding(("+", "="), "larger image size", lambda s, f: with_size(s, f, s.size + 1)),
     Binding(("-",), "smaller image size", lambda s, f: with_size(s, f, s.size - 1)),
@@ -123,7 +129,7 @@ KEYS: tuple[Binding, ...] = (
     Binding(("i",), "reverse the colours", _toggle("reverse")),
     Binding(("s",), "save picture and data", Command.SAVE),
     Binding(("h", "?", "F1"), "this help", _toggle("help")),
-    Binding(("q", "Esc"), "quit", Command.QUIT),
+    Binding(("q", "Esc"), "quit (Esc leaves what is open first)", Command.QUIT),
     Binding(("k", "Right"), "next block", lambda s, f: with_block(s, f, s.block + 1), _N),
     Binding(("j", "Left"), "previous block", lambda s, f: with_block(s, f, s.block - 1), _N),
     Binding(("d", "Down"), "block one row down", Command.ROW_DOWN, _N),
@@ -160,11 +166,13 @@ KEYS: tuple[Binding, ...] = (
 MOUSE_HELP = (
     ("click a tile or the strip", "choose a block"),
     ("click a token of the map", "keep it, to compare"),
+    ("click a photo's name", "show it"),
     ("drag a slider", "move it"),
     ("right click on a slider", "its default"),
     ("right click on the photo", "no crop"),
-    ("wheel", "magnify (Qt), or step the slider"),
 )
+WHEEL_STEPS = ("wheel", "step what is under it")
+WHEEL_MAGNIFIES = ("wheel", "magnify the window, and back")
 
 
 def find(name: str, view: View) -> Binding | None:
@@ -187,4 +195,5 @@ def help_text() -> str:
         lines.append("")
     lines.append("Mouse:")
     lines += [f"  {what:<37}{does}" for what, does in MOUSE_HELP]
+    lines.append(f"  {'wheel':<37}{WHEEL_STEPS[1]}; on Linux, {WHEEL_MAGNIFIES[1]}")
     return "\n".join(lines)

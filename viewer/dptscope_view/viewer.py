@@ -17,7 +17,7 @@ from dptscope_view.engine import Frame, Question, Subject
 from dptscope_view.keys import Command, find, key_name
 from dptscope_view.presets import list_presets, read_preset, write_preset
 from dptscope_view.saving import Saving
-from dptscope_view.state import Facts, Show, State, View, with_anchor, with_block, with_photo
+from dptscope_view.state import Facts, Show, State, View, toggled, with_anchor, with_block, with_photo
 from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.ui.geometry import Rect
@@ -30,6 +30,7 @@ NOTICE_SECONDS = 5.0
 BAD_NOTICE_SECONDS = 30.0
 REST_SECONDS = 0.08
 """A mouse that has not moved for so long rests: what takes longer than a picture may is drawn then."""
+MAGNIFIED = "magnified × {:.1f}: a drag moves it, the wheel back leaves"
 
 
 class Asks(Protocol):
@@ -49,6 +50,7 @@ class Viewer:
         closing: the user is done.
         dirty: what was drawn last is no longer what should be seen.
         parts: what was drawn last, with its place, the topmost last.
+        wheel_magnifies: the window is magnified by the wheel, and nothing else is moved by it.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Viewer:
         self._step, self._skipped = 1, 0  # where the hand goes among the photos, and what it could not see on the way
         self._preset = -1
         self._busy = False
+        self.wheel_magnifies, self._magnified = False, 1.0
         self._pictures = PictureCache()
         self._pixels: NDArray[np.uint8] | None = None
         self._ask()
@@ -148,6 +151,12 @@ class Viewer:
         self._notice_until = self._clock() + (BAD_NOTICE_SECONDS if notice.bad else NOTICE_SECONDS)
         self.dirty = True
 
+    def magnify(self, factor: float) -> None:
+        """The window shows only a part of the picture, so many times as large; 1: all of it."""
+        if factor != self._magnified:
+            self._magnified = factor
+            self.tell(MAGNIFIED.format(factor) if factor > 1 else "")
+
     def tick(self, busy: bool) -> None:
         """Called between events: whether the worker is at work, and notices that have been read."""
         if busy != self._busy:
@@ -166,18 +175,28 @@ class Viewer:
         row = find(name, self.state.view) if name is not None else None
         if row is None:
             return
-        if name == "Esc" and (self.state.help or self.state.cropping):
-            self._apply(replace(self.state, help=False, cropping=False))
-            return
-        if name == "Esc" and self._worker is not None and self._worker.stop():
-            self.tell("stopped; any change goes on")
-            return
-        if name == "Esc" and self.state.anchor is not None:
-            self._apply(with_anchor(self.state, None))
+        if name == "Esc" and self._leave():
             return
         before, count = self.state.photo, len(self._photos)
         self._apply(row.action if isinstance(row.action, Command) else row.action(self.state, self.facts))
         self._step = {1: 1, count - 1: -1}.get((self.state.photo - before) % count, self._step)
+
+    def _leave(self) -> bool:
+        """Close or undo what is uppermost; whether there was anything."""
+        state = self.state
+        for opened in ("help", "cropping", "files"):
+            if getattr(state, opened):
+                self._apply(toggled(state, opened))
+                return True
+        if self._worker is not None and self._worker.stop():
+            self.tell("stopped; any change goes on")
+        elif state.anchor is not None:
+            self._apply(with_anchor(state, None))
+        elif self._magnified > 1:
+            self.tell(MAGNIFIED.format(self._magnified) + "; q quits")
+        else:
+            return False
+        return True
 
     def on_mouse(self, event: Mouse) -> None:
         """A mouse event in pixels of what was drawn last."""
@@ -312,6 +331,8 @@ class Viewer:
             self._drag,
             self._pictures,
             self._problem,
+            self._magnified,
+            self.wheel_magnifies,
         )
         notice = self._notice if self._clock() <= self._notice_until else Notice("")
         self._composed = compose(shown, area, notice.text, notice.bad, self._busy)

@@ -39,13 +39,14 @@ def to_event(kind: int, x: int, y: int, flags: int, framework: str = "") -> Mous
         pointer = Pointer.PRESS
     if pointer is None:
         return None
-    return Mouse(pointer, x, y, _notches(flags >> 16) if pointer is Pointer.WHEEL else 0)
+    if pointer is not Pointer.WHEEL:
+        return Mouse(pointer, x, y)
+    way = flags >> 16  # signed, 120 a notch; several can come as one event, and touch pads send parts
+    return Mouse(pointer, x, y, _notches(way), way / 120)
 
 
 def _notches(way: int) -> int:
-    """Notches of the wheel: its way stands, signed, in the upper half of the flags, 120 a notch; several can come as one
-    event, and touch pads send parts, which count as one.
-    """
+    """Whole notches; parts count as one."""
     return round(way / 120) or (way > 0) - (way < 0)
 
 
@@ -53,7 +54,8 @@ class Magnifier:
     """Keeps account of how far OpenCV's Qt window has magnified itself.
 
     That back end zooms its picture by the wheel and moves it by a drag, and nothing turns that off (OpenCV 5.0). So there
-    the wheel is a magnifier and not for the sliders, and while the picture is magnified a press belongs to the back end.
+    the wheel is a magnifier and not for the sliders, and while the picture is magnified a drag moves it. Clicks are the
+    viewer's: their coordinates are those of the picture.
 
     Attributes:
         factor: 1: the whole picture is seen.
@@ -61,6 +63,7 @@ class Magnifier:
 
     def __init__(self, active: bool) -> None:
         self._active = active
+        self._held = False
         self.factor = 1.0
 
     def passes(self, event: Mouse) -> bool:
@@ -68,10 +71,14 @@ class Magnifier:
         if not self._active:
             return True
         if event.kind is Pointer.WHEEL:
-            # A tenth a notch, as window_QT.cpp has it, and never below the whole picture.
-            self.factor = max(1.0, self.factor * (1 + event.steps / 10))
+            # As window_QT.cpp has it: a tenth a notch, never below the whole picture, and not on beyond a hundred times.
+            more = 1 + event.turned / 10
+            if more < 1 or self.factor <= 100:
+                self.factor = max(1.0, self.factor * more)
             return False
-        return self.factor == 1.0 or event.kind in (Pointer.MOVE, Pointer.RELEASE)
+        if event.kind in (Pointer.PRESS, Pointer.RELEASE):
+            self._held = event.kind is Pointer.PRESS
+        return self.factor == 1.0 or event.kind is not Pointer.MOVE or not self._held
 
 
 def merge_moves(events: deque[Mouse]) -> list[Mouse]:
@@ -125,23 +132,18 @@ def show(viewer: Viewer, worker: Worker, size: tuple[int, int] | None) -> None:
 
 
 def _loop(viewer: Viewer, worker: Worker, events: deque[Mouse], drawn: tuple[int, int]) -> None:
-    magnifier = Magnifier(cv2.currentUIFramework().startswith("QT"))
+    viewer.wheel_magnifies = cv2.currentUIFramework().startswith("QT")
+    magnifier = Magnifier(viewer.wheel_magnifies)
     title = ""
     while not viewer.closing:
         key = cv2.waitKeyEx(_TICK_MS)
         if not _is_open():
             return
-        before = magnifier.factor
         for event in merge_moves(events):
             event = _to_layout(event, drawn)
             if magnifier.passes(event):
                 viewer.on_mouse(event)
-        if magnifier.factor != before:
-            viewer.tell(
-                f"magnified × {magnifier.factor:.1f}: drag to move, turn the wheel back to leave"
-                if magnifier.factor > 1
-                else ""
-            )
+        viewer.magnify(magnifier.factor)
         # A key that repeats fills the queue faster than pictures are drawn: take several for one picture.
         for _ in range(_KEYS_A_TICK):
             if key < 0:

@@ -104,7 +104,11 @@ def test_file_list_shows_the_current_photo_and_answers_clicks() -> None:
     names = FileList(tuple(f"{i:03d}.png" for i in range(100)), 50)
     rect = Rect(0, 0, 200, M.row * 10)
     assert names.answer(Mouse(Pointer.PRESS, 10, M.row * 5 + 3), rect, M) == 50
-    assert names.answer(Mouse(Pointer.PRESS, 10, 3), rect, M) == 45
+    assert names.answer(Mouse(Pointer.PRESS, 10, M.row + 3), rect, M) == 46
+    assert names.answer(Mouse(Pointer.PRESS, 10, 3), rect, M) == 42, "a page back"
+    assert names.answer(Mouse(Pointer.PRESS, 10, M.row * 9 + 3), rect, M) == 58, "a page on"
+    few = FileList(names.names[:10], 9)
+    assert [few.answer(Mouse(Pointer.PRESS, 10, M.row * i + 3), rect, M) for i in (0, 9)] == [0, 9]
     assert names.answer(Mouse(Pointer.WHEEL, 10, 3, -1), rect, M) == 51
 
 

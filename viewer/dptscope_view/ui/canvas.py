@@ -83,6 +83,12 @@ class Canvas:
         outline = np.round(np.asarray([*upper, *reversed(lower)]) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
         cv2.fillPoly(self.pixels, [outline], c, cv2.LINE_AA, _SUBPIXEL_BITS)
 
+    def triangle(self, rect: Rect, up: bool, colour: Colour) -> None:
+        """A small one in the rectangle's middle."""
+        half = rect.height * 0.18
+        x, y, way = rect.x + rect.width / 2, rect.y + rect.height / 2, -half if up else half
+        self.area_between([(x - 2 * half, y - way), (x + 2 * half, y - way)], [(x, y + way)], colour)
+
     def dim(self, rect: Rect, share: float) -> None:
         """Darken what is there: 0 leaves it, 1 leaves nothing."""
         part = self.pixels[rect.y : rect.bottom, rect.x : rect.right]

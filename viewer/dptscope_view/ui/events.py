@@ -14,7 +14,6 @@ class Pointer(enum.Enum):
     RELEASE = "release"  # left button up
     MENU = "menu"  # right button down
     WHEEL = "wheel"
-    LEAVE = "leave"
 
 
 @dataclass(frozen=True)
@@ -25,10 +24,12 @@ class Mouse:
         kind: what happened.
         x: column in pixels of the canvas.
         y: row in pixels of the canvas.
-        steps: of the wheel; positive is away from the hand.
+        steps: notches of the wheel, at least one; positive is away from the hand.
+        turned: how far it was turned, in notches and parts of them.
     """
 
     kind: Pointer
     x: int
     y: int
     steps: int = 0
+    turned: float = 0.0

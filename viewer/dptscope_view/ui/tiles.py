@@ -134,28 +134,46 @@ class FileList:
     names: tuple[str, ...]
     chosen: int
 
-    def _window(self, rect: Rect, measures: Measures) -> range:
+    def _window(self, rect: Rect, measures: Measures) -> tuple[range, Rect, Rect | None, Rect | None]:
+        """Which names are shown and where, and the places of the two buttons that go on by a page."""
         fit = max(1, rect.height // measures.row)
+        if fit >= len(self.names) or fit < 3:
+            above = below = None
+        else:
+            above, rect = rect.cut_top(measures.row)
+            fit -= 2
+            below = Rect(rect.x, rect.y + fit * measures.row, rect.width, measures.row)
         first = max(0, min(self.chosen - fit // 2, len(self.names) - fit))
-        return range(first, min(first + fit, len(self.names)))
+        return range(first, min(first + fit, len(self.names))), rect, above, below
 
     def answer(self, event: Mouse, rect: Rect, measures: Measures) -> int | None:
         """The index that a click or the wheel asks for, or None."""
-        shown = self._window(rect, measures)
+        shown, rect, above, below = self._window(rect, measures)
+        last = len(self.names) - 1
         if event.kind is Pointer.PRESS:
+            if above is not None and above.contains(event.x, event.y):
+                return max(0, self.chosen - len(shown))
+            if below is not None and below.contains(event.x, event.y):
+                return min(last, self.chosen + len(shown))
             index = shown.start + (event.y - rect.y) // measures.row
             return index if index in shown else None
         if event.kind is Pointer.WHEEL:
-            return max(0, min(self.chosen - event.steps, len(self.names) - 1))
+            return max(0, min(self.chosen - event.steps, last))
         return None
 
     def draw(self, canvas: Canvas, rect: Rect, hover: tuple[int, int] | None) -> None:
         """Draw the names that fit."""
         measures = canvas.measures
-        for line, index in enumerate(self._window(rect, measures)):
+        shown, rect, above, below = self._window(rect, measures)
+        for line, index in enumerate(shown):
             row = Rect(rect.x, rect.y + line * measures.row, rect.width, measures.row)
             chosen = index == self.chosen
             if chosen or (hover is not None and row.contains(*hover)):
                 canvas.panel(row, theme.ACCENT if chosen else theme.HOVER)
             ink = theme.ON_ACCENT if chosen else theme.TEXT
             canvas.text(row.inset(measures.gap // 2 + 1, 0), self.names[index], size=measures.small, colour=ink)
+        for button, up, left in ((above, True, shown.start), (below, False, len(self.names) - shown.stop)):
+            if button is not None:
+                over = hover is not None and button.contains(*hover)
+                canvas.panel(button.inset(0, 1), theme.HOVER if over and left else theme.RAISED)
+                canvas.triangle(button, up, theme.TEXT if left else theme.FAINT)

@@ -65,6 +65,8 @@ class ViewInput:
         drag: where the drag that is under way began, or None.
         pictures: see :class:`PictureCache`.
         problem: why there is no picture, or nothing.
+        magnified: how many times as large the window shows a part of the picture; 1: it shows all of it.
+        wheel_magnifies: that is what the wheel does.
     """
 
     state: State
@@ -76,6 +78,8 @@ class ViewInput:
     drag: Hover
     pictures: PictureCache
     problem: str = ""
+    magnified: float = 1.0
+    wheel_magnifies: bool = False
 
     @property
     def stale(self) -> bool:

@@ -10,6 +10,7 @@ from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.geometry import Rect
 from dptscope_view.views import fusion, norms, window_frame
 from dptscope_view.views.absent import veil_part
+from dptscope_view.views.notice_label import notice_label
 from dptscope_view.views.parts import ComposedView, Part, Picture, PictureCache, ViewInput
 
 
@@ -39,7 +40,11 @@ def compose(shown: ViewInput, area: Rect, notice: str = "", bad: bool = False, b
     if shown.stale and view.pictures is not None:
         readout = ""
         parts.append(veil_part(view.pictures))
-    parts.append(window_frame.footer(shown, bottom, readout, notice, bad, busy))
+    footnote = notice
+    if notice and shown.magnified > 1 and shown.pointer is not None:
+        footnote = ""  # the lowest row is out of sight
+        parts.append(notice_label(notice, bad, shown.pointer, area, m, shown.magnified))
+    parts.append(window_frame.footer(shown, bottom, readout, footnote, bad, busy))
     if state.help:
         parts.append(window_frame.help_overlay(shown, area))
     return replace(view, parts=tuple(parts), readout=readout)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from dptscope.pictures.colours import Colour
 from dptscope.pictures.text import BOLD, REGULAR, text_width
-from dptscope_view.keys import MOUSE_HELP, sections
+from dptscope_view.keys import MOUSE_HELP, WHEEL_MAGNIFIES, WHEEL_STEPS, sections
 from dptscope_view.state import View, with_photo
 from dptscope_view.ui import theme
 from dptscope_view.ui.canvas import Canvas
@@ -114,7 +114,7 @@ def help_overlay(shown: ViewInput, rect: Rect) -> Part:
     """The table of keys over everything; any click closes it."""
 
     def draw(canvas: Canvas, place: Rect, hover: Hover) -> None:
-        _draw_help(canvas, place)
+        _draw_help(canvas, place, WHEEL_MAGNIFIES if shown.wheel_magnifies else WHEEL_STEPS)
 
     def respond(event: Mouse, place: Rect, held: bool) -> Answer:
         return replace(shown.state, help=False) if event.kind in (Pointer.PRESS, Pointer.MENU) else None
@@ -122,13 +122,13 @@ def help_overlay(shown: ViewInput, rect: Rect) -> Part:
     return Part("help-overlay", rect, draw, respond)
 
 
-def _draw_help(canvas: Canvas, rect: Rect) -> None:
+def _draw_help(canvas: Canvas, rect: Rect, wheel: tuple[str, str]) -> None:
     """Three columns of key and meaning; the type is as large as the longest column allows."""
     m = canvas.measures
     canvas.dim(rect, 0.72)
     columns = [(heading, [("  ".join(row.keys), row.help) for row in rows]) for heading, rows in sections()]
     columns[1][1].extend([("", ""), ("Mouse", "")])
-    columns[1][1].extend(("•", f"{what}: {does}") for what, does in MOUSE_HELP)
+    columns[1][1].extend(("•", f"{what}: {does}") for what, does in (*MOUSE_HELP, wheel))
     lines = max(len(rows) for _, rows in columns) + 1.5
     around = m.pad * (1 if m.compact else 2)
     room = rect.inset(around)
