@@ -35,6 +35,12 @@ def portable(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return export(write_tiny(folder / "tiny.safetensors"), folder / "tiny.onnx", form="portable").model
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some of the tools leave files where they are called."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def image() -> np.ndarray[Any, np.dtype[np.float32]]:
     return np.random.default_rng(0).normal(size=(1, 3, *SIZE)).astype(np.float32)
