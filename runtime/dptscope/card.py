@@ -105,7 +105,8 @@ class ModelSpec:
         patch_size: pixels a patch side.
         preparation: how a photo becomes the input.
         blocks: the transformer blocks, first to last.
-        taps: indices of the blocks that feed the fusion, fine to coarse.
+        taps: index of the block that each fusion input is made of, fine to coarse; None where it is made of something
+            else, as the finer two of a hybrid are of its ResNet.
         has_cls: whether the encoder has a class token.
         fusion_channels: channels of the fusion maps.
         has_sky: whether the model says where the sky is, in an output of its own.
@@ -122,7 +123,7 @@ class ModelSpec:
     patch_size: Count
     preparation: Preparation
     blocks: Annotated[tuple[BlockSpec, ...], Len(1, 1000)]
-    taps: tuple[Index, Index, Index, Index]
+    taps: tuple[Index | None, Index | None, Index | None, Index | None]
     has_cls: bool
     fusion_channels: Count
     canonical_focal: Annotated[float, Gt(0)] | None = None
@@ -238,8 +239,9 @@ def _check_agreement(card: ModelCard) -> None:
     strange = [block.stride for block in card.blocks if card.size_multiple % block.stride]
     if strange:
         raise ValueError(f"blocks' stride must divide {card.size_multiple}, got {strange[0]}")
-    if max(card.taps) >= len(card.blocks):
-        raise ValueError(f"taps must be blocks 0 to {len(card.blocks) - 1}, got {max(card.taps)}")
+    tapped = [tap for tap in card.taps if tap is not None]
+    if max(tapped, default=0) >= len(card.blocks):
+        raise ValueError(f"taps must be blocks 0 to {len(card.blocks) - 1}, got {max(tapped)}")
     if card.preparation.multiple % card.size_multiple:
         raise ValueError(f"multiple must be one of {card.size_multiple}, got {card.preparation.multiple}")
 

@@ -8,10 +8,17 @@ from dptscope_export.families.base import ExportOptions, ExportPlan, Family
 from dptscope_export.families.beit import BeitFamily
 from dptscope_export.families.depth_anything import DepthAnythingFamily
 from dptscope_export.families.depth_anything_3 import DepthAnything3Family
+from dptscope_export.families.midas_vit import MidasViTFamily
 from dptscope_export.families.preprocessor import with_preprocessor
 from dptscope_export.families.swinv2 import SwinV2Family
 
-FAMILIES: tuple[Family, ...] = (DepthAnythingFamily(), DepthAnything3Family(), BeitFamily(), SwinV2Family())
+FAMILIES: tuple[Family, ...] = (
+    DepthAnythingFamily(),
+    DepthAnything3Family(),
+    BeitFamily(),
+    SwinV2Family(),
+    MidasViTFamily(),
+)
 
 
 def recognise(checkpoint: Checkpoint, options: ExportOptions) -> ExportPlan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +17,8 @@ class DecoderConfig:
     """All that makes one decoder differ from another.
 
     Attributes:
-        taps: indices of the four blocks, shallow to deep, whose tokens are reassembled.
+        taps: index of the block, for each of the four maps from fine to coarse, whose tokens it is reassembled from; None
+            for one that is not made of tokens.
         stage_channels: channels of the four reassembled maps, fine to coarse.
         fusion_channels: channels in the fusion blocks.
         middle_channels: channels after the head's first convolution.
@@ -24,7 +26,7 @@ class DecoderConfig:
         max_depth: metres at the end of a metric model's range; None for relative inverse depth.
     """
 
-    taps: tuple[int, int, int, int]
+    taps: tuple[int | None, int | None, int | None, int | None]
     stage_channels: tuple[int, int, int, int]
     fusion_channels: int
     middle_channels: int
@@ -36,8 +38,9 @@ class Reassemble(nn.Module):
     """Tokens of the four tapped blocks to a pyramid of maps. Subclasses say what becomes of the class token."""
 
     def add_stages(self, config: DecoderConfig, width: int) -> None:
-        """Add the four stages, for tokens of ``width`` channels."""
-        for stage in STAGES:
+        """Add a stage for each map that is made of tokens, of ``width`` channels."""
+        self.stages = tuple(stage for stage, tap in zip(STAGES, config.taps, strict=True) if tap is not None)
+        for stage in self.stages:
             channels = config.stage_channels[stage - 1]
             self.add_module(f"stage_{stage}", ReassembleStage(stage, width, channels, config.fusion_channels))
 
@@ -47,7 +50,7 @@ class Reassemble(nn.Module):
 
     def forward(self, taps: list[Tensor], grid_h: int, grid_w: int) -> list[Tensor]:
         maps = []
-        for stage, tokens_bnc in zip(STAGES, taps, strict=True):
+        for stage, tokens_bnc in zip(self.stages, taps, strict=True):
             map_bchw = self.patches(stage, tokens_bnc).transpose(1, 2).unflatten(2, (grid_h, grid_w))
             maps.append(self.get_submodule(f"stage_{stage}")(map_bchw))
         return maps
@@ -58,7 +61,7 @@ class PlainViTDPT(DPT):
 
     def __init__(self, config: DecoderConfig, encoder: nn.Module, reassemble: Reassemble, patch_size: int) -> None:
         super().__init__()
-        self.taps = config.taps
+        self.taps = tuple(tap for tap in config.taps if tap is not None)
         self.encoder = encoder
         self.reassemble = reassemble
         self.fusion = Fusion(config.fusion_channels, doubles=(True, True, True, False))
@@ -72,7 +75,12 @@ class PlainViTDPT(DPT):
 
     def features(self, image_bchw: Tensor) -> Features:
         tokens, grid_h, grid_w = self.encoder(image_bchw)
-        maps = self.reassemble([tokens[tap] for tap in self.taps], grid_h, grid_w)
+        return self.gather(tokens, grid_h, grid_w)
+
+    def gather(self, tokens: list[Tensor], grid_h: int, grid_w: int, finer_maps: Sequence[Tensor] = ()) -> Features:
+        """Reassemble the tapped blocks, put finer maps that are not made of tokens before theirs, and keep all that people
+        and the fusion want."""
+        maps = (*finer_maps, *self.reassemble([tokens[tap] for tap in self.taps], grid_h, grid_w))
         return Features(
             block_tokens=tuple(t_bnc[:, 1:].unflatten(1, (grid_h, grid_w)) for t_bnc in tokens),
             block_cls_tokens=torch.stack([t_bnc[:, 0] for t_bnc in tokens], dim=1),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +122,12 @@ def _folded(tensors: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
+def _taps(taps: Sequence[int | None]) -> str:
+    blocks = [str(tap) for tap in taps if tap is not None]
+    others = len(taps) - len(blocks)
+    return (f"{others} maps from before the transformer, " if others else "") + f"blocks {', '.join(blocks)}"
+
+
 def _blocks(described: dict[str, Any]) -> str:
     """``12 of 384 channels on 37 × 37``, stage by stage."""
     kinds = [
@@ -153,7 +160,7 @@ def _lines(described: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         ("mean, std", f"{list(preparation['mean'])}, {list(preparation['std'])} ({preparation['colour_order']})"),
         ("blocks", _blocks(described)),
-        ("fusion reads", f"blocks {', '.join(str(tap) for tap in described['taps'])}"),
+        ("fusion reads", _taps(described["taps"])),
         (
             "parameters",
             "not noted" if described["parameters"] is None else f"{described['parameters'] / 1e6:.1f} million",

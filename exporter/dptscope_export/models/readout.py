@@ -1,0 +1,38 @@
+"""What the plain vision transformers of MiDaS do with the class token before reassembly (Ranftl et al. 2021, "project")."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dptscope_export.models.vit_dpt import DecoderConfig, Reassemble
+
+
+class Readout(nn.Module):
+    """Each patch token with the class token: a linear layer of both, then GELU."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(2 * width, width)
+
+    def forward(self, tokens_bnc: Tensor) -> Tensor:
+        """Tokens ``[B, 1 + N, C]``, class token first, to ``[B, N, C]``."""
+        width = tokens_bnc.shape[-1]
+        # The original repeats the class token beside every patch. Its half of the product is the same for all of them.
+        weight = self.project.weight
+        from_cls_b1c = F.linear(tokens_bnc[:, :1], weight[:, width:], self.project.bias)
+        return F.gelu(F.linear(tokens_bnc[:, 1:], weight[:, :width]) + from_cls_b1c)
+
+
+class ProjectedPatches(Reassemble):
+    """Every patch takes the class token in; there is no final norm."""
+
+    def __init__(self, config: DecoderConfig, width: int) -> None:
+        super().__init__()
+        self.add_stages(config, width)
+        for stage in self.stages:
+            self.add_module(f"readout_{stage}", Readout(width))
+
+    def patches(self, stage: int, tokens_bnc: Tensor) -> Tensor:
+        patches_bnc: Tensor = self.get_submodule(f"readout_{stage}")(tokens_bnc)
+        return patches_bnc
