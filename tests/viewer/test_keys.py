@@ -24,9 +24,14 @@ def test_every_row_has_a_letter_or_sign() -> None:
 def test_codes_of_the_back_ends() -> None:
     expected = {
         ord("n"): "n", ord("N"): "N", 27: "Esc", 9: "Tab", 0xFF51: "Left", 0x250000: "Left", 0x10FF53: "Right",
-        0xFFBE: "F1", 0x100000 + ord("k"): "k", -1: None, 0xFFE1: None, ord("]"): "]",
+        0xFFBE: "F1", 8: "Back", 0xFF8D: "Enter", 0x100000 + ord("k"): "k", -1: None, 0xFFE1: None, ord("]"): "]",
     }  # fmt: skip
     assert {code: key_name(code) for code in expected} == expected
+
+
+def test_no_key_needs_a_capital() -> None:
+    """OpenCV's Qt window hands out small letters only."""
+    assert [key for row in KEYS for key in row.keys if len(key) == 1 and key != key.lower()] == []
 
 
 def test_every_row_is_in_the_help() -> None:

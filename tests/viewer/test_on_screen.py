@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from support.screen import Program, Screen, missing_tools, wait_until
 
 import dptscope
+from dptscope.pictures.colours import COLOUR_MAP_NAMES
 from dptscope_view.engine import Engine
 from dptscope_view.state import Facts, State, View
 from dptscope_view.ui.events import Mouse, Pointer
@@ -199,6 +200,23 @@ def test_presets_crop_and_size(double: Double, start: Callable[..., Program]) ->
     program.key("2", "less", "less")
     scales = (1.0, 0.5, 1.0, 1.0)
     wait_for(program, double.viewer(WIDTH, HEIGHT, view=View.FUSION, scales=scales, chosen=2))
+    program.key("numbersign", "minus", "1", "period", "5", "BackSpace", "2", "Return")  # typed
+    wait_for(program, double.viewer(WIDTH, HEIGHT, view=View.FUSION, scales=(1.0, -1.2, 1.0, 1.0), chosen=2))
+    program.key("f", "f")  # off, half
+    wait_for(program, double.viewer(WIDTH, HEIGHT, view=View.FUSION, scales=scales, chosen=2))
+    program.key("m", "semicolon", "semicolon")
+    wait_for(
+        program,
+        double.viewer(
+            WIDTH,
+            HEIGHT,
+            view=View.FUSION,
+            scales=scales,
+            chosen=2,
+            depth_colours=COLOUR_MAP_NAMES[COLOUR_MAP_NAMES.index("inferno") - 1],
+        ),
+    )
+    program.key("m")
     program.key("w")
     program.key("r")
     wait_for(program, double.viewer(WIDTH, HEIGHT, view=View.FUSION, chosen=2))

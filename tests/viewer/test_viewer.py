@@ -16,7 +16,7 @@ from viewer.conftest import Bench
 from dptscope.pictures.colours import colour_map
 from dptscope.pictures.depth import depth_picture
 from dptscope.pictures.scaling import Scaling
-from dptscope_view.state import SCALE_LOW, Show, View
+from dptscope_view.state import SCALE_LOW, Show, View, channel_index
 from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.worker import Notice
 
@@ -97,6 +97,7 @@ def test_channels_keep_their_relative_place_over_stages(bench: Benches) -> None:
     viewer = made.viewer
     made.press("]")
     assert viewer.state.show is Show.CHANNEL and viewer.question().tokens
+    assert channel_index(viewer.state.channel, 16) == 0, "the first channel can be seen"
     made.answer().draw(1280, 800)
     track = made.rect("channel")
     viewer.on_mouse(Mouse(Pointer.PRESS, track.x + track.width // 2, track.y + 5))
@@ -106,8 +107,6 @@ def test_channels_keep_their_relative_place_over_stages(bench: Benches) -> None:
         made.press("k")
         viewer.draw(1280, 800)
     assert viewer.state.block == 11 and viewer.state.channel == first
-    from dptscope_view.state import channel_index
-
     indices = [channel_index(first, block.channels) / block.channels for block in SWIN_BLOCKS]
     assert max(indices) - min(indices) < 1 / 16
 
@@ -152,6 +151,58 @@ def test_keys_of_the_sliders(bench: Benches) -> None:
     assert viewer.state.scales[2] == 1.0
     made.press("1", "<", "r")
     assert viewer.state.scales == (1.0, 1.0, 1.0, 1.0)
+
+
+def click(made: Bench, x: int, y: int) -> None:
+    made.viewer.on_mouse(Mouse(Pointer.PRESS, x, y))
+    made.viewer.on_mouse(Mouse(Pointer.RELEASE, x, y))
+
+
+def test_a_sliders_name_chooses_it_and_its_number_is_typed(bench: Benches) -> None:
+    made = bench(view=View.FUSION)
+    viewer, row, size = made.viewer, made.rect("scale-3"), made.rect("size")
+    asked = len(made.worker.questions)
+    for x in (row.x + 20, row.right - 10):
+        click(made, size.x + 20 if x < row.right - 10 else size.right - 10, size.y + 10)
+        click(made, x, row.y + 10)
+        assert viewer.state.chosen == 3 and viewer.state.scales == (1.0, 1.0, 1.0, 1.0)
+        assert viewer.state.size == made.facts.native
+    assert viewer.state.typed == "" and len(made.worker.questions) == asked
+    made.press("-", "0", ",", "5", "9")
+    viewer.on_key(8)
+    plain = viewer.draw(1280, 800).copy()
+    viewer.on_key(13)
+    assert viewer.state.scales == (1.0, 1.0, -0.5, 1.0) and viewer.state.typed is None
+    assert (viewer.draw(1280, 800) != plain).any()
+    for letters, end, scale in (("99", 13, 5.0), ("0.25", 27, 5.0), ("", 13, 5.0), ("0", 13, 0.0)):
+        viewer.on_key(13)
+        made.press(*letters)
+        viewer.on_key(end)
+        assert viewer.state.scales[2] == scale and viewer.state.typed is None and not viewer.closing
+    viewer.on_key(13)
+    made.press("-", "-")
+    viewer.on_key(13)
+    assert viewer.state.typed == "--", "no number: it can be put right"
+    click(made, row.x + 20, row.y + 10)
+    assert viewer.state.typed is None
+
+
+def test_off_half_and_one_by_a_key(bench: Benches) -> None:
+    made = bench(view=View.FUSION, scales=(1.0, -2.3, 1.0, 1.0), chosen=2)
+    for scale in (0.0, 0.5, 1.0, 0.0):
+        made.press("f")
+        assert made.viewer.state.scales == (1.0, scale, 1.0, 1.0)
+
+
+def test_sliders_are_faint_while_the_original_is_shown(bench: Benches) -> None:
+    made = bench(view=View.FUSION, scales=(-2.0, 1.0, 1.0, 1.0))
+    row = made.rect("scale-1")
+    place = np.s_[row.y : row.bottom, row.x + 20 : row.right]
+    brightest = made.viewer.draw(1280, 800)[place].max()
+    made.press("b")
+    assert made.viewer.draw(1280, 800)[place].max() < brightest - 60
+    click(made, row.x + row.width // 2, row.y + 10)
+    assert made.viewer.state.scales_on, "a scale that is set is shown"
 
 
 def test_scales_change_the_depth_and_only_it(bench: Benches) -> None:

@@ -104,6 +104,7 @@ class State:
         scales: of the fusion blocks 1 … 4.
         scales_on: off: the unmodified model, to compare.
         chosen: the slider that keys move, 1 … 4.
+        typed: the number that is being typed for it, or None.
         compare: scaled and unmodified depth in one picture.
         divider: place of the line between them, 0 … 1 from the left.
         keep_range: colours keep the range of the unmodified depth.
@@ -130,6 +131,7 @@ class State:
     scales: FusionScales = UNSCALED
     scales_on: bool = True
     chosen: int = 1
+    typed: str | None = None
     compare: Compare = Compare.NONE
     divider: float = 0.5
     keep_range: bool = False
@@ -214,8 +216,9 @@ def with_channel(state: State, facts: Facts, index: int) -> State:
 
 
 def step_channel(state: State, facts: Facts, step: int) -> State:
-    """Some channels on; shows the channel."""
+    """Some channels on; where none is shown yet, the one that was chosen last."""
     index = channel_index(state.channel, facts.channels[state.block])
+    step = step if state.show is Show.CHANNEL else 0
     return with_channel(replace(state, show=Show.CHANNEL), facts, index + step)
 
 
@@ -229,6 +232,12 @@ def with_scale(state: State, fusion_block: int, value: float) -> State:
 def step_scale(state: State, steps: int) -> State:
     """The chosen scale some hundredths on."""
     return with_scale(state, state.chosen, state.scales[state.chosen - 1] + steps * SCALE_STEP)
+
+
+def step_stop(state: State) -> State:
+    """The chosen scale to off (0), half, and one again."""
+    following = {0.0: 0.5, 0.5: 1.0}
+    return with_scale(state, state.chosen, following.get(state.scales[state.chosen - 1], 0.0))
 
 
 _Choice = TypeVar("_Choice", bound=enum.Enum)

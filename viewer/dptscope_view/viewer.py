@@ -18,6 +18,7 @@ from dptscope_view.keys import Command, find, key_name
 from dptscope_view.presets import list_presets, read_preset, write_preset
 from dptscope_view.saving import Saving
 from dptscope_view.state import Facts, Show, State, View, toggled, with_anchor, with_block, with_photo
+from dptscope_view.typed import with_typed
 from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.ui.geometry import Rect
@@ -172,6 +173,9 @@ class Viewer:
     def on_key(self, code: int) -> None:
         """A code of ``cv2.waitKeyEx``."""
         name = key_name(code)
+        if name is not None and self.state.typed is not None:
+            self._apply(with_typed(self.state, name))
+            return
         row = find(name, self.state.view) if name is not None else None
         if row is None:
             return
@@ -205,6 +209,7 @@ class Viewer:
             self._pointer, self._moved = (event.x, event.y), self._clock()
             self.dirty = self._outdated = True
         if event.kind is Pointer.PRESS:
+            self._apply(replace(self.state, typed=None))  # whatever is pressed, nothing is typed any more
             self._held = part.name if part is not None else None
             self._drag = (event.x, event.y)
         if part is not None:

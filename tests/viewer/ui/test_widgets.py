@@ -26,9 +26,10 @@ def slider(value: float = 1.0, **kwargs: object) -> Slider:
 
 def test_slider_reaches_its_ends_and_the_middle() -> None:
     track = slider().track(ROW, M)
-    for x, value in ((track.x, -5.0), (track.right - 1, 5.0), (track.x - 300, -5.0), (track.right + 300, 5.0)):
-        assert slider().answer(Mouse(Pointer.PRESS, x, 50), ROW, M, False) == value
-    middle = slider().answer(Mouse(Pointer.PRESS, track.x + (track.width - 1) // 2, 50), ROW, M, False)
+    for x, value in ((track.x, -5.0), (track.right - 1, 5.0), (track.x - 4, -5.0), (track.right + 4, 5.0)):
+        assert slider().answer(Mouse(Pointer.PRESS, x, 50), ROW, M, None) == value
+        assert slider().answer(Mouse(Pointer.MOVE, x * 3 - 1200, 50), ROW, M, (600, 50)) == value
+    middle = slider().answer(Mouse(Pointer.PRESS, track.x + (track.width - 1) // 2, 50), ROW, M, None)
     assert middle is not None and abs(middle) <= 0.01
 
 
@@ -42,19 +43,36 @@ def test_slider_values_lie_on_the_grid_and_go_there_and_back() -> None:
 
 def test_slider_answers_drag_wheel_and_right_click() -> None:
     moving = Mouse(Pointer.MOVE, 600, 50)
-    assert slider().answer(moving, ROW, M, held=False) is None
-    assert slider().answer(moving, ROW, M, held=True) is not None
-    assert slider(2.5).answer(Mouse(Pointer.MENU, 600, 50), ROW, M, False) == 1.0
-    assert slider(2.5, wheel=5).answer(Mouse(Pointer.WHEEL, 600, 50, 1), ROW, M, False) == 2.55
-    assert slider(5.0).answer(Mouse(Pointer.WHEEL, 600, 50, 1), ROW, M, False) == 5.0
-    assert slider(active=False).answer(Mouse(Pointer.PRESS, 600, 50), ROW, M, False) is None
+    assert slider().answer(moving, ROW, M, None) is None
+    assert slider().answer(moving, ROW, M, (610, 50)) is not None
+    assert slider(2.5).answer(Mouse(Pointer.MENU, 600, 50), ROW, M, None) == 1.0
+    assert slider(2.5, wheel=5).answer(Mouse(Pointer.WHEEL, 600, 50, 1), ROW, M, None) == 2.55
+    assert slider(5.0).answer(Mouse(Pointer.WHEEL, 600, 50, 1), ROW, M, None) == 5.0
+    assert slider(active=False).answer(Mouse(Pointer.PRESS, 600, 50), ROW, M, None) is None
+
+
+def test_a_press_beside_the_track_moves_nothing_nor_does_a_drag_from_there() -> None:
+    track = slider().track(ROW, M)
+    for x, part in ((ROW.x + 30, "name"), (track.right + 30, "value"), (track.x + 30, "track")):
+        assert slider().part_at(x, ROW, M) == part
+        for event, drag in ((Mouse(Pointer.PRESS, x, 50), None), (Mouse(Pointer.MOVE, 600, 50), (x, 50))):
+            assert (slider().answer(event, ROW, M, drag) is None) == (part != "track")
+
+
+def test_a_drag_falls_into_zero_and_one() -> None:
+    made = slider(2.0, snaps=(0.0, 1.0))
+    track = made.track(ROW, M)
+    for value in (0.0, 1.0):
+        column = round(made.column_of(value, track))
+        found = [made.answer(Mouse(Pointer.PRESS, column + dx, 50), ROW, M, None) for dx in (-3, 0, 3, 8)]
+        assert found[:3] == [value] * 3 and found[3] is not None and found[3] > value
 
 
 def test_slider_knob_is_drawn_where_its_value_is() -> None:
     for value in (-5.0, 0.0, 3.21):
         canvas = Canvas(1280, 800)
         before = canvas.pixels.copy()
-        slider(value).draw(canvas, ROW, hovered=True)
+        slider(value).draw(canvas, ROW, (600, 50))
         changed = (canvas.pixels != before).any(-1)
         track = slider().track(ROW, canvas.measures)
         x = round(slider().column_of(value, track))

@@ -16,6 +16,8 @@ PANEL = _bgr(0x181C22)
 RAISED = _bgr(0x262C36)
 HOVER = _bgr(0x323A47)
 EDGE = _bgr(0x39424F)
+GROOVE = _bgr(0x626E7E)
+"""Thin lines that must be seen: three times as bright as the ground and the panels."""
 TEXT = _bgr(0xECEFF4)
 MUTED = _bgr(0xA3AEBD)
 FAINT = _bgr(0x6F7B8C)

@@ -44,7 +44,11 @@ class DepthPane:
         """What it is, and what its colours mean."""
         m, state = canvas.measures, self.shown.state
         compare = state.compare is not Compare.NONE
-        used = canvas.text(rect, state.compare.value.capitalize() if compare else "Depth", weight=BOLD)
+        used = canvas.text(
+            rect,
+            state.compare.value.capitalize() if compare else "Depth" if state.scales_on else "Original depth",
+            weight=BOLD,
+        )
         _, rest = rect.cut_left(used, m.gap)
         room, _ = rest.cut_right(min(rest.width, m.font * 20))
         if state.compare is Compare.DIFFERENCE:

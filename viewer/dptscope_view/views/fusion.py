@@ -5,25 +5,18 @@ from __future__ import annotations
 from dptscope.pictures.text import BOLD
 from dptscope_view.engine import Frame
 from dptscope_view.state import (
-    SCALE_HIGH,
-    SCALE_LOW,
-    SCALE_STEP,
     Compare,
     State,
-    with_scale,
-    with_size,
 )
 from dptscope_view.ui import theme
 from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.choice import Button
 from dptscope_view.ui.geometry import Rect, wrap_controls
-from dptscope_view.ui.slider import Slider
 from dptscope_view.views.absent import absent_part
 from dptscope_view.views.depth_pane import DepthPane
-from dptscope_view.views.parts import ComposedView, Part, ViewInput, button_part, slider_part
+from dptscope_view.views.parts import ComposedView, Part, ViewInput, button_part
 from dptscope_view.views.photo import draw_drag, photo_aspect, photo_picture, relative_position, respond_to_crop
-
-_ENDS = {1: "finest", 4: "coarsest"}
+from dptscope_view.views.sliders import scale_slider, size_slider
 
 
 def compose(shown: ViewInput, body: Rect) -> ComposedView:
@@ -35,7 +28,7 @@ def compose(shown: ViewInput, body: Rect) -> ComposedView:
     sliders, below = below.cut_bottom(rows * m.row + (rows - 1) * spacing, m.gap)
     for index in range(rows):
         row = Rect(sliders.x, sliders.y + index * (m.row + spacing), sliders.width, m.row)
-        parts.append(_scale_slider(shown, index + 1, row) if index < 4 else _size_slider(shown, row))
+        parts.append(scale_slider(shown, index + 1, row) if index < 4 else size_slider(shown, row))
     frame = shown.frame
     if frame is None or shown.problem:
         return ComposedView((*parts, absent_part(shown, below)))
@@ -82,7 +75,7 @@ def _above(place: Rect, height: int) -> Rect:
 def _toolbar(shown: ViewInput, body: Rect) -> tuple[list[Part], Rect]:
     state, m = shown.state, shown.measures
     buttons = [
-        Button("Scales on" if state.scales_on else "Scales off", "b", state.scales_on),
+        Button("Original", "b", not state.scales_on),
         Button(state.depth_colours, "m"),
         Button("Reverse", "i", state.reverse),
         Button("High contrast", "e", state.equalise),
@@ -97,41 +90,6 @@ def _toolbar(shown: ViewInput, body: Rect) -> tuple[list[Part], Rect]:
     return [
         button_part(f"button-{button.key}", place, button, shown) for button, place in zip(buttons, places, strict=True)
     ], below
-
-
-def _scale_slider(shown: ViewInput, fusion_block: int, rect: Rect) -> Part:
-    state = shown.state
-    value = state.scales[fusion_block - 1]
-    end = _ENDS.get(fusion_block)
-    slider = Slider(
-        caption=f"Fusion {fusion_block}" + (f" · {end}" if end and not shown.measures.compact else ""),
-        low=SCALE_LOW,
-        high=SCALE_HIGH,
-        step=SCALE_STEP,
-        value=value,
-        default=1.0,
-        shown=f"{value:.2f}".replace("-", "−"),
-        chosen=state.chosen == fusion_block,
-        wheel=5,
-    )
-    return slider_part(
-        f"scale-{fusion_block}", rect, slider, shown.measures, lambda v: with_scale(state, fusion_block, v)
-    )
-
-
-def _size_slider(shown: ViewInput, rect: Rect) -> Part:
-    state, facts = shown.state, shown.facts
-    slider = Slider(
-        caption="Image size",
-        low=0,
-        high=max(len(facts.sizes) - 1, 1),
-        step=1,
-        value=state.size,
-        default=facts.native,
-        shown=f"{facts.sizes[state.size]} px",
-        active=len(facts.sizes) > 1,
-    )
-    return slider_part("size", rect, slider, shown.measures, lambda v: with_size(state, facts, round(v)))
 
 
 def _draw_photo_caption(canvas: Canvas, rect: Rect, shown: ViewInput) -> None:

@@ -157,8 +157,8 @@ def _channel_slider(shown: ViewInput, rect: Rect) -> Part:
     state, facts = shown.state, shown.facts
     channels = facts.channels[state.block]
     index = channel_index(state.channel, channels)
-    slider = Slider("Channel", 0, channels - 1, 1, index, 0, f"{index} / {channels}")
-    return slider_part("channel", rect, slider, shown.measures, lambda value: with_channel(state, facts, round(value)))
+    slider = Slider("Channel", 0, channels - 1, 1, index, 0, f"{index} / {channels - 1}")
+    return slider_part("channel", rect, slider, shown, lambda value: with_channel(state, facts, round(value)))
 
 
 def _draw_title(canvas: Canvas, rect: Rect, shown: ViewInput, maps: BlockMaps) -> None:

@@ -15,7 +15,7 @@ from dptscope_view.keys import Command, find
 from dptscope_view.state import Facts, State
 from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.choice import Button, Choice
-from dptscope_view.ui.events import Mouse
+from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.ui.geometry import Rect
 from dptscope_view.ui.slider import Slider
 from dptscope_view.ui.theme import Measures
@@ -141,14 +141,35 @@ class ComposedView:
     pictures: Rect | None = None
 
 
-def slider_part(name: str, rect: Rect, slider: Slider, measures: Measures, change: Callable[[float], State]) -> Part:
-    """A slider in its place."""
+def slider_part(
+    name: str,
+    rect: Rect,
+    slider: Slider,
+    shown: ViewInput,
+    change: Callable[[float], State],
+    choose: Callable[[bool], State] | None = None,
+) -> Part:
+    """A slider in its place.
+
+    Args:
+        name: of the part.
+        rect: its place.
+        slider: what is drawn, and answers.
+        shown: what the view is drawn from.
+        change: the state with another value.
+        choose: the state in which keys move this one, and whether its number is to be typed; None: keys do not.
+    """
 
     def respond(event: Mouse, place: Rect, held: bool) -> Answer:
-        value = slider.answer(event, place, measures, held)
-        return None if value is None else change(value)
+        drag = shown.drag if held and event.kind is Pointer.MOVE else None
+        value = slider.answer(event, place, shown.measures, drag)
+        if value is not None:
+            return change(value)
+        if event.kind is Pointer.PRESS and choose is not None:
+            return choose(slider.part_at(event.x, place, shown.measures) == "value")
+        return None
 
-    return Part(name, rect, lambda canvas, place, hover: slider.draw(canvas, place, hover is not None), respond)
+    return Part(name, rect, slider.draw, respond)
 
 
 def choice_part(name: str, rect: Rect, choice: Choice, measures: Measures, change: Callable[[int], State]) -> Part:

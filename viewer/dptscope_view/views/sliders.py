@@ -1,0 +1,56 @@
+"""The sliders for the scales of the fusion blocks and for the image size."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dptscope_view.state import SCALE_HIGH, SCALE_LOW, SCALE_STEP, State, with_scale, with_size
+from dptscope_view.ui.geometry import Rect
+from dptscope_view.ui.slider import Slider
+from dptscope_view.views.parts import Part, ViewInput, slider_part
+
+_ENDS = {1: "finest", 4: "coarsest"}
+
+
+def scale_slider(shown: ViewInput, fusion_block: int, rect: Rect) -> Part:
+    """The scale of fusion block 1 … 4: a press on its name chooses it, one on its number begins to type another."""
+    state = shown.state
+    value, chosen = state.scales[fusion_block - 1], state.chosen == fusion_block
+    end = _ENDS.get(fusion_block)
+    slider = Slider(
+        caption=f"Fusion {fusion_block}" + (f" · {end}" if end and not shown.measures.compact else ""),
+        low=SCALE_LOW,
+        high=SCALE_HIGH,
+        step=SCALE_STEP,
+        value=value,
+        default=1.0,
+        shown=f"{value:.2f}".replace("-", "−"),
+        chosen=chosen,
+        wheel=5,
+        faint=not state.scales_on,
+        snaps=(0.0, 1.0),
+        typed=state.typed if chosen else None,
+    )
+
+    def choose(to_type: bool) -> State:
+        return replace(state, chosen=fusion_block, typed="" if to_type else None)
+
+    return slider_part(
+        f"scale-{fusion_block}", rect, slider, shown, lambda v: with_scale(state, fusion_block, v), choose
+    )
+
+
+def size_slider(shown: ViewInput, rect: Rect) -> Part:
+    """The size at which the model sees the photo."""
+    state, facts = shown.state, shown.facts
+    slider = Slider(
+        caption="Image size",
+        low=0,
+        high=max(len(facts.sizes) - 1, 1),
+        step=1,
+        value=state.size,
+        default=facts.native,
+        shown=f"{facts.sizes[state.size]} px",
+        active=len(facts.sizes) > 1,
+    )
+    return slider_part("size", rect, slider, shown, lambda v: with_size(state, facts, round(v)))
