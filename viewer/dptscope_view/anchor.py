@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,15 +24,17 @@ class Anchor:
         place: where it is there.
         tokens: float32 ``[channels]``, one a block; none where the tokens were not at hand, or for the class token.
         name: for the user.
+        key: tells it from others: equal for what was made of the same token.
     """
 
     photo: int | None
     place: Place | None
     tokens: tuple[Float32Array, ...]
     name: str
+    key: Hashable
 
 
-CLASS_TOKEN = Anchor(None, None, (), "the class token")
+CLASS_TOKEN = Anchor(None, None, (), "the class token", "class token")
 
 
 def cell_at(place: Place, shape_hw: Sequence[int]) -> tuple[int, int]:
@@ -49,4 +51,6 @@ def place_of(cell: tuple[int, int], shape_hw: Sequence[int]) -> Place:
 def anchor_at(frame: Frame, place: Place, photo_name: str) -> Anchor:
     """The token at a place of the photo that is shown."""
     tokens = tuple(tokens_hwc[cell_at(place, tokens_hwc.shape)].copy() for tokens_hwc in frame.tokens or ())
-    return Anchor(frame.question.subject.photo, place, tokens, f"a token of {photo_name}")
+    finest = max((norms_hw.shape for norms_hw in frame.norms), key=lambda shape: shape[0])
+    key = frame.number, cell_at(place, finest)
+    return Anchor(frame.question.subject.photo, place, tokens, f"a token of {photo_name}", key)

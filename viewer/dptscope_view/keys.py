@@ -39,6 +39,7 @@ class Command(enum.Enum):
     SAVE_PRESET = "save preset"
     LOAD_PRESET = "load preset"
     NEXT_OUTLIER = "next outlier"
+    BESIDE = "keep this photo beside the next"
     ROW_UP = "row up"  # how many tiles a row has, only the layout knows
     ROW_DOWN = "row down"
     QUIT = "quit"
@@ -140,6 +141,7 @@ KEYS: tuple[Binding, ...] = (
     Binding(("t",), "photo under the map", lambda s, f: step_blend(s), _N),
     Binding(("f",), "next outlier of the block", Command.NEXT_OUTLIER, _N),
     Binding(("g",), "similarity to the class token", toggle_class_token, _N),
+    Binding(("r",), "keep this photo beside others", Command.BESIDE, _N),
     Binding(("e",), "scaling: plain, shared, log …", lambda s, f: replace(s, scaling=next_of(s.scaling)), _N),
     Binding(("]",), "next channel", _channel(1), _N),
     Binding(("[",), "previous channel", _channel(-1), _N),

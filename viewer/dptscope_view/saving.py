@@ -30,6 +30,7 @@ class Saving:
         size: width and height of the window.
         photo: path of the photo.
         folder: where to write.
+        beside: an answer of before that is shown beside it.
     """
 
     facts: Facts
@@ -38,12 +39,13 @@ class Saving:
     size: tuple[int, int]
     photo: Path
     folder: Path
+    beside: Frame | None = None
 
     def __call__(self, engine: Engine) -> str:
         """Compute at full size what is missing, write, and say what was written."""
         frame = engine.full(self.question)
         # Drawn here and not copied from the window, which may still show what was there before.
-        picture = {".png": encode_png(picture_of(self.facts, self.state, frame, *self.size))}
+        picture = {".png": encode_png(picture_of(self.facts, self.state, frame, *self.size, self.beside))}
         files = self._norms(frame) if self.state.view is View.NORMS else self._fusion(frame, engine)
         paths = write_new(self.folder, f"{self.photo.stem}_{self.state.view.value}", picture | files)
         return f"saved {paths[0].name} and {len(paths) - 1} more in {self.folder.resolve()}"

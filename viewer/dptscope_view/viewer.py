@@ -74,6 +74,7 @@ class Viewer:
         self.parts: tuple[Part, ...] = ()
         self._pointer: tuple[int, int] | None = None
         self._rested: tuple[int, int] | None = None
+        self._beside: Frame | None = None
         self._moved = 0.0  # when the mouse did so last
         self._drag: tuple[int, int] | None = None
         self._held: str | None = None
@@ -255,6 +256,9 @@ class Viewer:
             self._try(lambda: f"preset written: {write_preset(self._presets, self.state.scales)}")
         elif command is Command.LOAD_PRESET:
             self._try(self._load_next_preset)
+        elif command is Command.BESIDE:
+            self._beside = self.frame if self._beside is None else None
+            self.dirty = self._outdated = True
         elif command is Command.NEXT_OUTLIER:
             self.tell(self._keep_next_outlier())
         else:
@@ -305,7 +309,7 @@ class Viewer:
         if state.show is Show.SIMILARITY and state.anchor is None and place is not None and self.frame is not None:
             # The file is of the token under the mouse, like the window.
             state = with_anchor(state, anchor_at(self.frame, place, photo.name))
-        job = Saving(self.facts, state, self.question(), size, photo, self._output)
+        job = Saving(self.facts, state, self.question(), size, photo, self._output, self._beside)
         self.tell("saving …")
         self._worker.do(job)
 
@@ -335,6 +339,7 @@ class Viewer:
             self._rested,
             self._drag,
             self._pictures,
+            self._beside,
             self._problem,
             self._magnified,
             self.wheel_magnifies,

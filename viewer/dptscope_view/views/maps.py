@@ -24,14 +24,21 @@ class BlockMaps:
 
     Attributes:
         show: what they show: norms where the state asks for more than the frame has.
-        anchor: what similarities are to, where one is kept.
+        anchor: what similarities are to, where one is kept or given.
         place: what they are to otherwise.
     """
 
-    def __init__(self, state: State, frame: Frame, place: Place | None, kept: PictureCache | None = None) -> None:
+    def __init__(
+        self,
+        state: State,
+        frame: Frame,
+        place: Place | None,
+        kept: PictureCache | None = None,
+        anchor: Anchor | None = None,
+    ) -> None:
         self.state, self.frame = state, frame
         self.show = _possible(state, frame)
-        self.anchor: Anchor | None = state.anchor
+        self.anchor: Anchor | None = state.anchor or anchor
         self.place = place or MIDDLE
         self._kept = PictureCache() if kept is None else kept
         self._scales: dict[int, Scale] = {}
@@ -75,7 +82,7 @@ class BlockMaps:
     def _key(self) -> tuple[Hashable, ...]:
         """What the values depend on."""
         if self.show is Show.SIMILARITY:
-            what: Hashable = id(self.anchor) if self.anchor is not None else self._finest_cell()
+            what: Hashable = self.anchor.key if self.anchor is not None else self._finest_cell()
         else:
             what = self.state.channel if self.show is Show.CHANNEL else None
         return self.frame.number, self.show, what

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from dptscope.norms import token_norms
-from dptscope.opencv import cv2
 from dptscope.pictures.colours import colour_map
 from dptscope.pictures.scaling import Scaling
 from dptscope.pictures.text import BOLD
@@ -22,7 +19,9 @@ from dptscope_view.ui.geometry import Rect, wrap_controls
 from dptscope_view.ui.slider import Slider
 from dptscope_view.ui.tiles import Tile, TileGrid
 from dptscope_view.views.absent import absent_part
+from dptscope_view.views.beside import Beside
 from dptscope_view.views.charts import ColourBar, Histogram, Strip, number
+from dptscope_view.views.map_pane import cell_rect, draw_map
 from dptscope_view.views.maps import BlockMaps
 from dptscope_view.views.parts import (
     Answer,
@@ -34,7 +33,7 @@ from dptscope_view.views.parts import (
     choice_part,
     slider_part,
 )
-from dptscope_view.views.photo import draw_drag, photo_aspect, photo_picture, relative_position, respond_to_crop
+from dptscope_view.views.photo import draw_drag, photo_aspect, relative_position, respond_to_crop
 from dptscope_view.views.token_label import token_label
 
 _WIDE = 1.15  # height over width from which the tiles stand below the map
@@ -61,11 +60,12 @@ def compose(shown: ViewInput, body: Rect) -> ComposedView:
     if frame is None or shown.problem:
         return ComposedView((*parts, absent_part(shown, below)))
     layout = _layout(shown, frame, below)
+    beside = None if shown.beside is None else Beside(shown, shown.beside, layout.tiles)
     hovered = _place_under(shown.pointer, shown, layout)
-    maps = BlockMaps(shown.state, frame, hovered, shown.pictures)
-    # All blocks' similarities take longer than a picture may: the tiles wait until the mouse rests.
-    rested = BlockMaps(shown.state, frame, _place_under(shown.rested, shown, layout), shown.pictures)
-    place = hovered or _kept_place(shown, frame)
+    anchor = None if beside is None else beside.anchor(frame, hovered)
+    maps = BlockMaps(shown.state, frame, hovered, shown.pictures, anchor)
+    linked = None if beside is None else beside.linked(maps, beside.hovered)
+    place = hovered or linked or _kept_place(shown, frame)
     if layout.slider is not None:
         parts.append(_channel_slider(shown, layout.slider))
     parts += [
@@ -78,10 +78,10 @@ def compose(shown: ViewInput, body: Rect) -> ComposedView:
         ),
         Part("bar", layout.bar, lambda c, r, h: _draw_bar(c, r, shown, maps)),
         Part("histogram", layout.histogram, lambda c, r, h: _histogram(shown, maps, place).draw(c, r)),
-        _tiles(shown, rested, layout, place),
+        *(beside.parts(anchor, hovered) if beside is not None else [_tiles(shown, frame, layout, place)]),
         _strip(shown, maps, layout.strip, place),
     ]
-    readout = _readout(shown, maps, place)
+    readout = (beside.readout() if beside is not None else "") or _readout(shown, maps, place)
     if hovered is not None and shown.pointer is not None and not shown.state.cropping:
         parts.append(token_label(readout, shown.pointer, below, shown.measures))
     return ComposedView(tuple(parts), layout.grid.columns, readout, hovered, below)
@@ -110,14 +110,16 @@ def _layout(shown: ViewInput, frame: Frame, below: Rect) -> _Layout:
     tiles = right.cut_bottom(least, m.gap)[1]
     blank = (Tile("", ""),) * len(frame.norms)  # what stands below does not move them
     grid = TileGrid.in_area(blank, shown.state.block, aspect, tiles, m)
-    tiles, strip = right.cut_top(grid.height(tiles, m), m.gap)
+    # A photo that is kept beside takes all that the tiles may.
+    tiles, strip = right.cut_top(grid.height(tiles, m) if shown.beside is None else tiles.height, m.gap)
     tallest = round(m.font * 14)
     return _Layout(title, place, bar, slider, charts.cut_bottom(tallest)[0], tiles, grid, strip.cut_bottom(tallest)[0])
 
 
 def _place_under(pointer: Hover, shown: ViewInput, layout: _Layout) -> Place | None:
     """The place of the photo that the mouse is over, in the map or in any tile."""
-    for rect in (layout.map, *layout.grid.pictures(layout.tiles, shown.measures)):
+    tiles = layout.grid.pictures(layout.tiles, shown.measures) if shown.beside is None else []
+    for rect in (layout.map, *tiles):
         place = relative_position(pointer, rect)
         if place is not None:
             return place
@@ -140,6 +142,7 @@ def _toolbar(shown: ViewInput, body: Rect) -> tuple[list[Part], Rect]:
         Button("Reverse", "i", state.reverse),
         Button("Photo under", "t", state.blend > 0),
         Button("Outlier", "f"),
+        Button("Keep beside", "r", shown.beside is not None),
     ]
     widths = [show.width(m), scaling.width(m), *(button.width(m) for button in buttons)]
     places, below = wrap_controls(body, widths, m)
@@ -176,29 +179,9 @@ def _draw_title(canvas: Canvas, rect: Rect, shown: ViewInput, maps: BlockMaps) -
 
 
 def _draw_map(canvas: Canvas, rect: Rect, shown: ViewInput, maps: BlockMaps, place: Place | None) -> None:
-    state = shown.state
-    if state.show is Show.PHOTO:
-        canvas.picture(rect, photo_picture(shown, maps.frame, rect))
-    elif state.blend:
-        over, under = maps.picture(state.block, rect), photo_picture(shown, maps.frame, rect)
-        canvas.picture(rect, np.asarray(cv2.addWeighted(under, state.blend, over, 1 - state.blend, 0), np.uint8))
-    else:
-        canvas.picture(rect, maps.picture(state.block, rect))
-    if state.cropping:
+    draw_map(canvas, rect, shown, maps, None if shown.state.cropping else place)
+    if shown.state.cropping:
         draw_drag(canvas, shown, rect)
-    elif place is not None:
-        marked = _cell_rect(rect, maps.values(state.block).shape, place)
-        canvas.frame(marked, theme.GROUND, canvas.measures.line * 2)
-        canvas.frame(marked, theme.TEXT)
-
-
-def _cell_rect(rect: Rect, shape: tuple[int, ...], place: Place) -> Rect:
-    """The token at a place, in a picture of its grid."""
-    rows, columns = shape
-    row, column = cell_at(place, shape)
-    x0, x1 = (rect.x + rect.width * (column + k) // columns for k in (0, 1))
-    y0, y1 = (rect.y + rect.height * (row + k) // rows for k in (0, 1))
-    return Rect(x0, y0, max(x1 - x0, 1), max(y1 - y0, 1))
 
 
 def _respond_map(shown: ViewInput, frame: Frame, maps: BlockMaps, event: Mouse, rect: Rect) -> Answer:
@@ -250,15 +233,17 @@ def _captions(maps: BlockMaps) -> tuple[Tile, ...]:
     )
 
 
-def _tiles(shown: ViewInput, maps: BlockMaps, layout: _Layout, place: Place | None) -> Part:
+def _tiles(shown: ViewInput, frame: Frame, layout: _Layout, place: Place | None) -> Part:
     m = shown.measures
+    # All blocks' similarities take longer than a picture may: the tiles wait until the mouse rests.
+    maps = BlockMaps(shown.state, frame, _place_under(shown.rested, shown, layout), shown.pictures)
     grid = replace(layout.grid, tiles=_captions(maps))
 
     def draw(canvas: Canvas, rect: Rect, hover: Hover) -> None:
         pictures = [maps.picture(i, spot) for i, spot in enumerate(grid.pictures(rect, m))]
 
         def mark(index: int, tile: Rect) -> Rect | None:
-            return None if place is None else _cell_rect(tile, maps.values(index).shape, place)
+            return None if place is None else cell_rect(tile, maps.values(index).shape, place)
 
         grid.draw(canvas, rect, pictures, hover, mark)
 

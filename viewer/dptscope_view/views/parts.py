@@ -64,6 +64,7 @@ class ViewInput:
         rested: where it was when it last stood still.
         drag: where the drag that is under way began, or None.
         pictures: see :class:`PictureCache`.
+        beside: an answer of before, kept to compare with in the norm view.
         problem: why there is no picture, or nothing.
         magnified: how many times as large the window shows a part of the picture; 1: it shows all of it.
         wheel_magnifies: that is what the wheel does.
@@ -77,6 +78,7 @@ class ViewInput:
     rested: Hover
     drag: Hover
     pictures: PictureCache
+    beside: Frame | None = None
     problem: str = ""
     magnified: float = 1.0
     wheel_magnifies: bool = False

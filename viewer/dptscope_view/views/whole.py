@@ -50,11 +50,13 @@ def compose(shown: ViewInput, area: Rect, notice: str = "", bad: bool = False, b
     return replace(view, parts=tuple(parts), readout=readout)
 
 
-def picture_of(facts: Facts, state: State, frame: Frame, width: int, height: int) -> Picture:
+def picture_of(
+    facts: Facts, state: State, frame: Frame, width: int, height: int, beside: Frame | None = None
+) -> Picture:
     """Draw a state and its frame, uint8 ``[height, width, 3]``, without what comes and goes: mouse, notices, help."""
     canvas = Canvas(width, height)
     lasting = replace(state, help=False, cropping=False, typed=None)
-    shown = ViewInput(lasting, facts, frame, canvas.measures, None, None, None, PictureCache())
+    shown = ViewInput(lasting, facts, frame, canvas.measures, None, None, None, PictureCache(), beside)
     for part in compose(shown, canvas.area).parts:
         part.draw(canvas, part.rect, None)
     return canvas.pixels
