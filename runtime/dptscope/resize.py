@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+from numpy.typing import NDArray
 
 from dptscope.arrays import Float32Array
 from dptscope.card import OutputResize
@@ -50,3 +53,29 @@ def _lerp(values: Float32Array, size: int, axis: int) -> Float32Array:
     blended *= weight
     blended += lower
     return blended
+
+
+def resized_value(depth_hw: Float32Array, size_hw: tuple[int, int], how: OutputResize, row: int, column: int) -> float:
+    """One value of :func:`resize_depth`, without the others: a photo can have a thousand times the model's pixels."""
+    (height, width), (rows, columns) = size_hw, depth_hw.shape
+    row_indices, row_weights = _taps(rows, height, row, how)
+    column_indices, column_weights = _taps(columns, width, column, how)
+    return float(row_weights @ depth_hw[np.ix_(row_indices, column_indices)] @ column_weights)
+
+
+def _taps(length: int, size: int, index: int, how: OutputResize) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Which of ``length`` values the one at ``index`` of ``size`` is made of, and how much of each."""
+    if how == "bilinear_align_corners":
+        position = index * (length - 1) / (size - 1) if size > 1 else 0.0
+    else:
+        position = (index + 0.5) * length / size - 0.5
+    low = math.floor(position)
+    t = position - low
+    if how == "bicubic":
+        a = -0.75
+        near = [(a + 2) * d**3 - (a + 3) * d**2 + 1 for d in (t, 1 - t)]
+        far = [a * (d**3 - 5 * d**2 + 8 * d - 4) for d in (1 + t, 2 - t)]
+        offsets, weights = [-1, 0, 1, 2], [far[0], *near, far[1]]
+    else:
+        offsets, weights = [0, 1], [1 - t, t]
+    return np.clip(np.array(offsets) + low, 0, length - 1), np.array(weights)

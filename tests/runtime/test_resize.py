@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dptscope.resize import resize_depth
+from dptscope.resize import resize_depth, resized_value
 
 
 def test_align_corners_keeps_a_plane() -> None:
@@ -43,3 +43,14 @@ def test_cubic_coefficient() -> None:
 def test_odd_sizes(how: str, size: tuple[int, int]) -> None:
     values = np.full((14, 14), 2.5, np.float32)
     np.testing.assert_allclose(resize_depth(values, size, how), np.full(size, 2.5), rtol=1e-6)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("how", ["bilinear_align_corners", "bilinear", "bicubic"])
+@pytest.mark.parametrize("size", [(40, 61), (9, 5), (1, 1), (14, 21), (300, 14)])
+def test_one_value_is_that_of_the_whole(how: str, size: tuple[int, int]) -> None:
+    values = np.random.default_rng(0).random((14, 21)).astype(np.float32)
+    whole = resize_depth(values, size, how)
+    one_by_one = [
+        [resized_value(values, size, how, row, column) for column in range(size[1])] for row in range(size[0])
+    ]
+    np.testing.assert_allclose(one_by_one, whole, atol=2e-6)

@@ -240,7 +240,7 @@ def test_colours_reverse_and_contrast_change_the_picture_without_asking(bench: B
     assert len(set(seen)) == 4 and len(made.worker.questions) == asked
 
 
-def test_photos_go_round_and_undo_the_crop(bench: Benches) -> None:
+def test_photos_go_round_and_keep_the_crop(bench: Benches) -> None:
     made = bench(view=View.FUSION)
     made.press("c")
     place = made.rect("photo")
@@ -254,7 +254,13 @@ def test_photos_go_round_and_undo_the_crop(bench: Benches) -> None:
     made.answer().draw(1280, 800)
     assert made.viewer.frame.photo_bgr.shape[:2] == (30, 40)  # type: ignore[union-attr]
     made.press("n")
-    assert made.viewer.state.photo == 1 and made.worker.questions[-1].subject.crop == (0, 0, 1, 1)
+    assert made.viewer.state.photo == 1 and made.worker.questions[-1].subject.crop == crop
+    made.viewer.draw(1280, 800)
+    whole = made.rect("button-x")  # says that there is a crop, and undoes it
+    click(made, *centre(whole))
+    assert made.worker.questions[-1].subject.crop == (0, 0, 1, 1)
+    made.viewer.draw(1280, 800)
+    assert "button-x" not in {part.name for part in made.viewer.parts}
     made.press("p", "p")
     assert made.viewer.state.photo == 2
     made.press("l")
@@ -262,6 +268,27 @@ def test_photos_go_round_and_undo_the_crop(bench: Benches) -> None:
     files = made.rect("files")
     made.viewer.on_mouse(Mouse(Pointer.PRESS, files.x + 20, files.y + 12))
     assert made.viewer.state.photo == 0
+
+
+def test_the_norm_view_has_what_changes_the_photo(bench: Benches) -> None:
+    made = bench()
+    size = made.rect("size")
+    click(made, size.x + round(size.width * 0.75), size.y + 10)
+    assert made.worker.questions[-1].subject.size > 280
+    for key, changed in (("a", "square"), ("c", "cropping"), ("l", "files")):
+        made.viewer.draw(1280, 800)
+        click(made, *centre(made.rect(f"button-{key}")))
+        assert getattr(made.viewer.state, changed)
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (640, 480)])
+def test_a_long_model_name_is_shortened_and_not_left_out(bench: Benches, size: tuple[int, int]) -> None:
+    made = bench(*size)
+    names = made.rect("names")
+    right = np.s_[names.y : names.bottom, names.x + names.width // 2 + 10 : names.right]
+    for model in ("tiny", "a_model_with_a_name_that_is_much_longer_than_what_a_window_has_room_for_in_its_upper_row"):
+        made.viewer.facts = replace(made.viewer.facts, model=model)
+        assert (made.viewer.draw(*size)[right] > 120).any()
 
 
 def test_size_and_square_ask_the_encoder_again(bench: Benches) -> None:

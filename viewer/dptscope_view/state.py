@@ -190,8 +190,8 @@ def step_colours(state: State, step: int) -> State:
 
 
 def with_photo(state: State, facts: Facts, index: int) -> State:
-    """Another photo, whole; before the first comes the last."""
-    return replace(state, photo=index % len(facts.photos), crop=WHOLE, cropping=False)
+    """Another photo, the same part of it; before the first comes the last."""
+    return replace(state, photo=index % len(facts.photos), cropping=False)
 
 
 def with_size(state: State, facts: Facts, index: int) -> State:

@@ -66,12 +66,29 @@ def put_text(
 
 
 @lru_cache(maxsize=1024)
-def elide(text: str, width: int, size: int, weight: int) -> str:
-    """The text if it fits, else with an ellipsis in its middle, so that both ends of a file name stay."""
+def elide(text: str, width: int, size: int, weight: int, ends: bool = False) -> str:
+    """The text if it fits, else with an ellipsis: after the last whole word that fits, or in the middle of file names.
+
+    Args:
+        text: one line.
+        width: pixels that there are.
+        size: of the type.
+        weight: of the type.
+        ends: keep both ends, as far as they go.
+    """
     if text_width(text, size, weight) <= width:
         return text
     for kept in range(len(text) - 1, 1, -1):
-        shorter = text[: (kept + 1) // 2].rstrip() + "…" + text[len(text) - kept // 2 :].lstrip()
+        shorter = _shortened(text, kept, ends)
         if text_width(shorter, size, weight) <= width:
             return shorter
     return ""
+
+
+def _shortened(text: str, kept: int, ends: bool) -> str:
+    if ends:
+        return text[: (kept + 1) // 2].rstrip() + "…" + text[len(text) - kept // 2 :].lstrip()
+    for between in (" · ", " "):  # parts of a list, then words
+        if between in text[: kept + len(between)]:
+            return text[: text.rindex(between, 0, kept + len(between))] + " …"
+    return text[:kept] + "…"

@@ -157,9 +157,12 @@ def test_numbers_have_three_digits(value: float, text: str) -> None:
     assert number(value) == text
 
 
-def test_long_names_keep_both_ends() -> None:
-    short = elide("a_very_long_file_name_of_a_photo_0001.png", 160, 15, 400)
+def test_long_names_keep_both_ends_and_other_text_whole_words() -> None:
+    short = elide("a_very_long_file_name_of_a_photo_0001.png", 160, 15, 400, ends=True)
     assert short.startswith("a_ver") and short.endswith(".png") and text_width(short, 15, 400) <= 160
+    short = elide("16 × 21 tokens · 128 channels · feeds fusion 4", 160, 15, 400)
+    assert short == "16 × 21 tokens …" and text_width(short, 15, 400) <= 160
+    assert elide("no outliers", 40, 15, 400) == "no …" and elide("outliers", 40, 15, 400) == "outli…"
     assert elide("x", 0, 15, 400) == ""
 
 

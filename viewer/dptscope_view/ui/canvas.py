@@ -107,14 +107,15 @@ class Canvas:
         colour: Colour = theme.TEXT,
         weight: int = REGULAR,
         align: Align = "left",
+        ends: bool = False,
     ) -> int:
-        """A line of text in the rectangle's vertical middle, shortened where it does not fit.
+        """A line of text in the rectangle's vertical middle, shortened where it does not fit; see :func:`elide`.
 
         Returns:
             pixels that it is wide.
         """
         size = self.measures.font if size is None else size
-        text = elide(text, rect.width, size, weight)
+        text = elide(text, rect.width, size, weight, ends)
         width = text_width(text, size, weight)
         x = {"left": rect.x, "centre": rect.x + (rect.width - width) // 2, "right": rect.right - width}[align]
         # Capitals are about 0.7 of the size high; this puts their middle on the rectangle's.

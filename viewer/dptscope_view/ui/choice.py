@@ -20,11 +20,13 @@ class Choice:
         options: their texts.
         chosen: index of the chosen one.
         large: heading size, for the tabs.
+        key: the key that goes on to the next, shown behind them where there is room.
     """
 
     options: tuple[str, ...]
     chosen: int
     large: bool = False
+    key: str = ""
 
     def _widths(self, measures: Measures) -> list[int]:
         size = self._size(measures)
@@ -36,11 +38,15 @@ class Choice:
 
     def width(self, measures: Measures) -> int:
         """Pixels that it needs."""
-        return sum(self._widths(measures))
+        return sum(self._widths(measures)) + self._key_width(measures)
+
+    def _key_width(self, measures: Measures) -> int:
+        return _key_width(self.key, measures) + measures.gap if self.key and not measures.compact else 0
 
     def cells(self, rect: Rect, measures: Measures) -> list[Rect]:
         """Place each option."""
-        return rect.columns(self._widths(measures))
+        _, options = rect.cut_right(self._key_width(measures))
+        return options.columns(self._widths(measures))
 
     def answer(self, event: Mouse, rect: Rect, measures: Measures) -> int | None:
         """The index that a click or the wheel asks for, or None."""
@@ -69,6 +75,13 @@ class Choice:
                 weight=BOLD if chosen else REGULAR,
                 align="centre",
             )
+        if self._key_width(measures):
+            inner = rect.inset(measures.gap, 0)
+            canvas.text(inner, self.key, size=measures.small, colour=theme.MUTED, align="right")
+
+
+def _key_width(key: str, measures: Measures) -> int:
+    return text_width(key, measures.small, REGULAR) + measures.gap
 
 
 @dataclass(frozen=True)
@@ -91,9 +104,7 @@ class Button:
         return text_width(self.text, size, BOLD) + self._key_width(measures) + 2 * measures.gap
 
     def _key_width(self, measures: Measures) -> int:
-        if measures.compact:
-            return 0
-        return text_width(self.key, measures.small, REGULAR) + measures.gap
+        return 0 if measures.compact else _key_width(self.key, measures)
 
     def answer(self, event: Mouse) -> bool:
         """Tell whether an event presses it."""

@@ -171,7 +171,8 @@ class FileList:
             if chosen or (hover is not None and row.contains(*hover)):
                 canvas.panel(row, theme.ACCENT if chosen else theme.HOVER)
             ink = theme.ON_ACCENT if chosen else theme.TEXT
-            canvas.text(row.inset(measures.gap // 2 + 1, 0), self.names[index], size=measures.small, colour=ink)
+            inner = row.inset(measures.gap // 2 + 1, 0)
+            canvas.text(inner, self.names[index], size=measures.small, colour=ink, ends=True)
         for button, up, left in ((above, True, shown.start), (below, False, len(self.names) - shown.stop)):
             if button is not None:
                 over = hover is not None and button.contains(*hover)

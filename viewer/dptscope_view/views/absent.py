@@ -20,7 +20,7 @@ def absent_part(shown: ViewInput, rect: Rect) -> Part:
             return
         inner = place.inset(min(place.width // 8, m.font * 8), place.height // 4)
         title, below = inner.cut_top(round(m.large * 1.6), m.gap)
-        canvas.text(title, shown.facts.photos[shown.state.photo], size=m.large, weight=BOLD)
+        canvas.text(title, shown.facts.photos[shown.state.photo], size=m.large, weight=BOLD, ends=True)
         canvas.paragraph(below, shown.problem, colour=theme.BAD)
 
     return Part("absent", rect, draw)

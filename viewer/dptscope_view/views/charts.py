@@ -233,6 +233,8 @@ class Strip:
         parts += [("class token", theme.WARN)] * bool(self.cls) + [("this token", theme.TEXT)] * bool(self.token)
         parts.append((f"outliers {total}" if total else "no outliers", self.colour if total else theme.MUTED))
         for text, colour in parts:
+            if text_width(text, size, REGULAR) > legend.width:
+                break  # a part of a word would be another word
             used = canvas.text(legend, text, size=size, colour=colour)
             _, legend = legend.cut_left(used, measures.gap)
 

@@ -11,7 +11,7 @@ from dptscope.meaning import grows_with_distance
 from dptscope.pictures.depth import depth_picture
 from dptscope.pictures.difference import difference_picture
 from dptscope.pictures.text import BOLD
-from dptscope.resize import resize_depth
+from dptscope.resize import resized_value
 from dptscope_view.engine import Frame
 from dptscope_view.state import Compare
 from dptscope_view.ui import theme
@@ -114,15 +114,12 @@ class DepthPane:
     def readout(self, row: int, column: int) -> str:
         """The value at a pixel of the photo, as it is saved; beside the unmodified model's where both are compared."""
         unit = " m" if self.shown.facts.card.depth_kind == "metric" else ""
-        depth = number(float(self._at_photo_size("depth", self.frame.depth_hw)[row, column]))
+        depth = number(self._value(self.frame.depth_hw, row, column))
         if self.shown.state.compare is Compare.NONE:
             return f"depth {depth}{unit}"
-        original = number(float(self._at_photo_size("original", self.frame.original_hw)[row, column]))
+        original = number(self._value(self.frame.original_hw, row, column))
         return f"depth {depth}{unit}, original {original}{unit}"
 
-    def _at_photo_size(self, what: str, depth_hw: Float32Array) -> Float32Array:
+    def _value(self, depth_hw: Float32Array, row: int, column: int) -> float:
         height, width = self.frame.photo_bgr.shape[:2]
-        how = self.shown.facts.card.preparation.output_resize
-        return self.shown.pictures.get(
-            ("at photo size", what, self.frame.number), lambda: resize_depth(depth_hw, (height, width), how)
-        )
+        return resized_value(depth_hw, (height, width), self.shown.facts.card.preparation.output_resize, row, column)

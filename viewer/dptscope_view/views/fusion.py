@@ -15,7 +15,14 @@ from dptscope_view.ui.geometry import Rect, wrap_controls
 from dptscope_view.views.absent import absent_part
 from dptscope_view.views.depth_pane import DepthPane
 from dptscope_view.views.parts import ComposedView, Part, ViewInput, button_part
-from dptscope_view.views.photo import draw_drag, photo_aspect, photo_picture, relative_position, respond_to_crop
+from dptscope_view.views.photo import (
+    draw_drag,
+    photo_aspect,
+    photo_buttons,
+    photo_picture,
+    relative_position,
+    respond_to_crop,
+)
 from dptscope_view.views.sliders import scale_slider, size_slider
 
 
@@ -81,11 +88,8 @@ def _toolbar(shown: ViewInput, body: Rect) -> tuple[list[Part], Rect]:
         Button("High contrast", "e", state.equalise),
         Button("Compare", "t", state.compare is not Compare.NONE),
         Button("Keep range", "g", state.keep_range),
-        Button("Square", "a", state.square),
-        Button("Crop", "c", state.cropping),
+        *photo_buttons(shown),
     ]
-    if len(shown.facts.photos) > 1:
-        buttons.append(Button("Photos", "l", state.files))
     places, below = wrap_controls(body, [button.width(m) for button in buttons], m)
     return [
         button_part(f"button-{button.key}", place, button, shown) for button, place in zip(buttons, places, strict=True)

@@ -33,7 +33,8 @@ from dptscope_view.views.parts import (
     choice_part,
     slider_part,
 )
-from dptscope_view.views.photo import draw_drag, photo_aspect, relative_position, respond_to_crop
+from dptscope_view.views.photo import draw_drag, photo_aspect, photo_buttons, relative_position, respond_to_crop
+from dptscope_view.views.sliders import size_slider, size_slider_width
 from dptscope_view.views.token_label import token_label
 
 _WIDE = 1.15  # height over width from which the tiles stand below the map
@@ -135,24 +136,26 @@ def _kept_place(shown: ViewInput, frame: Frame) -> Place | None:
 def _toolbar(shown: ViewInput, body: Rect) -> tuple[list[Part], Rect]:
     state, m = shown.state, shown.measures
     shows, scalings = list(Show), list(Scaling)
-    show = Choice(tuple(option.value.capitalize() for option in shows), shows.index(state.show))
-    scaling = Choice(tuple(option.value.capitalize() for option in scalings), scalings.index(state.scaling))
+    show = Choice(tuple(option.value.capitalize() for option in shows), shows.index(state.show), key="o")
+    scaling = Choice(tuple(option.value.capitalize() for option in scalings), scalings.index(state.scaling), key="e")
     buttons = [
         Button(state.norm_colours, "m"),
         Button("Reverse", "i", state.reverse),
         Button("Photo under", "t", state.blend > 0),
         Button("Outlier", "f"),
         Button("Keep beside", "r", shown.beside is not None),
+        *photo_buttons(shown),
     ]
-    widths = [show.width(m), scaling.width(m), *(button.width(m) for button in buttons)]
+    widths = [show.width(m), scaling.width(m), *(button.width(m) for button in buttons), size_slider_width(m)]
     places, below = wrap_controls(body, widths, m)
     return [
         choice_part("show", places[0], show, m, lambda i: replace(state, show=shows[i])),
         choice_part("scaling", places[1], scaling, m, lambda i: replace(state, scaling=scalings[i])),
         *(
             button_part(f"button-{button.key}", place, button, shown)
-            for button, place in zip(buttons, places[2:], strict=True)
+            for button, place in zip(buttons, places[2:-1], strict=True)
         ),
+        size_slider(shown, places[-1]),
     ], below
 
 
@@ -170,6 +173,9 @@ def _draw_title(canvas: Canvas, rect: Rect, shown: ViewInput, maps: BlockMaps) -
     rows, columns = maps.values(state.block).shape
     used = canvas.text(rect, f"Block {state.block}", size=m.large, weight=BOLD)
     _, rest = rect.cut_left(used, m.gap)
+    if state.cropping:
+        canvas.text(rest, "drag over the map to crop the photo", size=m.small, colour=theme.ACCENT)
+        return
     facts = f"{rows} × {columns} tokens · {block.channels} channels"
     if len({b.stage for b in shown.facts.card.blocks}) > 1:
         facts = f"stage {block.stage} · {facts}"

@@ -11,6 +11,7 @@ from dptscope_view.engine import Frame
 from dptscope_view.state import WHOLE, Crop
 from dptscope_view.ui import theme
 from dptscope_view.ui.canvas import Canvas
+from dptscope_view.ui.choice import Button
 from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.ui.geometry import Rect
 from dptscope_view.views.parts import Answer, Hover, Picture, ViewInput
@@ -22,6 +23,17 @@ def photo_aspect(frame: Frame) -> float:
     """Width / height of the photo; maps and depth are shown in its shape, whatever the model saw."""
     height, width = frame.photo_bgr.shape[:2]
     return float(width / height)
+
+
+def photo_buttons(shown: ViewInput) -> list[Button]:
+    """What both views' toolbars have: which part of which photo the model sees, and in which shape."""
+    state = shown.state
+    buttons = [Button("Square", "a", state.square), Button("Crop", "c", state.cropping)]
+    if state.crop != WHOLE:
+        buttons.append(Button("Whole photo", "x"))
+    if len(shown.facts.photos) > 1:
+        buttons.append(Button("Photos", "l", state.files))
+    return buttons
 
 
 def photo_picture(shown: ViewInput, frame: Frame, rect: Rect) -> Picture:

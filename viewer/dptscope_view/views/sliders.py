@@ -7,6 +7,7 @@ from dataclasses import replace
 from dptscope_view.state import SCALE_HIGH, SCALE_LOW, SCALE_STEP, State, with_scale, with_size
 from dptscope_view.ui.geometry import Rect
 from dptscope_view.ui.slider import Slider
+from dptscope_view.ui.theme import Measures
 from dptscope_view.views.parts import Part, ViewInput, slider_part
 
 _ENDS = {1: "finest", 4: "coarsest"}
@@ -54,3 +55,8 @@ def size_slider(shown: ViewInput, rect: Rect) -> Part:
         active=len(facts.sizes) > 1,
     )
     return slider_part("size", rect, slider, shown, lambda v: with_size(state, facts, round(v)))
+
+
+def size_slider_width(measures: Measures) -> int:
+    """Pixels that it needs among buttons."""
+    return round(measures.font * (26 if measures.compact else 30))

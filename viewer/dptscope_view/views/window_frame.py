@@ -43,14 +43,15 @@ def _draw_names(canvas: Canvas, rect: Rect, shown: ViewInput) -> None:
     name = facts.photos[shown.state.photo]
     count = f"{shown.state.photo + 1} / {len(facts.photos)}" if len(facts.photos) > 1 else ""
     model = f"{facts.model} · {facts.card.architecture}" if facts.card.architecture not in facts.model else facts.model
-    model_width = text_width(model, m.small, REGULAR)
-    if model_width < rect.width * 0.55:
-        canvas.text(rect, model, size=m.small, colour=theme.MUTED, align="right")
-        _, rect = rect.cut_right(model_width, m.gap)
+    # The photo's name gets what it needs, up to half; the model's the rest.
+    photo_width = text_width(name, m.font, REGULAR) + (text_width(count, m.small, REGULAR) + m.gap if count else 0)
+    left, right = rect.cut_left(max(rect.width - text_width(model, m.small, REGULAR) - m.gap, rect.width // 2))
+    left, right = (left, right) if photo_width > left.width else rect.cut_left(photo_width, m.gap)
+    canvas.text(right, model, size=m.small, colour=theme.MUTED, align="right", ends=True)
     if count:
-        used = canvas.text(rect, count, size=m.small, colour=theme.MUTED)
-        _, rect = rect.cut_left(used, m.gap)
-    canvas.text(rect, name)
+        used = canvas.text(left, count, size=m.small, colour=theme.MUTED)
+        _, left = left.cut_left(used, m.gap)
+    canvas.text(left, name, ends=True)
 
 
 def footer(shown: ViewInput, rect: Rect, readout: str, notice: str, bad: bool, busy: bool) -> Part:
