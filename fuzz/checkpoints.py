@@ -29,6 +29,10 @@ from fuzz.tensors import CHANGED, RANDOM_CHANGES, Tensors
 
 NO_FILES, ENDINGS = ("empty", "pipe", "zero", "sparse"), ("pth", "safetensors")
 V2 = ("--variant", "depth-anything-v2")
+VARIANTS = {
+    "depth_anything": V2,
+    "dpt_hybrid": ("--variant", "midas-dpt-hybrid"),
+}  # of families whose tensors do not tell
 
 
 def export(name: str, *options: str) -> tuple[str, ...]:
@@ -107,8 +111,7 @@ def good() -> list[Case]:
     for family, (tensors, config) in every_family().items():
         name = f"good family: {family}"
         if config is None:
-            options = V2 if family == "depth_anything" else ()
-            found.append(load(name, one("c.pt", saved(tensors)), export("c.pt", *options), "works"))
+            found.append(load(name, one("c.pt", saved(tensors)), export("c.pt", *VARIANTS.get(family, ())), "works"))
         else:
             found.append(load(name, _folder(tensors, config), export("hub"), "works"))
     return found
@@ -245,7 +248,7 @@ def mutated(count: int, seed: int = 0) -> Iterator[Case]:
             pick(RANDOM_CHANGES, random)(tensors, random)
         if config is None:
             make = one("c.pt", saved(tensors))
-            arguments = export("c.pt", *(V2 if family == "depth_anything" else ()))
+            arguments = export("c.pt", *VARIANTS.get(family, ()))
         else:
             contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
             kept = every_family()[family][0] if random.random() < 0.5 else contiguous
@@ -255,7 +258,7 @@ def mutated(count: int, seed: int = 0) -> Iterator[Case]:
 
 def _changed(config: dict[str, Any], random: Generator) -> object:
     if random.random() < 0.6:
-        return config | {"backbone_config": mutate_json(config["backbone_config"], random)}
+        return config | {"backbone_config": mutate_json(config.get("backbone_config"), random)}
     return mutate_json(config, random)
 
 

@@ -21,15 +21,25 @@ Tensors = dict[str, torch.Tensor]
 @cache
 def every_family() -> dict[str, tuple[Tensors, dict[str, Any] | None]]:
     """Tensors, and ``config.json`` where the layout has one, of every family in both layouts."""
-    from support import midas_oracle, oracle  # transformers takes seconds to import
+    from support import midas_oracle, midas_vit_oracle, oracle  # transformers takes seconds to import
 
     found: dict[str, tuple[Tensors, dict[str, Any] | None]] = {"depth_anything": (seeded_tensors(), None)}
-    for family, model in {"beit": midas_oracle.beit(), "swinv2": midas_oracle.swinv2()}.items():
+    models = {
+        "beit": midas_oracle.beit(),
+        "swinv2": midas_oracle.swinv2(),
+        "dpt_large": midas_vit_oracle.large(),
+        "dpt_hybrid": midas_vit_oracle.hybrid(),
+    }
+    for family, model in models.items():
         with tempfile.TemporaryDirectory() as name:
             folder = oracle.save_hugging_face(model, Path(name) / "hub")
             tensors = {key: value.clone() for key, value in load_file(folder / "model.safetensors").items()}
             config = json.loads((folder / "config.json").read_text())
-        original = midas_oracle.to_original(tensors, model.config)
+        original = (
+            midas_vit_oracle.to_original(tensors)
+            if family.startswith("dpt_")
+            else midas_oracle.to_original(tensors, model.config)
+        )
         found[f"{family}_hub"] = tensors, config
         found[family] = {key: value.contiguous() for key, value in original.items()}, None
     return found

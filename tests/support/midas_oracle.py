@@ -119,15 +119,18 @@ def _blocks(model: DPTForDepthEstimation) -> list[torch.nn.Module]:
     return list(layers)
 
 
-def fuse_as_the_original(model: DPTForDepthEstimation) -> None:
+def fuse_as_the_original(model: DPTForDepthEstimation, scales: tuple[float, ...] = (1, 1, 1, 1)) -> None:
     """transformers doubles each map and then fits the next one to it, so that a coarsest map that was rounded up makes the
-    depth too large. The original resizes to the size of the next map."""
+    depth too large. The original resizes to the size of the next map.
+
+    ``scales`` multiply what comes into fusion blocks 1 to 4 from below; into block 4 comes the coarsest map."""
 
     def fuse(maps: list[Tensor], **_: Any) -> list[Tensor]:
         carried = None
         coarse_to_fine = list(reversed(maps))
         for index, (layer, skip) in enumerate(zip(model.neck.fusion_stage.layers, coarse_to_fine, strict=True)):
-            carried = skip if carried is None else carried + layer.residual_layer1(skip)
+            scale = scales[3 - index]
+            carried = scale * skip if carried is None else scale * carried + layer.residual_layer1(skip)
             carried = layer.residual_layer2(carried)
             finer = coarse_to_fine[index + 1] if index + 1 < len(coarse_to_fine) else None
             size = finer.shape[-2:] if finer is not None else tuple(2 * side for side in carried.shape[-2:])

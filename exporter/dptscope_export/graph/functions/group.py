@@ -1,4 +1,5 @@
-"""Which nodes of a graph belong together: those of one transformer block, one reassembly, one fusion block."""
+"""Which nodes of a graph belong together: those of one transformer block or bottleneck, one reassembly, one fusion
+block."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ BLOCK = Kind(
     "Attention and MLP, each on the residual stream; beside the stream, its patch tokens as a grid and its class token.",
 )
 EMBEDDING = Kind(
-    r"encoder(?=/)", "Embedding", "The image cut into patches, each made a token, with its position added."
+    r"encoder(?=/)", "Embedding", "The image, or a map, cut into patches, each made a token, with its position added."
 )
 KINDS = (
     BLOCK,
@@ -42,7 +43,13 @@ KINDS = (
         "Where the tokens of this size lie in the tables of positions.",
     ),
     EMBEDDING,
-    Kind(r"reassemble/(?:stage|readout)_(\d+)", "Reassemble", "Tokens of one block as a map for one fusion block."),
+    Kind(r"resnet/stem", "Stem", "The image at a quarter of its size: a wide convolution and a maximum."),
+    Kind(r"resnet/stage_\d+/block_\d+", "Bottleneck", "Three convolutions, each normalised, around a shortcut."),
+    Kind(
+        r"reassemble/(?:stage|readout)_(\d+)",
+        "Reassemble",
+        "Tokens of one block, or a map, as a map for one fusion block.",
+    ),
     Kind(r"fusion/skip_\d+", "FusionInput", "First residual unit of a fusion block: no scale can change it."),
     Kind(r"fusion/block_\d+", "FusionBlock", "Adds the scaled map from below, refines it and doubles its size."),
     Kind(r"head(?=/)", "Head", "The finest fused map to depth at the image's size."),
