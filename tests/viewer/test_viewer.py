@@ -45,6 +45,21 @@ def test_the_layout_holds(bench: Benches, size: tuple[int, int], state: dict[str
     assert main.width * main.height > 0.04 * size[0] * size[1]
 
 
+@pytest.mark.parametrize("width", range(1270, 1280))
+def test_photo_and_depth_are_of_one_size(bench: Benches, width: int) -> None:
+    for files in (False, True):
+        made = bench(width, 800, view=View.FUSION, files=files)
+        photo, depth = made.rect("photo"), made.rect("depth")
+        assert (photo.width, photo.height) == (depth.width, depth.height)
+
+
+def test_a_panoramas_map_takes_the_width(bench: Benches, photos: tuple[Path, ...]) -> None:
+    cv2.imwrite(str(photos[0]), np.zeros((30, 300, 3), np.uint8))
+    made = bench()
+    place, chart = made.rect("map"), made.rect("histogram")
+    assert place.width > 1000 and chart.y - place.bottom < 60, "and what explains it stands right below"
+
+
 def test_a_click_on_a_tile_and_keys_choose_the_block(bench: Benches) -> None:
     made = bench()
     viewer = made.viewer
@@ -495,7 +510,7 @@ def test_while_another_photo_is_on_its_way_the_old_one_has_no_numbers(bench: Ben
         assert made.viewer.readout == ""
         place = made.viewer._composed.pictures
         inside = np.zeros((800, 1280), dtype=bool)
-        inside[place.y : place.bottom, place.x : place.right] = True
+        inside[place.y : place.bottom + 3, place.x - 3 : place.right + 3] = True  # with the frame around the last tile
         bright = (after > 140).any(-1)
         assert (before > 140).any(-1)[inside[60:770]].mean() > 0.1 and not bright[inside[60:770]].any()
 

@@ -16,7 +16,7 @@ BOLD = 600
 
 _STROKE_FONT = cv2.FONT_HERSHEY_SIMPLEX
 _STROKE_HEIGHT = 30.0  # pixels of a capital with ascent and descent at scale 1
-_SPELLED = {"×": "x", "–": "-", "…": "...", "·": "-", "‖": "|", "±": "+-", "−": "-", "µ": "u"}
+_SPELLED = {"×": "x", "–": "-", "…": "...", "·": "-", "‖": "|", "±": "+-", "−": "-", "µ": "u", "≤": "<="}
 
 
 class _Faces(threading.local):

@@ -7,6 +7,7 @@ import pytest
 
 from dptscope.pictures.scaling import Scale
 from dptscope.pictures.text import elide, text_width
+from dptscope_view.ui import theme
 from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.choice import Button, Choice
 from dptscope_view.ui.events import Mouse, Pointer
@@ -113,6 +114,26 @@ def test_tiles_stay_inside_and_apart(count: int, size: tuple[int, int], aspect: 
         assert grid.answer(event, area, measures) == index
 
 
+@pytest.mark.parametrize(("width", "some", "all_of_it"), [(300, False, False), (440, True, False), (900, True, True)])
+def test_notes_stand_under_all_tiles_or_under_none(width: int, some: bool, all_of_it: bool) -> None:
+    """Whatever their lengths; and under the mouse in full."""
+    notes = [("−1.23 … 45.6", "≤ 45.6"), ("1 … 2", "≤ 2"), ("12345 … 123456", "≤ 123456")] * 4
+    tiles = tuple(Tile(str(index), *note) for index, note in enumerate(notes))
+    area = Rect(20, 20, width, 500)
+    grid = TileGrid(tiles, 0, 1.5, 4)
+    places = grid.pictures(area, M)
+    pictures = [np.zeros((place.height, place.width, 3), np.uint8) for place in places]
+    canvas = Canvas(1280, 800)
+    grid.draw(canvas, area, pictures, None)
+    below = [canvas.pixels[p.bottom + 2 : p.bottom + 18, p.x + 22 : p.right] for p in places]
+    written = {bool((part > 100).any()) for part in below}
+    assert written == {some}
+    hovered = Canvas(1280, 800)
+    grid.draw(hovered, area, pictures, (places[2].x + 5, places[2].y + 5))
+    changed = (canvas.pixels != hovered.pixels)[places[2].bottom + 2 : places[2].bottom + 18].any()
+    assert changed != all_of_it
+
+
 def test_tile_columns_fill_the_width() -> None:
     assert tile_columns(12, Rect(0, 0, 660, 540), 1.48, 20, 10) == 4
     assert tile_columns(1, Rect(0, 0, 100, 100), 1.0, 10, 5) == 1
@@ -146,7 +167,49 @@ def test_histogram_shows_outliers_in_their_own_colour() -> None:
     canvas = Canvas(1280, 800)
     histogram.draw(canvas, Rect(100, 100, 400, 200))
     rows, columns = np.nonzero((canvas.pixels == colour_map("viridis").outlier).all(-1))
-    assert rows.size and columns.min() > 420
+    assert rows.size and columns.min() > 410
+
+
+def test_few_values_have_few_bars_and_an_outlier_is_marked_with_its_value() -> None:
+    values = np.concatenate([np.linspace(1, 2, 63), [345.0]]).astype(np.float32)
+    pictures = []
+    for pointer in (1.5, 345.0):
+        histogram = Histogram(values, Scale(1, 2, outliers=(-np.inf, 10.0)), "viridis", False, pointer)
+        canvas = Canvas(1280, 800)
+        histogram.draw(canvas, Rect(100, 100, 500, 200))
+        pictures.append(canvas.pixels)
+    row = (pictures[1][250, 100:600] != theme.GROUND).any(-1)
+    assert np.count_nonzero(np.diff(row.astype(int)) == 1) < 24, "64 values are no bar code"
+    assert (pictures[0] != pictures[1])[:, 450:].any(), "the outlier under the mouse is marked, too"
+
+
+def test_the_strips_axis_does_not_stand_in_its_legend() -> None:
+    canvas = Canvas(1280, 800)
+    rect = Rect(100, 100, 500, 160)
+    Strip((1.0,) * 12, (2.0,) * 12, (1736.0,) * 12, (0,) * 12, 4, (1, 2, 3)).draw(canvas, rect)
+    legend = canvas.pixels[100 : 100 + round(M.small * 1.5), :]
+    axis = canvas.pixels[100 + round(M.small * 1.5) + 1 : 140, 100:138]
+    only_legend = Canvas(1280, 800)
+    Strip((1.0,) * 12, (2.0,) * 12, (1736.0,) * 12, (0,) * 12, 4, (1, 2, 3))._draw_legend(only_legend, rect)
+    assert (legend == only_legend.pixels[100 : 100 + round(M.small * 1.5)]).all() and (axis > 100).any()
+
+
+def contrast(first: tuple[int, int, int], second: tuple[int, int, int]) -> float:
+    """As WCAG defines it."""
+
+    def luminance(colour: tuple[int, int, int]) -> float:
+        linear = [c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour]
+        return 0.0722 * linear[0] + 0.7152 * linear[1] + 0.2126 * linear[2]
+
+    low, high = sorted((luminance(first), luminance(second)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_thin_lines_and_small_type_can_be_seen() -> None:
+    for ground in (theme.GROUND, theme.PANEL):
+        assert contrast(theme.EDGE, ground) >= 3.2, "grooves and axes"
+        assert contrast(theme.FAINT, ground) >= 5, "small type"
+    assert contrast(theme.FAINT, theme.HOVER) >= 3, "the minimum on its band"
 
 
 @pytest.mark.parametrize(

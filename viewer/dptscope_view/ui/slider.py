@@ -126,12 +126,12 @@ class Slider:
         middle = rect.y + rect.height // 2
         thick = max(3, round(measures.row * 0.14))
         groove = Rect(track.x, middle - thick // 2, track.width, thick)
-        canvas.panel(groove, theme.MUTED if hovered and self.active else theme.GROOVE, radius=thick // 2)
+        canvas.panel(groove, theme.MUTED if hovered and self.active else theme.EDGE, radius=thick // 2)
         start, end = sorted((self.column_of(self.default, track), self.column_of(self.value, track)))
         canvas.fill(Rect(round(start), groove.y, max(round(end) - round(start), 0), thick), colour)
         for place in {self.default, *self.snaps}:
             tick = Rect(round(self.column_of(place, track)), middle - thick * 2, max(1, measures.line), thick * 4)
-            canvas.fill(tick, theme.MUTED if moved else theme.GROOVE)
+            canvas.fill(tick, theme.MUTED if moved else theme.EDGE)
         knob = self._knob(measures)
         canvas.disc(self.column_of(self.value, track), middle, knob, theme.GROUND)
         canvas.disc(self.column_of(self.value, track), middle, knob - measures.line * 1.5, ink if hovered else colour)

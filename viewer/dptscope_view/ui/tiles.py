@@ -23,10 +23,12 @@ class Tile:
     Attributes:
         number: the block's.
         note: its minimum and maximum.
+        short: less of that, where all notes do not fit.
     """
 
     number: str
     note: str
+    short: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ class TileGrid:
         """
         measures = canvas.measures
         caption = self._caption(measures)
+        notes = self._notes(rect, measures)
         for index, (place, tile) in enumerate(zip(self.pictures(rect, measures), self.tiles, strict=True)):
             canvas.picture(place, pictures[index])
             marked = mark(index, place)
@@ -117,9 +120,25 @@ class TileGrid:
             ink = theme.ACCENT if chosen else theme.TEXT
             used = canvas.text(below, tile.number, size=measures.small, colour=ink, weight=BOLD)
             _, rest = below.cut_left(used, measures.gap // 2)
-            # A shortened number would be another number, so all of the note is shown or nothing.
-            if text_width(tile.note, measures.small, REGULAR) <= rest.width:
-                canvas.text(rest, tile.note, size=measures.small, colour=theme.MUTED, align="right")
+            canvas.text(rest, notes[index], size=measures.small, colour=theme.MUTED, align="right")
+        for place, tile, note in zip(self.pictures(rect, measures), self.tiles, notes, strict=True):
+            if hover is not None and place.contains(*hover) and note != tile.note:
+                width = text_width(tile.note, measures.small, REGULAR) + measures.gap
+                label = Rect(max(rect.x, min(place.x, rect.right - width)), place.bottom, width, caption)
+                canvas.panel(label, theme.RAISED)
+                canvas.text(label, tile.note, size=measures.small, align="centre")
+
+    def _notes(self, rect: Rect, measures: Measures) -> list[str]:
+        """The fullest notes that fit under every tile: some here and none there would look as if that meant something."""
+        width, size = self.pictures(rect, measures)[0].width - measures.gap // 2, measures.small
+        for notes in ([tile.note for tile in self.tiles], [tile.short for tile in self.tiles]):
+            together = zip(self.tiles, notes, strict=True)
+            if all(
+                text_width(tile.number, size, BOLD) + text_width(note, size, REGULAR) <= width
+                for tile, note in together
+            ):
+                return notes
+        return [""] * len(self.tiles)
 
 
 @dataclass(frozen=True)

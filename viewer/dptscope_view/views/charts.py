@@ -58,12 +58,14 @@ class Histogram:
         outliers = int(marked.sum())
         if outliers:
             # Apart at the right end: on one axis with the rest they would press it into a single bar.
-            note = f"{outliers} outlier{'s' if outliers > 1 else ''}"
+            farthest = number(float(max(self.values[marked], key=abs)))
+            note = f"{outliers} outliers to {farthest}" if outliers > 1 else f"1 outlier: {farthest}"
             beyond, plot = plot.cut_right(text_width(note, size, REGULAR), measures.gap)
             self._draw_outliers(canvas, beyond, axis, note)
             _, axis = axis.cut_right(axis.right - plot.right)
         low, high = float(rest.min()), float(rest.max())
-        bars = max(8, plot.width // max(3, measures.line * 3))
+        # Not more bars than the count of values fills, or most stand alone.
+        bars = min(max(8, plot.width // max(3, measures.line * 3)), max(8, round(2 * math.sqrt(rest.size))))
         counts, edges = np.histogram(self._bent(rest), bars, self._ends(low, high))
         centres = self._straight(((edges[1:] + edges[:-1]) / 2).astype(np.float32))
         levels = self.scale.levels(centres)
@@ -89,7 +91,10 @@ class Histogram:
         colour, size = colour_map(self.colours).outlier, canvas.measures.small
         wide = max(3, canvas.measures.line * 4)
         x = beyond.x + (beyond.width - wide) // 2
-        canvas.fill(Rect(x, beyond.y + beyond.height // 3, wide, beyond.height - beyond.height // 3), colour)
+        bar = Rect(x, beyond.y + beyond.height // 3, wide, beyond.height - beyond.height // 3)
+        canvas.fill(bar, colour)
+        if self.pointer is not None and self.scale.marks(np.array([self.pointer], np.float32)).any():
+            canvas.frame(bar, theme.TEXT)
         canvas.fill(Rect(beyond.x, beyond.bottom, beyond.width, 1), theme.EDGE)
         canvas.text(Rect(beyond.x, axis.y, beyond.width, axis.height), note, size=size, colour=colour, align="centre")
 
@@ -190,7 +195,7 @@ class Strip:
             canvas.lines(line(self.token), theme.TEXT, measures.line * 2)
         canvas.disc(x, row(self.middle[self.chosen]), measures.line * 3, theme.TEXT)
         canvas.fill(Rect(plot.x, plot.bottom, plot.width, 1), theme.EDGE)
-        axis = Rect(rect.x, plot.y - size // 2, plot.x - rect.x - measures.gap // 2, size)
+        axis = Rect(rect.x, plot.y, plot.x - rect.x - measures.gap // 2, size)
         canvas.text(axis, number(highest), size=size, colour=theme.MUTED, align="right")
         axis = Rect(rect.x, plot.bottom - size, plot.x - rect.x - measures.gap // 2, size)
         canvas.text(axis, number(floor), size=size, colour=theme.MUTED, align="right")

@@ -72,7 +72,10 @@ def _picture_places(area: Rect, caption: int, aspect: float, gap: int) -> list[R
         [half.cut_top(caption)[1].fit(aspect) for half in halves]
         for halves in (area.columns([1, 1], gap), [upper, lower])
     )
-    return stacked if stacked[1].width > 1.1 * beside[1].width else beside
+    places = stacked if stacked[1].width > 1.1 * beside[1].width else beside
+    # Where the halves differ by a pixel, both take the smaller.
+    smaller = min(places, key=lambda place: place.width * place.height)
+    return [Rect(place.x, place.y, smaller.width, smaller.height) for place in places]
 
 
 def _above(place: Rect, height: int) -> Rect:

@@ -89,20 +89,28 @@ def compose(shown: ViewInput, body: Rect) -> ComposedView:
 
 
 def _layout(shown: ViewInput, frame: Frame, below: Rect) -> _Layout:
+    """Tiles and strip beside the map, or below it where that shows the map clearly larger."""
+    apart = shown.measures.gap + shown.measures.pad
+    beside, stacked = (
+        _divided(shown, frame, *halves)
+        for halves in (below.columns([0.46, 0.54], apart), below.cut_top(below.height // 2, apart))
+    )
+    tall = below.height > _WIDE * below.width
+    return stacked if tall or stacked.map.width > 1.2 * beside.map.width else beside
+
+
+def _divided(shown: ViewInput, frame: Frame, left: Rect, right: Rect) -> _Layout:
+    """The map with what explains it in one part, tiles and strip in the other."""
     m = shown.measures
     aspect = photo_aspect(frame)
-    if below.height > _WIDE * below.width:
-        left, right = below.cut_top(below.height // 2, m.gap + m.pad)
-    else:
-        left, right = below.columns([0.46, 0.54], m.gap + m.pad)
     least = round(m.font * 6.2)  # a chart lower than this cannot be read
     bar_height = round(m.small * 1.6)
     with_slider = shown.state.show is Show.CHANNEL
     title, left = left.cut_top(round(m.font * 1.7))
     room = left.cut_bottom(least + bar_height + (m.row if with_slider else 0), m.gap)[1]
     place = room.fit(aspect)
-    # The picture stands right below its title; what is left below it is the charts'.
-    place = Rect(left.x + (left.width - place.width) // 2, left.y, place.width, place.height)
+    # The picture stands right below its title and in line with it; what is left below it is the charts'.
+    place = Rect(left.x, left.y, place.width, place.height)
     _, charts = left.cut_top(place.height, m.gap // 2)
     bar, charts = charts.cut_top(bar_height, m.gap // 2)
     slider = None
@@ -113,8 +121,7 @@ def _layout(shown: ViewInput, frame: Frame, below: Rect) -> _Layout:
     grid = TileGrid.in_area(blank, shown.state.block, aspect, tiles, m)
     # A photo that is kept beside takes all that the tiles may.
     tiles, strip = right.cut_top(grid.height(tiles, m) if shown.beside is None else tiles.height, m.gap)
-    tallest = round(m.font * 14)
-    return _Layout(title, place, bar, slider, charts.cut_bottom(tallest)[0], tiles, grid, strip.cut_bottom(tallest)[0])
+    return _Layout(title, place, bar, slider, charts, tiles, grid, strip)
 
 
 def _place_under(pointer: Hover, shown: ViewInput, layout: _Layout) -> Place | None:
@@ -234,7 +241,11 @@ def _histogram(shown: ViewInput, maps: BlockMaps, place: Place | None) -> Histog
 
 def _captions(maps: BlockMaps) -> tuple[Tile, ...]:
     return tuple(
-        Tile(str(block), f"{number(float(values.min()))} – {number(float(values.max()))}")
+        Tile(
+            str(block),
+            f"{number(float(values.min()))} … {number(float(values.max()))}",
+            f"≤ {number(float(values.max()))}",
+        )
         for block, values in enumerate(maps.values(block) for block in range(len(maps.frame.norms)))
     )
 
@@ -315,4 +326,8 @@ def _overview(shown: ViewInput, maps: BlockMaps) -> str:
     if state.scaling is not Scaling.ROBUST or maps.show is Show.COMPONENTS:
         return ""
     marked = maps.outliers(state.block)
-    return f"{marked} outliers marked" if marked != 1 else "1 outlier marked"
+    return (
+        f"{marked} of {maps.values(state.block).size} tokens marked as outliers"
+        if marked
+        else "no outliers in this block"
+    )
