@@ -13,14 +13,17 @@ from numpy.typing import NDArray
 
 from dptscope import contract
 from dptscope.arrays import Float32Array
+from dptscope.camera import metres_a_unit
 from dptscope.cancel import Cancellation
 from dptscope.card import DepthKind, ModelCard
+from dptscope.errors import DptscopeError
 from dptscope.graphs import Graphs
-from dptscope.prepare import check_image, prepare_image
+from dptscope.prepare import check_image, input_size, prepare_image
 from dptscope.resize import resize_depth
 from dptscope.scales import UNSCALED, FusionScales
 from dptscope.scene import Scene
 from dptscope.session import Providers, SessionOptions
+from dptscope.sky import fill_sky
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,16 @@ class Prediction:
     Attributes:
         depth: float32 ``[height, width]`` at the photo's own size.
         raw: float32 as the model gives it, at the model's input size.
-        kind: ``relative``: inverse depth without a unit, larger is nearer; ``metric``: metres, larger is farther.
+        kind: ``relative``: inverse depth without a unit, larger is nearer; ``distance``: up to a factor, larger is farther;
+            ``metric``: metres, larger is farther.
+        sky: float32 ``[height, width]`` at the photo's own size: zero or more, the larger, the surer; None where the model
+            does not say where the sky is.
     """
 
     depth: Float32Array
     raw: Float32Array
     kind: DepthKind
+    sky: Float32Array | None = None
 
 
 def load(
@@ -96,6 +103,9 @@ class DepthModel:
         size: int | None = None,
         square: bool = False,
         fusion_scales: FusionScales = UNSCALED,
+        focal: float | None = None,
+        fov: float | None = None,
+        far_sky: bool = False,
     ) -> Prediction:
         """Depth of a photo, in one run of the whole model that keeps nothing.
 
@@ -104,17 +114,34 @@ class DepthModel:
             size: what to use in place of the model's native size: the target of its resize rule, in pixels.
             square: ignore the photo's aspect.
             fusion_scales: factors of fusion blocks 1 … 4. For several on one photo use :meth:`prepare`.
+            focal: focal length in pixels of the photo, for models that give metres by it (``card.canonical_focal``).
+            fov: horizontal field of view of the photo in degrees, in place of the focal length.
+            far_sky: put the sky at one far distance, see :func:`dptscope.sky.fill_sky`; ``raw`` stays as it is.
 
         Raises:
             ImageError: no image.
             SizeError: the model does not take that size.
+            DptscopeError: a focal length or a sky that the model knows nothing of.
         """
-        image = check_image(image_bgr)
-        input_bchw = prepare_image(self.card, image, size, square)
-        raw_hw = self.run(input_bchw, [contract.DEPTH], fusion_scales)[contract.DEPTH][0]
+        image, card = check_image(image_bgr), self.card
         photo_hw = (image.shape[0], image.shape[1])
-        depth_hw = resize_depth(raw_hw, photo_hw, self.card.preparation.output_resize)
-        return Prediction(depth=depth_hw, raw=raw_hw, kind=self.card.depth_kind)
+        if far_sky and not card.has_sky:
+            raise DptscopeError(f"expected a model that says where the sky is, got {card.variant}")
+        input_w = input_size(card, photo_hw, size, square)[1]
+        metres = metres_a_unit(card, photo_hw[1], input_w, focal, fov)  # before the run: it may be wrong
+        input_bchw = prepare_image(card, image, size, square)
+        names = [contract.DEPTH, contract.SKY] if card.has_sky else [contract.DEPTH]
+        raw_hw, *skies = (map_bhw[0] for map_bhw in self.run(input_bchw, names, fusion_scales).values())
+        depth_hw = fill_sky(raw_hw, skies[0]) if far_sky else raw_hw
+        depth_hw, *photo_skies = (
+            resize_depth(map_hw, photo_hw, card.preparation.output_resize) for map_hw in (depth_hw, *skies)
+        )
+        return Prediction(
+            depth=depth_hw if metres is None else depth_hw * np.float32(metres),
+            raw=raw_hw,
+            kind=card.depth_kind if metres is None else "metric",
+            sky=photo_skies[0] if photo_skies else None,
+        )
 
     def block_tokens(
         self, image_bgr: NDArray[Any], *, size: int | None = None, square: bool = False

@@ -59,6 +59,49 @@ def test_exact(card: ModelCard) -> None:
     assert input_size(replace(card, preparation=rule), (480, 640)) == (518, 518)
 
 
+@pytest.fixture(scope="module")
+def da3_card(card: ModelCard) -> ModelCard:
+    """Depth Anything 3's way with a photo."""
+    rule = replace(card.preparation, resize_rule="longest", interpolation="uint8_area_or_cubic")
+    return replace(card, native_size=(504, 504), preparation=rule)
+
+
+LONGEST = [  # photo; after the first step; after the second; interpolation of either, None where it changes nothing
+    ((1200, 1600), (378, 504), (378, 504), cv2.INTER_AREA, None),
+    ((500, 741), (340, 504), (336, 504), cv2.INTER_AREA, cv2.INTER_AREA),
+    ((1000, 1460), (345, 504), (350, 504), cv2.INTER_AREA, cv2.INTER_CUBIC),
+    ((343, 504), (343, 504), (350, 504), None, cv2.INTER_CUBIC),  # halfway between two multiples: up
+    ((504, 300), (504, 300), (504, 294), None, cv2.INTER_AREA),
+    ((150, 100), (504, 336), (504, 336), cv2.INTER_CUBIC, None),
+    ((20, 3000), (3, 504), (14, 504), cv2.INTER_AREA, cv2.INTER_CUBIC),
+    ((201, 288), (352, 504), (350, 504), cv2.INTER_CUBIC, cv2.INTER_AREA),
+]
+
+
+@pytest.mark.parametrize(("photo", "first", "second", "how", "then"), LONGEST)
+def test_longest(
+    da3_card: ModelCard, photo: tuple[int, int], first: tuple[int, int], second: tuple[int, int], how: int, then: int
+) -> None:
+    """The longer side to 504, then both to the nearest multiple of 14: in bytes, written out by hand."""
+    image = np.random.default_rng(3).integers(0, 256, (*photo, 3), dtype=np.uint8)
+    image[:, photo[1] // 2 :] //= 3
+    assert input_size(da3_card, photo) == second
+    rgb = image[..., ::-1].copy()
+    for size, interpolation in ((first, how), (second, then)):
+        if interpolation is not None:
+            rgb = cv2.resize(rgb, size[::-1], interpolation=interpolation)
+        assert rgb.shape[:2] == size
+        assert rgb.dtype == np.uint8
+    expected = (rgb / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
+    np.testing.assert_allclose(prepare_image(da3_card, image)[0], expected.transpose(2, 0, 1), rtol=0, atol=1e-6)
+
+
+def test_longest_at_other_sizes(da3_card: ModelCard) -> None:
+    assert input_size(da3_card, (1200, 1600), size=700) == (532, 700)  # 525, which is halfway, and goes up
+    assert input_size(da3_card, (1200, 1600), size=252, square=True) == (252, 252)
+    assert input_size(replace(da3_card, dynamic=False, native_size=(98, 126)), (1200, 1600)) == (98, 126)
+
+
 @pytest.mark.parametrize("size", [500, 0, -14, 13, 519])
 def test_a_size_that_is_no_multiple(card: ModelCard, size: int) -> None:
     with pytest.raises(SizeError, match=f"multiple of 14 .*got {size}"):

@@ -31,7 +31,7 @@ CANONICAL_FOCAL = 300.0  # pixels: metres = depth × focal length of the input /
 _NOTES = (
     "the original leaves its depth at the size of the input; here it is brought to the photo's, bilinear",
     "the original then puts one distance, drawn at random on large inputs, in place of the sky's; that is no part of the "
-    "file: dptscope depth --fill-sky does it without chance",
+    "file: dptscope depth --far-sky does it without chance",
 )
 
 

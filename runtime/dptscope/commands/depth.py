@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,9 +42,29 @@ def depth(
         typer.Option(
             "--format",
             metavar="LIST",
-            help="png: in colour, bright is near; png16: 16 bits, metres × 256 or the photo's own range; npy: float32 as is.",
+            help="png: in colour, bright is near; png16: 16 bits, metres × 256 or the photo's own range, as the file's "
+            "description says; npy: float32 as is, and where the sky is, of models that say so.",
         ),
     ] = "png,png16,npy",
+    focal: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Focal length in pixels of the photo, for models that give metres by it.",
+            show_default=False,
+        ),
+    ] = None,
+    fov: Annotated[
+        float | None,
+        typer.Option(
+            metavar="DEGREES",
+            help="Field of view of the photo from left to right, in place of --focal.",
+            show_default=False,
+        ),
+    ] = None,
+    far_sky: Annotated[
+        bool, typer.Option("--far-sky", help="Put the sky at one far distance, in models that say where it is.")
+    ] = False,
     threads: ThreadsOption = None,
     provider: ProviderOption = None,
 ) -> None:
@@ -52,35 +73,76 @@ def depth(
     from dptscope.model import load
 
     chosen = parse_formats(formats, tuple(writers()))
-    print_each(write_depth(load(model, provider, threads), images, output, chosen, scales, size, square))
+    wanted = Wanted(size, square, scales, focal, fov, far_sky)
+    print_each(write_depth(load(model, provider, threads), images, output, chosen, wanted))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Arguments of :meth:`dptscope.DepthModel.predict`."""
+
+    size: int | None = None
+    square: bool = False
+    fusion_scales: FusionScales = (1.0, 1.0, 1.0, 1.0)
+    focal: float | None = None
+    fov: float | None = None
+    far_sky: bool = False
 
 
 def writers() -> Writers[Prediction]:
     """The formats of a depth."""
     from dptscope.files.encode import encode_npy, encode_png
+    from dptscope.meaning import sixteen_bits_in_words
     from dptscope.pictures.depth import depth_16_bit, depth_picture
 
     return {
         "png": ("_depth.png", lambda found: encode_png(depth_picture(found.depth, found.kind))),
-        "png16": ("_depth16.png", lambda found: encode_png(depth_16_bit(found.depth, found.kind))),
+        "png16": (
+            "_depth16.png",
+            lambda found: encode_png(depth_16_bit(found.depth, found.kind), sixteen_bits_in_words(found.kind)),
+        ),
         "npy": ("_depth.npy", lambda found: encode_npy(found.depth)),
     }
 
 
 def write_depth(
-    model: DepthModel,
-    images: Sequence[Path],
-    folder: Path,
-    formats: Sequence[str],
-    scales: FusionScales,
-    size: int | None,
-    square: bool,
+    model: DepthModel, images: Sequence[Path], folder: Path, formats: Sequence[str], wanted: Wanted
 ) -> Iterator[Path]:
-    """Write ``STEM_depth.png``, ``STEM_depth16.png`` and ``STEM_depth.npy`` for each photo and yield their paths."""
+    """Write ``STEM_depth.png``, ``STEM_depth16.png``, ``STEM_depth.npy`` and beside that ``STEM_sky.npy`` for each photo, and
+    yield their paths."""
+    from dptscope.commands.failures import complain
     from dptscope.commands.photos import for_each_photo, write_formats
+    from dptscope.files.encode import encode_npy
 
-    def write(_photo: Path, stem: str, image_bgr: UInt8Array) -> Iterator[Path]:
-        found = model.predict(image_bgr, size=size, square=square, fusion_scales=scales)
+    said: set[str] = set()
+
+    def write(photo: Path, stem: str, image_bgr: UInt8Array) -> Iterator[Path]:
+        found = model.predict(image_bgr, **vars(wanted))
+        if found.kind == "distance":
+            for line in _notes_on_metres(model, photo, image_bgr):
+                if line not in said:
+                    said.add(line)
+                    complain(f"note: {line}")
         yield from write_formats(folder, stem, found, writers(), formats)
+        if (sky_hw := found.sky) is not None:
+            sky: Writers[Prediction] = {"npy": ("_sky.npy", lambda _: encode_npy(sky_hw))}
+            yield from write_formats(folder, stem, found, sky, formats)
 
     return for_each_photo(images, folder, write)
+
+
+def _notes_on_metres(model: DepthModel, photo: Path, image_bgr: UInt8Array) -> Iterator[str]:
+    """Say what a distance is in, and what the camera noted; a guess is called one."""
+    from dptscope.camera import view_of_film
+    from dptscope.files.exif import focal_on_film
+    from dptscope.meaning import in_words
+
+    if model.card.canonical_focal is None:
+        return
+    yield f"the depth is in {in_words(model.card)}"
+    if millimetres := focal_on_film(photo.read_bytes()):
+        view = view_of_film(millimetres, (image_bgr.shape[0], image_bgr.shape[1]))
+        yield (
+            f"{photo}: its Exif says {millimetres} mm as on 35 mm film, from which --fov {view:.1f} would follow: a guess, "
+            "and wrong for a part of a photo"
+        )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 _NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}  # types of whole numbers
 _SMALL_COPY, _BITS, _CHANNELS, _EXTRA, _SAMPLE_FORMAT, _DNG = 254, 258, 277, 338, 339, 50706
+_EXIF = 34665  # where the tags of the camera begin
 _STRAIGHT_ALPHA = 2
 _FORMATS = {2: "signed numbers", 3: "floating-point numbers", 5: "complex numbers", 6: "complex numbers"}
 _READ_BITS = (1, 2, 4, 8, 16)
@@ -112,11 +113,23 @@ def _layout(data: bytes) -> _Layout | None:
     return _Layout(order, wide, first)
 
 
+def exif_number(data: bytes, name: int) -> int:
+    """A whole number that a TIFF's Exif holds, 0 where there is none.
+
+    Raises:
+        struct.error: a file that ends too early.
+    """
+    layout, place = _layout(data), _number(_first_tags(data), _EXIF, 0)
+    return _number(_tags(data, replace(layout, first=place)), name, 0) if layout is not None and place else 0
+
+
 def _first_tags(data: bytes) -> dict[int, _Tag]:
     """The tags of the first picture that are whole numbers; none of what is no TIFF."""
     layout = _layout(data)
-    if layout is None:
-        return {}
+    return {} if layout is None else _tags(data, layout)
+
+
+def _tags(data: bytes, layout: _Layout) -> dict[int, _Tag]:
     order, entry, word = layout.order, layout.entry, layout.word
     place, count = layout.entries(data)
     tags = {}
