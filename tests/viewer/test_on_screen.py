@@ -27,6 +27,7 @@ from dptscope_view.state import Facts, State, View
 from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.ui.theme import ACCENT
 from dptscope_view.viewer import Viewer
+from dptscope_view.window import layout_size
 
 WIDTH, HEIGHT = 1280, 800
 NAMES = ("coffee.png", "motorcycle_left.png", "rocket.jpg")
@@ -127,7 +128,7 @@ def test_norms_tiles_and_keys(double: Double, start: Callable[..., Program]) -> 
     tiles = double.rect("tiles")
     program.click(tiles.x + 30, tiles.y + 30)
     wait_for(program, double.viewer(WIDTH, HEIGHT, block=0))
-    program.key("k")
+    program.key("k", "KP_Right", "j")  # the key pad without Num Lock, too
     wait_for(program, double.viewer(WIDTH, HEIGHT, block=1))
     program.key("o")  # a channel of each block
     from dptscope_view.state import Show
@@ -259,6 +260,15 @@ def test_the_window_can_be_resized_and_the_mouse_still_hits(double: Double, star
         wait_for(program, double.viewer(width, height, block=0), width, height)
         program.key("d", "d", "d", "k", "k", "k")
         wait_for(program, double.viewer(width, height, block=3), width, height)
+    # Smaller than the smallest layout: shrunk in the window's shape, and the mouse still hits.
+    small, drawn = (500, 400), layout_size(500, 400)
+    program.resize(*small)
+    wait_until(lambda: program.place()[2:] == small, what="the small window")
+    tiles = double.rect("tiles", *drawn)
+    program.click((tiles.x + 20) * small[0] / drawn[0], (tiles.y + 20) * small[0] / drawn[0])
+    program.move(3, 3)
+    wanted = cv2.resize(double.viewer(*drawn, block=0).draw(*drawn), small, interpolation=cv2.INTER_AREA)[:380]
+    wait_until(lambda: np.abs(program.picture()[:380].astype(int) - wanted).mean() < 2, what="the shrunk picture")
     program.press_close_button()
     assert program.end() == (0, "")
 

@@ -255,6 +255,36 @@ def test_colours_reverse_and_contrast_change_the_picture_without_asking(bench: B
     assert len(set(seen)) == 4 and len(made.worker.questions) == asked
 
 
+def test_the_lowest_row_tells_what_a_control_does(bench: Benches) -> None:
+    made = bench()
+    for name, words in (
+        ("scaling", "value"),
+        ("show", "photo"),
+        ("button-c", "crop"),
+        ("size", "280"),
+        ("tabs", "token"),
+    ):
+        place = made.rect(name)
+        made.viewer.on_mouse(Mouse(Pointer.MOVE, place.x + 15, place.y + 10))
+        made.viewer.draw(1280, 800)
+        assert words in made.viewer.readout, name
+    made.viewer.on_mouse(Mouse(Pointer.MOVE, *centre(made.rect("map"))))
+    made.viewer.draw(1280, 800)
+    assert made.viewer.readout.startswith("row ")
+
+
+def test_what_was_stopped_does_not_look_as_if_it_ran(bench: Benches) -> None:
+    made = bench()
+    made.press("n")
+    made.worker.running = True
+    made.viewer.on_key(27)
+    made.viewer.draw(1280, 800)
+    assert "absent" in {part.name for part in made.viewer.parts} and "stopped" in made.viewer._problem
+    made.press("p")
+    made.viewer.draw(1280, 800)
+    assert "map" in {part.name for part in made.viewer.parts}
+
+
 def test_photos_go_round_and_keep_the_crop(bench: Benches) -> None:
     made = bench(view=View.FUSION)
     made.press("c")
@@ -436,7 +466,7 @@ def test_saving_the_norm_view(bench: Benches, tmp_path: Path) -> None:
 
 def test_presets_go_to_a_file_and_back(bench: Benches, tmp_path: Path) -> None:
     made = bench(view=View.FUSION, scales=(1.0, 0.5, -2.0, 5.0))
-    made.press("w", "r", "3", ">", "w", "y")
+    made.press("w", "r", "w", "3", ">", "w", "y")  # ones are not worth a preset
     assert made.viewer.state.scales == (1.0, 0.5, -2.0, 5.0)
     made.press("y")
     assert made.viewer.state.scales == (1.0, 1.0, 1.25, 1.0)

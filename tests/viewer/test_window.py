@@ -8,7 +8,7 @@ import cv2
 import pytest
 
 from dptscope_view.ui.events import Mouse, Pointer
-from dptscope_view.window import Magnifier, merge_moves, to_event
+from dptscope_view.window import Magnifier, layout_size, merge_moves, to_event, to_layout
 
 
 @pytest.mark.parametrize(("way", "steps"), [(120, 1), (-120, -1), (360, 3), (-240, -2), (15, 1), (-8, -1)])
@@ -57,3 +57,9 @@ def test_of_moves_in_a_row_only_the_last_counts() -> None:
     events = deque([move(1), move(2), press, move(6), move(7), move(9), release, move(10)])
     assert merge_moves(events) == [move(2), press, move(9), release, move(10)]
     assert not events
+
+
+def test_a_click_in_a_small_window_hits_what_was_drawn_there() -> None:
+    assert layout_size(500, 400) == (640, 512)
+    assert to_layout(Mouse(Pointer.PRESS, 250, 399), (500, 400)) == Mouse(Pointer.PRESS, 320, 510)
+    assert to_layout(Mouse(Pointer.WHEEL, 12, 13, 1, 1.0), (1200, 680)) == Mouse(Pointer.WHEEL, 12, 13, 1, 1.0)

@@ -45,20 +45,21 @@ class Command(enum.Enum):
     QUIT = "quit"
 
 
-# OpenCV's waitKeyEx answers X11 key symbols under Qt and GTK, and Windows' virtual keys in the upper half.
+# OpenCV's waitKeyEx answers X11 key symbols under Qt and GTK (0xFF9.: the key pad), and Windows' virtual keys in the upper
+# half.
 _EXTRAS = {
     "Tab": (9,),
     "Esc": (27,),
     "Enter": (13, 10, 0xFF8D),
     "Back": (8, 0xFF08),
-    "Left": (0xFF51, 0x250000),
-    "Up": (0xFF52, 0x260000),
-    "Right": (0xFF53, 0x270000),
-    "Down": (0xFF54, 0x280000),
-    "PgUp": (0xFF55, 0x210000),
-    "PgDn": (0xFF56, 0x220000),
-    "Home": (0xFF50, 0x240000),
-    "End": (0xFF57, 0x230000),
+    "Left": (0xFF51, 0x250000, 0xFF96),
+    "Up": (0xFF52, 0x260000, 0xFF97),
+    "Right": (0xFF53, 0x270000, 0xFF98),
+    "Down": (0xFF54, 0x280000, 0xFF99),
+    "PgUp": (0xFF55, 0x210000, 0xFF9A),
+    "PgDn": (0xFF56, 0x220000, 0xFF9B),
+    "Home": (0xFF50, 0x240000, 0xFF95),
+    "End": (0xFF57, 0x230000, 0xFF9C),
     "F1": (0xFFBE, 0x700000),
 }
 _NAME_OF_CODE = {code: name for name, codes in _EXTRAS.items() for code in codes}

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dptscope.errors import DptscopeError
+from dptscope.scales import UNSCALED
 from dptscope_view.anchor import anchor_at, cell_at, place_of
 from dptscope_view.engine import Frame, Question, Subject
 from dptscope_view.keys import Command, find, key_name
@@ -31,6 +32,7 @@ NOTICE_SECONDS = 5.0
 BAD_NOTICE_SECONDS = 30.0
 REST_SECONDS = 0.08
 """A mouse that has not moved for so long rests: what takes longer than a picture may is drawn then."""
+STOPPED = "stopped; any change goes on"
 MAGNIFIED = "magnified × {:.1f}: a drag moves it, the wheel back leaves"
 
 
@@ -194,7 +196,11 @@ class Viewer:
                 self._apply(toggled(state, opened))
                 return True
         if self._worker is not None and self._worker.stop():
-            self.tell("stopped; any change goes on")
+            if self.frame is None or self.frame.question.subject.photo != self.state.photo:
+                self._problem = STOPPED
+                self.dirty = self._outdated = True
+            else:
+                self.tell(STOPPED)
         elif state.anchor is not None:
             self._apply(with_anchor(state, None))
         elif self._magnified > 1:
@@ -253,7 +259,7 @@ class Viewer:
         elif command is Command.SAVE:
             self._save()
         elif command is Command.SAVE_PRESET:
-            self._try(lambda: f"preset written: {write_preset(self._presets, self.state.scales)}")
+            self._try(self._write_preset)
         elif command is Command.LOAD_PRESET:
             self._try(self._load_next_preset)
         elif command is Command.BESIDE:
@@ -272,6 +278,11 @@ class Viewer:
         except DptscopeError as error:
             self.tell(str(error), bad=True)
 
+    def _write_preset(self) -> str:
+        if self.state.scales == UNSCALED:
+            return "all scales are 1: there is nothing to keep"
+        return f"preset written: {write_preset(self._presets, self.state.scales)}"
+
     def _load_next_preset(self) -> str:
         found = list_presets(self._presets)
         if not found:
@@ -284,7 +295,9 @@ class Viewer:
     def _keep_next_outlier(self) -> str:
         """Keep the next of the chosen block's outliers, longest first, and say where else it is one."""
         frame, block = self.frame, self.state.block
-        if frame is None or not frame.statistics[block].outliers:
+        if frame is None or frame.question.subject.photo != self.state.photo:
+            return "the tokens of this photo are on their way"
+        if not frame.statistics[block].outliers:
             return f"no outliers in block {block}"
         statistics, shape = frame.statistics[block], frame.norms[block].shape
         cells = [(row, column) for row, column, _ in statistics.outliers]

@@ -140,7 +140,7 @@ def _loop(viewer: Viewer, worker: Worker, events: deque[Mouse], drawn: tuple[int
         if not _is_open():
             return
         for event in merge_moves(events):
-            event = _to_layout(event, drawn)
+            event = to_layout(event, drawn)
             if magnifier.passes(event):
                 viewer.on_mouse(event)
         viewer.magnify(magnifier.factor)
@@ -169,7 +169,7 @@ def _show_picture(viewer: Viewer, size: tuple[int, int]) -> None:
     cv2.imshow(TITLE, picture)
 
 
-def _to_layout(event: Mouse, size: tuple[int, int]) -> Mouse:
+def to_layout(event: Mouse, size: tuple[int, int]) -> Mouse:
     """An event in a window of a size, in pixels of what was drawn for it."""
     width, height = layout_size(*size)
     return replace(event, x=event.x * width // size[0], y=event.y * height // size[1])

@@ -48,11 +48,16 @@ class Choice:
         _, options = rect.cut_right(self._key_width(measures))
         return options.columns(self._widths(measures))
 
+    def option_at(self, place: tuple[int, int] | None, rect: Rect, measures: Measures) -> int | None:
+        """The index of the option at a place, or None."""
+        if place is None:
+            return None
+        return next((i for i, cell in enumerate(self.cells(rect, measures)) if cell.contains(*place)), None)
+
     def answer(self, event: Mouse, rect: Rect, measures: Measures) -> int | None:
         """The index that a click or the wheel asks for, or None."""
         if event.kind is Pointer.PRESS:
-            cells = self.cells(rect, measures)
-            return next((i for i, cell in enumerate(cells) if cell.contains(event.x, event.y)), None)
+            return self.option_at((event.x, event.y), rect, measures)
         if event.kind is Pointer.WHEEL:
             return max(0, min(self.chosen - event.steps, len(self.options) - 1))
         return None

@@ -39,6 +39,20 @@ from dptscope_view.views.token_label import token_label
 
 _WIDE = 1.15  # height over width from which the tiles stand below the map
 
+_SHOW_HINTS = {
+    Show.PHOTO: "the photo, as the model sees it",
+    Show.NORM: "how long each token is",
+    Show.CHANNEL: "one number of each token; the slider chooses which",
+    Show.SIMILARITY: "how alike each token is to the one under the mouse",
+    Show.COMPONENTS: "the three principal components of a block's tokens as red, green and blue",
+}
+_SCALING_HINTS = {
+    Scaling.PLAIN: "colours from a block's least value to its greatest",
+    Scaling.SHARED: "the same colours for the same values in all blocks",
+    Scaling.LOG: "colours by the logarithm",
+    Scaling.ROBUST: "colours from the 1st to the 99th percentile of what is no outlier; outliers in a colour of their own",
+}
+
 
 @dataclass(frozen=True)
 class _Layout:
@@ -156,8 +170,17 @@ def _toolbar(shown: ViewInput, body: Rect) -> tuple[list[Part], Rect]:
     widths = [show.width(m), scaling.width(m), *(button.width(m) for button in buttons), size_slider_width(m)]
     places, below = wrap_controls(body, widths, m)
     return [
-        choice_part("show", places[0], show, m, lambda i: replace(state, show=shows[i])),
-        choice_part("scaling", places[1], scaling, m, lambda i: replace(state, scaling=scalings[i])),
+        choice_part(
+            "show", places[0], show, shown, lambda i: replace(state, show=shows[i]), [_SHOW_HINTS[s] for s in shows]
+        ),
+        choice_part(
+            "scaling",
+            places[1],
+            scaling,
+            shown,
+            lambda i: replace(state, scaling=scalings[i]),
+            [_SCALING_HINTS[s] for s in scalings],
+        ),
         *(
             button_part(f"button-{button.key}", place, button, shown)
             for button, place in zip(buttons, places[2:-1], strict=True)

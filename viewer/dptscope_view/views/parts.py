@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -116,12 +116,14 @@ class Part:
         rect: where.
         draw: see :class:`Draw`.
         respond: see :class:`Respond`.
+        hint: what it does, for the lowest row while the mouse is over it.
     """
 
     name: str
     rect: Rect
     draw: Draw
     respond: Respond = deaf
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,7 @@ def slider_part(
     shown: ViewInput,
     change: Callable[[float], State],
     choose: Callable[[bool], State] | None = None,
+    hint: str = "",
 ) -> Part:
     """A slider in its place.
 
@@ -160,6 +163,7 @@ def slider_part(
         shown: what the view is drawn from.
         change: the state with another value.
         choose: the state in which keys move this one, and whether its number is to be typed; None: keys do not.
+        hint: what it does.
     """
 
     def respond(event: Mouse, place: Rect, held: bool) -> Answer:
@@ -171,17 +175,22 @@ def slider_part(
             return choose(slider.part_at(event.x, place, shown.measures) == "value")
         return None
 
-    return Part(name, rect, slider.draw, respond)
+    return Part(name, rect, slider.draw, respond, hint)
 
 
-def choice_part(name: str, rect: Rect, choice: Choice, measures: Measures, change: Callable[[int], State]) -> Part:
-    """A choice in its place."""
+def choice_part(
+    name: str, rect: Rect, choice: Choice, shown: ViewInput, change: Callable[[int], State], hints: Sequence[str] = ()
+) -> Part:
+    """A choice in its place; ``hints`` tell what each option is."""
+    measures = shown.measures
+    over = choice.option_at(shown.pointer, rect, measures)
+    hint = hints[over] if hints and over is not None else ""
 
     def respond(event: Mouse, place: Rect, held: bool) -> Answer:
         index = choice.answer(event, place, measures)
         return None if index is None else change(index)
 
-    return Part(name, rect, choice.draw, respond)
+    return Part(name, rect, choice.draw, respond, hint)
 
 
 def button_part(name: str, rect: Rect, button: Button, shown: ViewInput) -> Part:
@@ -195,4 +204,5 @@ def button_part(name: str, rect: Rect, button: Button, shown: ViewInput) -> Part
             return None
         return action if isinstance(action, Command) else action(shown.state, shown.facts)
 
-    return Part(name, rect, lambda canvas, place, hover: button.draw(canvas, place, hover is not None), respond)
+    hint = f"{row.help} ({button.key})"
+    return Part(name, rect, lambda canvas, place, hover: button.draw(canvas, place, hover is not None), respond, hint)

@@ -36,8 +36,9 @@ def scale_slider(shown: ViewInput, fusion_block: int, rect: Rect) -> Part:
     def choose(to_type: bool) -> State:
         return replace(state, chosen=fusion_block, typed="" if to_type else None)
 
+    hint = "click the number to type it, right click for 1, . and , for small steps, f for off and half"
     return slider_part(
-        f"scale-{fusion_block}", rect, slider, shown, lambda v: with_scale(state, fusion_block, v), choose
+        f"scale-{fusion_block}", rect, slider, shown, lambda v: with_scale(state, fusion_block, v), choose, hint
     )
 
 
@@ -54,7 +55,8 @@ def size_slider(shown: ViewInput, rect: Rect) -> Part:
         shown=f"{facts.sizes[state.size]} px",
         active=len(facts.sizes) > 1,
     )
-    return slider_part("size", rect, slider, shown, lambda v: with_size(state, facts, round(v)))
+    hint = f"at which size the model sees the photo (+ and -); right click for its own, {facts.sizes[facts.native]}"
+    return slider_part("size", rect, slider, shown, lambda v: with_size(state, facts, round(v)), hint=hint)
 
 
 def size_slider_width(measures: Measures) -> int:

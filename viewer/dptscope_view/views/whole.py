@@ -40,6 +40,7 @@ def compose(shown: ViewInput, area: Rect, notice: str = "", bad: bool = False, b
     if shown.stale and view.pictures is not None:
         readout = ""
         parts.append(veil_part(view.pictures))
+    readout = readout if notice else _hint(parts, shown) or readout
     footnote = notice
     if notice and shown.magnified > 1 and shown.pointer is not None:
         footnote = ""  # the lowest row is out of sight
@@ -48,6 +49,13 @@ def compose(shown: ViewInput, area: Rect, notice: str = "", bad: bool = False, b
     if state.help:
         parts.append(window_frame.help_overlay(shown, area))
     return replace(view, parts=tuple(parts), readout=readout)
+
+
+def _hint(parts: list[Part], shown: ViewInput) -> str:
+    """What the control under the mouse does; nothing while something is dragged."""
+    if shown.pointer is None or shown.drag is not None:
+        return ""
+    return next((part.hint for part in parts if part.hint and part.rect.contains(*shown.pointer)), "")
 
 
 def picture_of(

@@ -17,6 +17,10 @@ from dptscope_view.ui.tiles import FileList
 from dptscope_view.views.parts import Answer, Hover, Part, ViewInput, button_part, choice_part
 
 _TABS = {View.NORMS: "Norms", View.FUSION: "Fusion"}
+_TAB_HINTS = (
+    "the length of the tokens that leave each block of the encoder (v)",
+    "what each fusion block gives to the depth (v)",
+)
 
 
 def header(shown: ViewInput, rect: Rect) -> list[Part]:
@@ -32,7 +36,7 @@ def header(shown: ViewInput, rect: Rect) -> list[Part]:
     return [
         Part("header", rect, lambda c, r, h: c.fill(r, theme.PANEL)),
         Part("names", row, lambda c, r, h: _draw_names(c, r, shown)),
-        choice_part("tabs", left, tabs, m, lambda i: replace(state, view=views[i])),
+        choice_part("tabs", left, tabs, shown, lambda i: replace(state, view=views[i]), _TAB_HINTS),
         button_part("save", middle, save, shown),
         button_part("help", right, help_, shown),
     ]
