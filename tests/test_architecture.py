@@ -168,6 +168,7 @@ def test_import_is_light() -> None:
 
 def test_public_names() -> None:
     assert set(dptscope.__all__) == {
+        "Attention",
         "BlockSpec",
         "Cancellation",
         "CancelledError",

@@ -14,6 +14,7 @@ TYPE_CHECKING = False  # what type checkers take for true; typing would be half 
 
 if TYPE_CHECKING:
     from dptscope import tokens as tokens
+    from dptscope.attention.maps import Attention
     from dptscope.cancel import Cancellation, CancelledError
     from dptscope.card import ModelCard, Parity, Preparation
     from dptscope.comparison import Comparison, compare
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Attention",
     "BlockSpec",
     "Cancellation",
     "CancelledError",
@@ -49,6 +51,7 @@ __all__ = [
 # Where each name lives. They are fetched when they are first used: the command has to handle signals before onnxruntime is
 # loaded, which takes most of its start.
 _HOMES = {
+    "attention.maps": ("Attention",),
     "cancel": ("Cancellation", "CancelledError"),
     "card": ("ModelCard", "Parity", "Preparation"),
     "comparison": ("Comparison", "compare"),

@@ -28,6 +28,7 @@ SCALES_AXIS = "scales"
 DEPTH = "depth"
 SKY = "sky"
 BLOCK_CLS_TOKENS = "block_cls_tokens"
+EMBEDDED_TOKENS = "embedded_tokens"
 
 
 # How what a file says is held to annotations: no number stands for a truth, nor the other way round.

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# By TensorProto.DataType.
-_KINDS: dict[int, np.dtype[Any]] = {1: np.dtype("<f4"), 10: np.dtype("<f2"), 11: np.dtype("<f8")}
+FLOAT_KINDS: dict[int, np.dtype[Any]] = {1: np.dtype("<f4"), 10: np.dtype("<f2"), 11: np.dtype("<f8")}
+"""By TensorProto.DataType."""
 _AT_ONCE = 1 << 18  # numbers; as many as stay in the cache, for weights in a file are not aligned and are copied
 
 
@@ -40,7 +40,7 @@ def weights_are_finite(data: mmap.mmap, data_type: int, start: int, end: int) ->
         start: where they begin in the file.
         end: where they end.
     """
-    kind = _KINDS.get(data_type)
+    kind = FLOAT_KINDS.get(data_type)
     if kind is None:
         return True
     for place in range(start, end, _AT_ONCE * kind.itemsize):

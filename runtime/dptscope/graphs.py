@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dptscope import contract
 from dptscope.arrays import Float32Array
+from dptscope.attention.weights import Weights
 from dptscope.cancel import Cancellation
 from dptscope.card import ModelCard
 from dptscope.errors import DptscopeError, ModelFileError
@@ -30,6 +31,7 @@ class Graphs:
     Attributes:
         path: the model's file; the others lie beside it.
         card: what the file says about itself.
+        weights: those of the whole graph, by name.
     """
 
     def __init__(self, path: Path, options: SessionOptions) -> None:
@@ -44,6 +46,7 @@ class Graphs:
                 raise ModelFileError(f"{path}: expected a model, got a {what}; name the model beside it")
         self.path = path
         self._opened_with = path.absolute(), options
+        self.weights = Weights(path)  # before the session: what it maps later must be what was opened
         self._whole = Session(path, options)
         card = ModelCard.from_metadata(self._whole.metadata, str(path))
         _check_inputs(path, self._whole, (contract.image_input(),))
@@ -81,6 +84,11 @@ class Graphs:
     def has_preview(self) -> bool:
         """Whether a coarse answer to another fusion scaling can be had for a fraction of the full one's time."""
         return self._preview is not None
+
+    @property
+    def has_embedded_tokens(self) -> bool:
+        """Whether the whole graph gives the tokens that go into block 0."""
+        return any(node.name == contract.EMBEDDED_TOKENS for node in self._whole.outputs)
 
     def changed_files(self) -> list[Path] | None:
         """Those of the files whose weights are no longer what the export wrote and measured; None where it did not note what

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Literal
 
 from dptscope import contract
 from dptscope.arrays import Float32Array
+from dptscope.attention.families import block_attention, first_class_token
+from dptscope.attention.maps import Attention, BlockAttention, Token
 from dptscope.cancel import Cancellation
-from dptscope.errors import DptscopeError
+from dptscope.errors import DptscopeError, ModelFileError
 from dptscope.graphs import Graphs
 from dptscope.norms import NormStatistics, norm_statistics, token_norms
 from dptscope.resize import resize_depth
@@ -57,9 +59,12 @@ class Scene:
         fusion = [contract.fusion_input_name(k) for k in contract.FUSION_BLOCKS]
         needed = fusion if graphs.has_companion or graphs.has_preview else []
         cls = [contract.BLOCK_CLS_TOKENS] if graphs.card.has_cls else []
-        found = graphs.whole(input_bchw, [contract.DEPTH, *blocks, *needed, *cls], cancel=cancel)
+        embedded = [contract.EMBEDDED_TOKENS] if keep_tokens and graphs.has_embedded_tokens else []
+        found = graphs.whole(input_bchw, [contract.DEPTH, *blocks, *needed, *cls, *embedded], cancel=cancel)
         self._unscaled_hw: Float32Array = found[contract.DEPTH][0]
         self._tokens = tuple(found[name][0] for name in blocks) if keep_tokens else None
+        self._embedded_hwc = found[embedded[0]][0] if embedded else None
+        self._attention: tuple[int, BlockAttention] | None = None
         self.block_norms = tuple(token_norms(found[name][0]) for name in blocks)
         self.cls_tokens: Float32Array | None = found[cls[0]][0] if cls else None
         self._fusion_inputs = tuple(found[name] for name in needed)
@@ -76,6 +81,37 @@ class Scene:
         if self._tokens is None:
             raise DptscopeError("expected a scene prepared with keep_tokens=True, got one that keeps only the norms")
         return self._tokens
+
+    def attention(self, block: int, token: Token) -> Attention:
+        """What one token attends to in a block, and who attends to it: computed from the tokens that go into the block and
+        the weights in the file, without a run. The first token of a block takes longest: all queries meet all keys.
+
+        Args:
+            block: index of the block.
+            token: row and column in the grid, or ``"class"``.
+
+        Raises:
+            DptscopeError: no such block or token, or the scene was prepared without ``keep_tokens``.
+            ModelFileError: the file does not hold what is needed.
+        """
+        if not 0 <= block < len(self._graphs.card.blocks):
+            raise DptscopeError(f"expected a block from 0 to {len(self._graphs.card.blocks) - 1}, got {block}")
+        if self._attention is None or self._attention[0] != block:
+            tokens_hwc, cls_c = self._tokens_into(block)
+            card, weights = self._graphs.card, self._graphs.weights
+            self._attention = block, block_attention(card, weights, block, tokens_hwc, cls_c)
+        return self._attention[1].of(token)
+
+    def _tokens_into(self, block: int) -> tuple[Float32Array, Float32Array | None]:
+        tokens = self.block_tokens
+        if block:
+            return tokens[block - 1], None if self.cls_tokens is None else self.cls_tokens[block - 1]
+        if self._embedded_hwc is None:
+            raise ModelFileError(
+                f"{self._graphs.path}: expected the output {contract.EMBEDDED_TOKENS}, what block 0 attends with, got a file "
+                "without it; ask for block 1 or a later one, or export the checkpoint again"
+            )
+        return self._embedded_hwc, None if self.cls_tokens is None else first_class_token(self._graphs.weights)
 
     def statistics(self) -> tuple[NormStatistics, ...]:
         """Summarise each block's norm map, and find its outliers."""

@@ -17,11 +17,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dptscope.contract import WEIGHTS_SUFFIX
 from dptscope.errors import ModelFileError
 from dptscope.files.protobuf import BrokenError, Messages
-from dptscope.finite import weights_are_finite
+from dptscope.finite import FLOAT_KINDS, weights_are_finite
 
 # Not Scan, which ends with the axis it runs over: exports attend head by head with it.
 _CONTROL_FLOW = frozenset({"If", "Loop", "SequenceMap"})
@@ -64,14 +68,25 @@ def weights_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
+def mapped_weights(path: Path) -> dict[str, NDArray[Any]]:
+    """A model's floating-point weights by name, as views into the mapped file: none is read before it is used, none copied.
+    They may not be written to; the file stays mapped as long as one of them is kept.
+
+    Raises:
+        ModelFileError: no ONNX model, or a damaged one.
+    """
+    with _walk(path) as walk:
+        return walk.views()
+
+
 @contextmanager
 def _walk(path: Path) -> Iterator[_Walk]:
     try:
         with path.open("rb") as file:
             if not path.stat().st_size:
                 raise ModelFileError(f"{path}: expected an ONNX model, got an empty file")
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                yield _Walk(path, data)
+            # Closed with the last that looks into it: views of weights outlive the walk.
+            yield _Walk(path, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read ({error.strerror})") from error
     except (IndexError, BrokenError) as error:
@@ -125,14 +140,28 @@ class _Walk(Messages):
 
     def weights(self) -> list[tuple[str, Callable[[], bytes]]]:
         """Name and numbers of each initializer of the main graph, by name; the numbers when they are asked for."""
-        found: dict[str, Callable[[], bytes]] = {}
+        return [(name, partial(self._bytes, tensor)) for name, tensor in sorted(self._initializers().items())]
+
+    def views(self) -> dict[str, NDArray[Any]]:
+        """Each floating-point initializer of the main graph whose numbers stand in the file as they do in memory."""
+        found: dict[str, NDArray[Any]] = {}
+        for tensor in self._initializers().values():
+            kind = FLOAT_KINDS.get(tensor.data_type)
+            data, (first, last), size = self._place(tensor)
+            if kind is not None and size == last - first:
+                found[tensor.name] = np.frombuffer(data, kind, size // kind.itemsize, first).reshape(tensor.shape)
+        return found
+
+    def _initializers(self) -> dict[str, _Tensor]:
+        """Those of the main graph by name."""
+        found: dict[str, _Tensor] = {}
         for number, start, end in self.fields(0, len(self._data)):
             if number == 7:
                 for what, first, last in self.fields(start, end):
                     if what == 5:
                         tensor = self._read_tensor(first, last)
-                        found[tensor.name] = partial(self._bytes, tensor)
-        return sorted(found.items())
+                        found[tensor.name] = tensor
+        return found
 
     def _bytes(self, tensor: _Tensor) -> bytes:
         if tensor.varints and not tensor.raw:

@@ -1,0 +1,122 @@
+"""The attention of one block in which every token attends to every other, row by row and column by column."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+from dptscope.arrays import Float32Array
+from dptscope.errors import DptscopeError
+
+Token = tuple[int, int] | Literal["class"]
+"""Row and column in the grid, or the class token."""
+
+_ROWS = 512  # queries at once: their logits stay in the cache
+
+
+@dataclass(frozen=True)
+class Attention:
+    """One token in the attention of one block. All are weights from 0 to 1: those of one query sum to one.
+
+    Attributes:
+        row: what the token attends to, float32 ``[heads, grid_height, grid_width]``.
+        column: who attends to it, float32 ``[heads, grid_height, grid_width]``.
+        row_special: its weights on the tokens beside the grid, the class token, float32 ``[heads, tokens]``.
+        column_special: the weights of those on it, float32 ``[heads, tokens]``.
+    """
+
+    row: Float32Array
+    column: Float32Array
+    row_special: Float32Array
+    column_special: Float32Array
+
+
+class PairBias(Protocol):
+    """What a block adds to the logits of pairs of tokens, the class token first."""
+
+    def rows(self, head: int, start: int, stop: int) -> Float32Array:
+        """Of the queries from ``start`` to ``stop``, ``[queries, tokens]``."""
+
+    def row(self, query: int) -> Float32Array:
+        """Of one query with all keys, ``[heads, tokens]``."""
+
+    def column(self, key: int) -> Float32Array:
+        """Of one key with all queries, ``[heads, tokens]``."""
+
+
+class BlockAttention:
+    """The attention of one block, ready for any of its tokens.
+
+    Args:
+        query_hnd: queries, already scaled, ``[heads, tokens, channels]``; the class token before the grid's.
+        key_hnd: keys, the same shape.
+        grid_hw: rows and columns of the grid.
+        bias: added to the logits, or None.
+    """
+
+    def __init__(
+        self, query_hnd: Float32Array, key_hnd: Float32Array, grid_hw: tuple[int, int], bias: PairBias | None = None
+    ) -> None:
+        self._query_hnd, self._key_hnd, self._grid_hw, self._bias = query_hnd, key_hnd, grid_hw, bias
+        self._special: int = query_hnd.shape[1] - grid_hw[0] * grid_hw[1]
+        self._log_sum_hn = np.stack([self._log_sums(head) for head in range(len(query_hnd))])
+
+    def _log_sums(self, head: int) -> Float32Array:
+        """Logarithm of the sum that the softmax of each query divides by, ``[tokens]``."""
+        query_nd, key_nd = self._query_hnd[head], self._key_hnd[head]
+        sums_n = np.empty(len(query_nd), np.float32)
+        for start in range(0, len(query_nd), _ROWS):
+            logits_qn = query_nd[start : start + _ROWS] @ key_nd.T
+            stop = start + len(logits_qn)
+            if self._bias is not None:
+                logits_qn += self._bias.rows(head, start, stop)
+            sums_n[start:stop] = log_sum_exp(logits_qn)
+        return sums_n
+
+    def of(self, token: Token) -> Attention:
+        """One token's weights.
+
+        Raises:
+            DptscopeError: no such token.
+        """
+        place = self._place(token)
+        row_hn = np.einsum("hnd,hd->hn", self._key_hnd, self._query_hnd[:, place], optimize=True)
+        column_hn = np.einsum("hnd,hd->hn", self._query_hnd, self._key_hnd[:, place], optimize=True)
+        if self._bias is not None:
+            row_hn, column_hn = row_hn + self._bias.row(place), column_hn + self._bias.column(place)
+        row_hn = np.exp(row_hn - self._log_sum_hn[:, place, None])
+        column_hn = np.exp(column_hn - self._log_sum_hn)
+        special = self._special
+        return Attention(self._grid(row_hn), self._grid(column_hn), row_hn[:, :special], column_hn[:, :special])
+
+    def _grid(self, weights_hn: Float32Array) -> Float32Array:
+        return weights_hn[:, self._special :].reshape(len(weights_hn), *self._grid_hw)
+
+    def _place(self, token: Token) -> int:
+        if token == "class":
+            if not self._special:
+                raise DptscopeError("expected row and column of a token, got 'class': this model has no class token")
+            return 0
+        return self._special + grid_index(token, self._grid_hw)
+
+
+def log_sum_exp(logits: Float32Array) -> Float32Array:
+    """Logarithm of the sum of the exponentials along the last axis. The logits are overwritten."""
+    top = logits.max(axis=-1)
+    logits -= top[..., None]
+    return np.asarray(top + np.log(np.exp(logits, out=logits).sum(axis=-1)), np.float32)
+
+
+def grid_index(token: tuple[int, int], grid_hw: tuple[int, int]) -> int:
+    """Where a token of the grid stands in reading order.
+
+    Raises:
+        DptscopeError: a place outside the grid.
+    """
+    row, column = (int(place) for place in token)
+    height, width = grid_hw
+    if not (0 <= row < height and 0 <= column < width):
+        raise DptscopeError(f"expected a token of the grid of {height} × {width}, got row {row}, column {column}")
+    return row * width + column

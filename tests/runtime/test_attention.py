@@ -1,0 +1,130 @@
+"""Attention from a file's tokens and weights: the rest of the block, computed here with it, gives the file's next tokens."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.block import Weights, next_tokens, softmax_of_all
+
+import dptscope
+from dptscope.arrays import Float32Array
+from dptscope.attention.families import layer_norm, queries_and_keys
+from dptscope.files.onnx_file import mapped_weights
+
+SHIPPED = Path(dptscope.__file__).parent / "assets/dptscope_tiny.onnx"  # trained; 3 heads
+
+
+@pytest.fixture(scope="module")
+def scene(photo_bgr: Any) -> dptscope.Scene:
+    return dptscope.load(SHIPPED).prepare(photo_bgr, size=98, keep_tokens=True)
+
+
+def test_weights_are_views_into_the_file() -> None:
+    weights = mapped_weights(SHIPPED)
+    gain = weights["encoder/block_03/norm1/weight"]
+    assert gain.dtype == np.float32 and gain.shape == (192,)
+    assert not gain.flags.owndata and not gain.flags.writeable
+    assert gain.tobytes() in SHIPPED.read_bytes()
+
+
+@pytest.mark.parametrize("block", [1, 2, 11])
+def test_a_block_computed_with_it_is_the_file_s_own(scene: dptscope.Scene, block: int) -> None:
+    assert scene.cls_tokens is not None
+    before = np.concatenate([scene.cls_tokens[block - 1][None], scene.block_tokens[block - 1].reshape(-1, 192)])
+    wanted = np.concatenate([scene.cls_tokens[block][None], scene.block_tokens[block].reshape(-1, 192)])
+    got = next_tokens(mapped_weights(SHIPPED), f"encoder/block_{block:02d}", before, softmax_of_all(scene, block))
+    assert np.abs(got - before).mean() > 0.05 * before.std(), "a block that does nothing proves nothing"
+    assert np.sqrt(((got - wanted) ** 2).mean()) <= 3e-7 * wanted.std()
+    assert np.abs(got - wanted).max() <= 6e-6 * wanted.std()
+
+
+def test_rows_and_columns_are_of_one_matrix(scene: dptscope.Scene) -> None:
+    weights_hnn = softmax_of_all(scene, 5)
+    np.testing.assert_allclose(weights_hnn.sum(-1), 1, atol=1e-5)
+    rows, columns = scene.block_norms[0].shape
+    for token, place in (((3, 4), 1 + 3 * columns + 4), ((rows - 1, columns - 1), rows * columns), ("class", 0)):
+        found = scene.attention(5, token)
+        column_hn = np.concatenate([found.column_special, found.column.reshape(3, -1)], axis=1)
+        np.testing.assert_allclose(column_hn, weights_hnn[:, :, place], atol=1e-5)
+        assert {part.dtype for part in (found.row, found.column, found.row_special, found.column_special)} == {
+            np.dtype(np.float32)
+        }
+
+
+def test_rows_are_a_full_softmax(scene: dptscope.Scene) -> None:
+    """In float64, from the logits of all pairs."""
+    assert scene.cls_tokens is not None
+    before = np.concatenate([scene.cls_tokens[6][None], scene.block_tokens[6].reshape(-1, 192)]).astype(np.float64)
+    weights = {name: array.astype(np.float64) for name, array in mapped_weights(SHIPPED).items() if "block_07" in name}
+    path = "encoder/block_07"
+    normal = (before - before.mean(1, keepdims=True)) / np.sqrt(before.var(1, keepdims=True) + 1e-6)
+    normal = normal * weights[f"{path}/norm1/weight"] + weights[f"{path}/norm1/bias"]
+    qkv = normal @ weights[f"{path}/attention/qkv/weight"] + weights[f"{path}/attention/qkv/bias"]
+    for head in range(3):
+        query, key = qkv[:, 64 * head : 64 * (head + 1)], qkv[:, 192 + 64 * head : 192 + 64 * (head + 1)]
+        wanted = np.exp(query @ key.T / 8)
+        wanted /= wanted.sum(-1, keepdims=True)
+        np.testing.assert_allclose(softmax_of_all(scene, 7)[head], wanted, atol=3e-6)
+
+
+def test_rows_of_zeros_behind_the_weights_change_nothing() -> None:
+    """As the pass "pad-rows" leaves them in a ViT-L."""
+    rng = np.random.default_rng(0)
+    tokens = rng.normal(size=(5, 128)).astype(np.float32)
+    made: dict[str, Float32Array] = {
+        "b/norm1/weight": rng.normal(size=128).astype(np.float32),
+        "b/norm1/bias": rng.normal(size=128).astype(np.float32),
+        "b/attention/qkv/weight": rng.normal(size=(128, 384)).astype(np.float32),
+        "b/attention/qkv/bias": rng.normal(size=384).astype(np.float32),
+    }
+    plain = queries_and_keys(Weights(made), "b", tokens, 2)
+    made["b/attention/qkv/weight"] = np.pad(made["b/attention/qkv/weight"], ((0, 16), (0, 0)))
+    padded = queries_and_keys(Weights(made), "b", tokens, 2)
+    for one, other in zip(plain, padded, strict=True):
+        assert one.shape == (2, 5, 64)
+        np.testing.assert_array_equal(one, other)
+    normal = layer_norm(tokens, made["b/norm1/weight"], made["b/norm1/bias"])
+    key = normal @ made["b/attention/qkv/weight"][:128, 128 + 64 : 256] + made["b/attention/qkv/bias"][128 + 64 : 256]
+    np.testing.assert_allclose(plain[1][1], key, atol=1e-4)
+
+
+def test_many_queries_at_a_time(photo_bgr: Any) -> None:
+    """More tokens than are taken at once."""
+    scene = dptscope.load(SHIPPED).prepare(photo_bgr, size=322, keep_tokens=True)
+    rows, columns = scene.block_norms[0].shape
+    assert rows * columns > 600
+    found = scene.attention(4, (rows - 1, columns - 1))
+    np.testing.assert_allclose(found.row.sum((1, 2)) + found.row_special.sum(1), 1, atol=1e-5)
+
+
+def test_what_cannot_be_had(scene: dptscope.Scene, photo_bgr: Any, tmp_path: Path) -> None:
+    with pytest.raises(dptscope.DptscopeError, match=r"a block from 0 to 11, got 12"):
+        scene.attention(12, (0, 0))
+    with pytest.raises(dptscope.DptscopeError, match=r"grid of 7 × 10, got row 7, column 0"):
+        scene.attention(3, (7, 0))
+    with pytest.raises(dptscope.DptscopeError, match="keep_tokens=True"):
+        dptscope.load(SHIPPED).prepare(photo_bgr, size=56).attention(3, (0, 0))
+
+
+def test_another_file_under_the_name(photo_bgr: Any, tmp_path: Path) -> None:
+    """Weights are mapped when they are first needed; an export may have replaced the file by then."""
+    path = Path(shutil.copy(SHIPPED, tmp_path / "a.onnx"))
+    scene = dptscope.load(path).prepare(photo_bgr, size=56, keep_tokens=True)
+    shutil.copy(SHIPPED, tmp_path / "b.onnx")
+    (tmp_path / "b.onnx").replace(path)
+    with pytest.raises(
+        dptscope.ModelFileError, match="expected the file that was opened, got another one under its name"
+    ):
+        scene.attention(3, (0, 0))
+
+
+def test_a_scene_from_another_process(scene: dptscope.Scene) -> None:
+    scene.attention(3, (2, 2))
+    again = pickle.loads(pickle.dumps(scene))
+    for block in (3, 4):
+        np.testing.assert_array_equal(again.attention(block, (2, 2)).row, scene.attention(block, (2, 2)).row)
