@@ -25,7 +25,7 @@ def block_errors_picture(series: Mapping[str, Sequence[float]], bound: float, ti
     """Draw a line a series over the blocks, and the bound across.
 
     Args:
-        series: up to three; errors of every block by what they are, zero or more. Zeros lie on a line of their own, the lowest.
+        series: up to three; errors of every block by what they are, zero or more. Zeros lie on the lowest line.
         bound: an error.
         title: line above.
 
