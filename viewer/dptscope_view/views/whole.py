@@ -52,8 +52,8 @@ def compose(shown: ViewInput, area: Rect, notice: str = "", bad: bool = False, b
 
 
 def _hint(parts: list[Part], shown: ViewInput) -> str:
-    """What the control under the mouse does; nothing while something is dragged."""
-    if shown.pointer is None or shown.drag is not None:
+    """What the control under the mouse does; nothing while something is dragged or help lies over it."""
+    if shown.pointer is None or shown.drag is not None or shown.state.help:
         return ""
     return next((part.hint for part in parts if part.hint and part.rect.contains(*shown.pointer)), "")
 
