@@ -94,13 +94,17 @@ class Scene:
             DptscopeError: no such block or token, or the scene was prepared without ``keep_tokens``.
             ModelFileError: the file does not hold what is needed.
         """
+        return self.block_attention(block).of(token)
+
+    def block_attention(self, block: int) -> BlockAttention:
+        """The attention of one block, ready for any of its tokens; arguments and errors as in :meth:`attention`."""
         if not 0 <= block < len(self._graphs.card.blocks):
             raise DptscopeError(f"expected a block from 0 to {len(self._graphs.card.blocks) - 1}, got {block}")
         if self._attention is None or self._attention[0] != block:
             tokens_hwc, cls_c = self._tokens_into(block)
             card, weights = self._graphs.card, self._graphs.weights
             self._attention = block, block_attention(card, weights, block, tokens_hwc, cls_c)
-        return self._attention[1].of(token)
+        return self._attention[1]
 
     def _tokens_into(self, block: int) -> tuple[Float32Array, Float32Array | None]:
         tokens = self.block_tokens

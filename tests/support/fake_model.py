@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dptscope.attention.maps import BlockAttention, FullAttention
 from dptscope.cancel import Cancellation
 from dptscope.card import DepthKind, ModelCard, Preparation
 from dptscope.contract import BlockSpec
+from dptscope.errors import DptscopeError
 from dptscope.norms import NormStatistics, norm_statistics
 from dptscope.prepare import input_size
 from dptscope.scales import UNSCALED, FusionScales
@@ -66,6 +68,12 @@ class FakeScene:
     def block_tokens(self) -> tuple[NDArray[np.float32], ...]:
         assert self.has_tokens
         return self.tokens
+
+    def block_attention(self, block: int) -> BlockAttention:
+        if not block:
+            raise DptscopeError("expected a file that says what goes into block 0")
+        heads = self.tokens[block].reshape(-1, 4, self.tokens[block].shape[2] // 4).transpose(1, 0, 2)
+        return FullAttention(heads / 8, heads / 8, self.tokens[block].shape[:2])
 
     def statistics(self) -> tuple[NormStatistics, ...]:
         blocks = self.model.card.blocks

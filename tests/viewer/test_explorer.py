@@ -289,4 +289,5 @@ def test_a_move_of_the_mouse_makes_at_most_the_large_map_anew(
         original = getattr(maps, name)
         monkeypatch.setattr(maps, name, lambda *a, name=name, original=original: drawn.append(name) or original(*a))
     over(made, "map", 0.7, 0.6)
-    assert sorted(drawn) == (["map_picture", "similarity"] if show is Show.SIMILARITY else [])
+    anew = {Show.SIMILARITY: ["map_picture", "similarity"], Show.ATTENTION: ["map_picture"]}
+    assert sorted(drawn) == anew.get(show, [])

@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dptscope.arrays import Float32Array
+from dptscope.attention.maps import BlockAttention
 from dptscope.cancel import Cancellation
 from dptscope.card import ModelCard
+from dptscope.errors import DptscopeError
 from dptscope.files.photos import read_image
 from dptscope.norms import NormStatistics
 from dptscope.prepare import input_size
@@ -43,6 +45,7 @@ class SceneLike(Protocol):
 
     @property
     def block_tokens(self) -> tuple[Float32Array, ...]: ...
+    def block_attention(self, block: int) -> BlockAttention: ...
     def statistics(self) -> tuple[NormStatistics, ...]: ...
     @property
     def has_preview(self) -> bool: ...
@@ -93,12 +96,14 @@ class Question:
         scales: of fusion blocks 1 … 4.
         tokens: the tokens themselves are shown, not only their norms.
         components: so are their principal components.
+        attention: the block whose attention is shown, if one is.
     """
 
     subject: Subject
     scales: FusionScales = UNSCALED
     tokens: bool = False
     components: bool = False
+    attention: int | None = None
 
 
 _numbers = itertools.count(1)
@@ -118,6 +123,8 @@ class Frame:
         tokens: one float32 ``[grid_height, grid_width, channels]`` a block, or None where they are many and nobody asked.
         cls_tokens: float32 ``[blocks, channels]``, or None where the encoder has no class token.
         components: of the tokens, one a block, or None when nobody asked.
+        attention: of the block that was asked for, or None.
+        no_attention: why there is none, although it was asked for.
         input_size: height and width at which the model saw the photo.
         coarse: it saw it smaller than was asked, or the depth is the model's preview with the detail of the last full
             picture; the full picture follows.
@@ -135,6 +142,8 @@ class Frame:
     tokens: tuple[Float32Array, ...] | None
     cls_tokens: Float32Array | None
     components: tuple[PrincipalComponents, ...] | None
+    attention: BlockAttention | None
+    no_attention: str
     input_size: tuple[int, int]
     coarse: bool
     encoder_ms: float
@@ -176,6 +185,16 @@ class _Prepared:
     shown: tuple[FusionScales, Float32Array] | None = None
     detail: Detail | None = None  # of what is in ``shown``, made when it is first needed
     components: tuple[PrincipalComponents, ...] | None = None  # made when they are first asked for
+
+
+def _attention(prepared: _Prepared, block: int | None) -> tuple[BlockAttention | None, str]:
+    """Of a block that is asked for, or why there is none: the rest of the picture does not depend on it."""
+    if block is None or not prepared.has_tokens:
+        return None, ""
+    try:
+        return prepared.scene.block_attention(block), ""
+    except DptscopeError as error:
+        return None, str(error)
 
 
 class Engine:
@@ -329,6 +348,7 @@ class Engine:
             self.pace.learn("fusion", scene.input_size[0] * scene.input_size[1], took)
         if question.components and prepared.components is None and prepared.has_tokens:
             prepared.components = tuple(components_of_blocks(scene.block_tokens))
+        attention, no_attention = _attention(prepared, question.attention)
         return Frame(
             question=question,
             photo_bgr=self._image(question.subject),
@@ -339,6 +359,8 @@ class Engine:
             tokens=scene.block_tokens if prepared.has_tokens else None,
             cls_tokens=scene.cls_tokens,
             components=prepared.components if question.components else None,
+            attention=attention,
+            no_attention=no_attention,
             input_size=scene.input_size,
             coarse=coarse,
             encoder_ms=prepared.encoder_ms,

@@ -15,7 +15,9 @@ from dptscope.norms import norms_report
 from dptscope.pictures.depth import as_16_bit, depth_16_bit, depth_picture
 from dptscope_view.engine import Engine, Frame, Question
 from dptscope_view.state import Facts, Show, State, View, channel_index
+from dptscope_view.views.heads import HeadMaps, maps_of
 from dptscope_view.views.maps import BlockMaps
+from dptscope_view.views.parts import PictureCache
 from dptscope_view.views.whole import picture_of
 
 
@@ -88,8 +90,8 @@ class Saving:
 
     def _norms(self, frame: Frame) -> dict[str, bytes]:
         state, block = self.state, self.state.block
-        maps = BlockMaps(state, frame, None)
-        scale, values_hw = maps.scale(block), maps.values(block)
+        maps = maps_of(state, frame, None, PictureCache())
+        scale, values_hw = maps.scale(maps.chosen), maps.values(maps.chosen)
         about = self._about(frame) | {
             "block": block,
             "shown": self._shown(maps),
@@ -108,6 +110,9 @@ class Saving:
         }
         if maps.show is Show.COMPONENTS and frame.components is not None:
             files[f"_block_{block:02d}_components.npy"] = encode_npy(frame.components[block].scores_hwk)
+        if isinstance(maps, HeadMaps):
+            for way in ("row", "column"):
+                files[f"_block_{block:02d}_attention_{way}.npy"] = encode_npy(getattr(maps.attention, way))
         if frame.tokens is not None:
             files[f"_block_{block:02d}_tokens.npy"] = encode_npy(np.ascontiguousarray(frame.tokens[block]))
         return files
@@ -115,6 +120,10 @@ class Saving:
     def _shown(self, maps: BlockMaps) -> str:
         if maps.show is Show.CHANNEL:
             return f"channel {channel_index(self.state.channel, self.facts.channels[self.state.block])}"
+        if isinstance(maps, HeadMaps):
+            name = maps.anchor.name if maps.anchor is not None else "the token in the middle"
+            head = "mean over heads" if maps.chosen == maps.count else f"head {maps.chosen}"
+            return f"attention to {name}, {head}" if self.state.attended else f"attention of {name}, {head}"
         if maps.show is Show.SIMILARITY:
             name = maps.anchor.name if maps.anchor is not None else "the token in the middle"
             return f"cosine similarity to {name}"

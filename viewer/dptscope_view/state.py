@@ -34,6 +34,7 @@ class Show(enum.Enum):
     CHANNEL = "channel"
     SIMILARITY = "similarity"
     COMPONENTS = "components"
+    ATTENTION = "attention"
 
 
 class Compare(enum.Enum):
@@ -94,6 +95,8 @@ class State:
         block: index of the chosen transformer block.
         show: what the norm view shows of each block.
         anchor: the token that others are compared with, where one is kept; else the one under the mouse.
+        attended: attention is shown of those that attend to the token, and not of those that it attends to.
+        head: the attention head that is shown large; None: the mean over all.
         blend: how much of the photo shines through the map, 0 … 1.
         channel: position 0 … 1 among the channels; relative, because SwinV2's stages have different counts.
         scaling: how norms fill the colour map.
@@ -121,6 +124,8 @@ class State:
     block: int = 0
     show: Show = Show.NORM
     anchor: Anchor | None = None
+    attended: bool = False
+    head: int | None = None
     blend: float = 0.0
     channel: float = 0.0
     scaling: Scaling = Scaling.ROBUST
@@ -164,11 +169,11 @@ def with_anchor(state: State, anchor: Anchor | None) -> State:
 
 
 def toggle_class_token(state: State, facts: Facts) -> State:
-    """Similarity to the class token, and back to the one under the mouse."""
+    """Similarity to the class token, or its attention, and back to the token under the mouse."""
     if not facts.card.has_cls:
         return state
-    if state.show is Show.SIMILARITY and state.anchor is CLASS_TOKEN:
-        return replace(state, anchor=None)
+    if state.show in (Show.SIMILARITY, Show.ATTENTION):
+        return replace(state, anchor=None if state.anchor is CLASS_TOKEN else CLASS_TOKEN)
     return replace(state, show=Show.SIMILARITY, anchor=CLASS_TOKEN)
 
 

@@ -108,8 +108,9 @@ class Viewer:
         subject = Subject(state.photo, self.facts.sizes[state.size], state.crop, state.square)
         # The norms do not depend on the scales, so that view does not wait for them.
         norms, components = state.view is View.NORMS, state.show is Show.COMPONENTS
-        tokens = norms and (components or state.show in (Show.CHANNEL, Show.SIMILARITY))
-        return Question(subject, state.effective_scales, tokens, norms and components)
+        tokens = norms and (components or state.show in (Show.CHANNEL, Show.SIMILARITY, Show.ATTENTION))
+        attention = state.block if norms and state.show is Show.ATTENTION else None
+        return Question(subject, state.effective_scales, tokens, norms and components, attention)
 
     def _ask(self) -> None:
         question = self.question()
@@ -319,7 +320,12 @@ class Viewer:
             return
         photo, size = self._photos[self.state.photo], (self._pixels.shape[1], self._pixels.shape[0])
         state, place = self.state, self._composed.place
-        if state.show is Show.SIMILARITY and state.anchor is None and place is not None and self.frame is not None:
+        if (
+            state.show in (Show.SIMILARITY, Show.ATTENTION)
+            and state.anchor is None
+            and place is not None
+            and self.frame is not None
+        ):
             # The file is of the token under the mouse, like the window.
             state = with_anchor(state, anchor_at(self.frame, place, photo.name))
         job = Saving(self.facts, state, self.question(), size, photo, self._output, self._beside)

@@ -21,12 +21,12 @@ def draw_map(canvas: Canvas, rect: Rect, shown: ViewInput, maps: BlockMaps, plac
     if state.show is Show.PHOTO:
         canvas.picture(rect, photo_picture(shown, maps.frame, rect))
     elif state.blend:
-        over, under = maps.picture(state.block, rect), photo_picture(shown, maps.frame, rect)
+        over, under = maps.picture(maps.chosen, rect), photo_picture(shown, maps.frame, rect)
         canvas.picture(rect, np.asarray(cv2.addWeighted(under, state.blend, over, 1 - state.blend, 0), np.uint8))
     else:
-        canvas.picture(rect, maps.picture(state.block, rect))
+        canvas.picture(rect, maps.picture(maps.chosen, rect))
     if place is not None:
-        marked = cell_rect(rect, maps.values(state.block).shape, place)
+        marked = cell_rect(rect, maps.values(maps.chosen).shape, place)
         canvas.frame(marked, theme.GROUND, canvas.measures.line * 2)
         canvas.frame(marked, theme.TEXT)
 

@@ -24,6 +24,8 @@ class BlockMaps:
 
     Attributes:
         show: what they show: norms where the state asks for more than the frame has.
+        count: how many there are; one a block.
+        chosen: index of the one that is shown large.
         anchor: what similarities are to, where one is kept or given.
         place: what they are to otherwise.
     """
@@ -38,6 +40,7 @@ class BlockMaps:
     ) -> None:
         self.state, self.frame = state, frame
         self.show = _possible(state, frame)
+        self.count, self.chosen = len(frame.norms), state.block
         self.anchor: Anchor | None = state.anchor or anchor
         self.place = place or MIDDLE
         self._kept = PictureCache() if kept is None else kept
@@ -112,5 +115,7 @@ def _possible(state: State, frame: Frame) -> Show:
     if state.show in (Show.CHANNEL, Show.SIMILARITY) and frame.tokens is None:
         return Show.NORM
     if state.show is Show.COMPONENTS and frame.components is None:
+        return Show.NORM
+    if state.show is Show.ATTENTION and frame.attention is None:
         return Show.NORM
     return state.show

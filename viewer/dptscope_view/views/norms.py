@@ -21,6 +21,7 @@ from dptscope_view.ui.tiles import Tile, TileGrid
 from dptscope_view.views.absent import absent_part
 from dptscope_view.views.beside import Beside
 from dptscope_view.views.charts import ColourBar, Histogram, Strip, number
+from dptscope_view.views.heads import HeadMaps, head_count, maps_of
 from dptscope_view.views.map_pane import cell_rect, draw_map
 from dptscope_view.views.maps import BlockMaps
 from dptscope_view.views.parts import (
@@ -44,6 +45,7 @@ _SHOW_HINTS = {
     Show.NORM: "how long each token is",
     Show.CHANNEL: "one number of each token; the slider chooses which",
     Show.SIMILARITY: "how alike each token is to the one under the mouse",
+    Show.ATTENTION: "what the token under the mouse attends to, head by head; w: who attends to it",
     Show.COMPONENTS: "the three principal components of a block's tokens as red, green and blue",
 }
 _SCALING_HINTS = {
@@ -78,7 +80,7 @@ def compose(shown: ViewInput, body: Rect) -> ComposedView:
     beside = None if shown.beside is None else Beside(shown, shown.beside, layout.tiles)
     hovered = _place_under(shown.pointer, shown, layout)
     anchor = None if beside is None else beside.anchor(frame, hovered)
-    maps = BlockMaps(shown.state, frame, hovered, shown.pictures, anchor)
+    maps = maps_of(shown.state, frame, hovered, shown.pictures, anchor)
     linked = None if beside is None else beside.linked(maps, beside.hovered)
     place = hovered or linked or _kept_place(shown, frame)
     if layout.slider is not None:
@@ -131,7 +133,9 @@ def _divided(shown: ViewInput, frame: Frame, left: Rect, right: Rect) -> _Layout
     if with_slider:
         slider, charts = charts.cut_top(m.row, m.gap // 2)
     tiles = right.cut_bottom(least, m.gap)[1]
-    blank = (Tile("", ""),) * len(frame.norms)  # what stands below does not move them
+    heads = shown.state.show is Show.ATTENTION and frame.attention is not None
+    count = head_count(frame, shown.pictures) if heads else len(frame.norms)
+    blank = (Tile("", ""),) * count  # what stands below does not move them
     grid = TileGrid.in_area(blank, shown.state.block, aspect, tiles, m)
     # A photo that is kept beside takes all that the tiles may.
     tiles, strip = right.cut_top(grid.height(tiles, m) if shown.beside is None else tiles.height, m.gap)
@@ -200,7 +204,7 @@ def _channel_slider(shown: ViewInput, rect: Rect) -> Part:
 def _draw_title(canvas: Canvas, rect: Rect, shown: ViewInput, maps: BlockMaps) -> None:
     state, m = shown.state, canvas.measures
     block = shown.facts.card.blocks[state.block]
-    rows, columns = maps.values(state.block).shape
+    rows, columns = maps.values(maps.chosen).shape
     used = canvas.text(rect, f"Block {state.block}", size=m.large, weight=BOLD)
     _, rest = rect.cut_left(used, m.gap)
     if state.cropping:
@@ -235,7 +239,7 @@ def _press_token(shown: ViewInput, frame: Frame, maps: BlockMaps, event: Mouse, 
     place = relative_position((event.x, event.y), rect)
     if place is None or shown.stale:
         return None
-    shape, kept = maps.values(shown.state.block).shape, _kept_place(shown, frame)
+    shape, kept = maps.values(maps.chosen).shape, _kept_place(shown, frame)
     if kept is not None and cell_at(kept, shape) == cell_at(place, shape):
         return with_anchor(shown.state, None)
     middle = place_of(cell_at(place, shape), shape)
@@ -251,15 +255,26 @@ def _draw_bar(canvas: Canvas, rect: Rect, shown: ViewInput, maps: BlockMaps) -> 
         text = f"red, green, blue: principal components, {told} % of the variance; outliers left out"
         canvas.text(rect, text, size=canvas.measures.small, colour=theme.MUTED)
         return
-    scale = maps.scale(state.block)
+    if isinstance(maps, HeadMaps):
+        rect = _draw_attended(canvas, rect, maps)
+    scale = maps.scale(maps.chosen)
     ColourBar(number(scale.low), number(scale.high), state.norm_colours, state.reverse).draw(canvas, rect)
+
+
+def _draw_attended(canvas: Canvas, rect: Rect, maps: HeadMaps) -> Rect:
+    """Say which way the weights go, and how much of them lies beside the grid."""
+    head = "mean over heads" if maps.chosen == maps.count else f"head {maps.chosen}"
+    way = "who attends to it" if maps.state.attended else "what it attends to"
+    text = f"{way}, {head}; class token {number(maps.beside_the_grid())}"
+    used = canvas.text(rect, text, size=canvas.measures.small, colour=theme.MUTED)
+    return rect.cut_left(used, canvas.measures.gap)[1]
 
 
 def _histogram(shown: ViewInput, maps: BlockMaps, place: Place | None) -> Histogram:
     state = shown.state
-    values = maps.values(state.block)
+    values = maps.values(maps.chosen)
     pointer = None if place is None else float(values[cell_at(place, values.shape)])
-    return Histogram(values, maps.scale(state.block), state.norm_colours, state.reverse, pointer)
+    return Histogram(values, maps.scale(maps.chosen), state.norm_colours, state.reverse, pointer)
 
 
 def _captions(maps: BlockMaps) -> tuple[Tile, ...]:
@@ -269,15 +284,15 @@ def _captions(maps: BlockMaps) -> tuple[Tile, ...]:
             f"{number(float(values.min()))} … {number(float(values.max()))}",
             f"≤ {number(float(values.max()))}",
         )
-        for block, values in enumerate(maps.values(block) for block in range(len(maps.frame.norms)))
+        for block, values in enumerate(maps.values(index) for index in range(maps.count))
     )
 
 
 def _tiles(shown: ViewInput, frame: Frame, layout: _Layout, place: Place | None) -> Part:
     m = shown.measures
     # All blocks' similarities take longer than a picture may: the tiles wait until the mouse rests.
-    maps = BlockMaps(shown.state, frame, _place_under(shown.rested, shown, layout), shown.pictures)
-    grid = replace(layout.grid, tiles=_captions(maps))
+    maps = maps_of(shown.state, frame, _place_under(shown.rested, shown, layout), shown.pictures)
+    grid = replace(layout.grid, tiles=_captions(maps), chosen=maps.chosen)
 
     def draw(canvas: Canvas, rect: Rect, hover: Hover) -> None:
         pictures = [maps.picture(i, spot) for i, spot in enumerate(grid.pictures(rect, m))]
@@ -289,7 +304,11 @@ def _tiles(shown: ViewInput, frame: Frame, layout: _Layout, place: Place | None)
 
     def respond(event: Mouse, rect: Rect, held: bool) -> Answer:
         index = grid.answer(event, rect, m)
-        return None if index is None else with_block(shown.state, shown.facts, index)
+        if index is None:
+            return None
+        if isinstance(maps, HeadMaps):
+            return replace(shown.state, head=None if shown.state.head == index else index)
+        return with_block(shown.state, shown.facts, index)
 
     return Part("tiles", layout.tiles, draw, respond)
 
@@ -327,11 +346,13 @@ def _readout(shown: ViewInput, maps: BlockMaps, place: Place | None) -> str:
     norm = norms_hw[cell]
     rank = int((norms_hw > norm).sum()) + 1
     parts = [f"row {cell[0]}, column {cell[1]}", f"norm {number(float(norm))}", f"rank {rank} of {norms_hw.size}"]
-    value = number(float(maps.values(state.block)[cell]))
+    value = number(float(maps.values(maps.chosen)[cell]))
     if maps.show is Show.CHANNEL:
         parts.insert(1, f"channel {channel_index(state.channel, shown.facts.channels[state.block])} {value}")
     elif maps.show is Show.SIMILARITY:
         parts.insert(1, f"similarity {value}{_to_what(maps)}")
+    elif isinstance(maps, HeadMaps):
+        parts.insert(1, f"attention {value}")
     return " · ".join(parts)
 
 
@@ -346,11 +367,13 @@ def _overview(shown: ViewInput, maps: BlockMaps) -> str:
         if maps.anchor is not None:
             what = maps.anchor.name
         return f"cosine similarity to {what}; move over a token, click to keep it, g for the class token"
+    if state.show is Show.ATTENTION:
+        return maps.frame.no_attention or "move over a token for its attention, click to keep it; a tile is a head"
     if state.scaling is not Scaling.ROBUST or maps.show is Show.COMPONENTS:
         return ""
-    marked = maps.outliers(state.block)
+    marked = maps.outliers(maps.chosen)
     return (
-        f"{marked} of {maps.values(state.block).size} tokens marked as outliers"
+        f"{marked} of {maps.values(maps.chosen).size} tokens marked as outliers"
         if marked
         else "no outliers in this block"
     )

@@ -1,0 +1,76 @@
+"""The attention of one token in the chosen block: a map a head, and their mean."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import numpy as np
+
+from dptscope.arrays import Float32Array
+from dptscope.attention.maps import Attention, BlockAttention
+from dptscope.pictures.scaling import Scale, choose_scale
+from dptscope_view.anchor import CLASS_TOKEN, Anchor, Place, cell_at
+from dptscope_view.engine import Frame
+from dptscope_view.state import Show, State
+from dptscope_view.views.maps import BlockMaps
+from dptscope_view.views.parts import PictureCache
+
+
+class HeadMaps(BlockMaps):
+    """Maps of heads in place of blocks; the one after the last head is their mean.
+
+    Attributes:
+        attention: of the token that is kept, where it is of this photo or the class token; else of the one under the mouse.
+    """
+
+    def __init__(
+        self, state: State, frame: Frame, attention: BlockAttention, place: Place | None, kept: PictureCache
+    ) -> None:
+        super().__init__(state, frame, place, kept)
+        here = self.anchor is not None and self.anchor.photo == frame.question.subject.photo
+        if here and self.anchor is not None and self.anchor.place is not None:
+            self.place = self.anchor.place
+        shape = frame.norms[frame.question.attention or 0].shape
+        self._token = "class" if self.anchor is CLASS_TOKEN else cell_at(self.place, shape)
+        self.attention: Attention = kept.get(
+            ("attention", frame.number, self._token),
+            lambda: attention.of(self._token),  # type: ignore[arg-type]
+        )
+        self.count = len(self.attention.row)
+        self.chosen = self.count if state.head is None else min(state.head, self.count - 1)
+
+    def values(self, index: int) -> Float32Array:
+        """Weights of a head, float32 ``[grid_height, grid_width]``, or their mean over all heads."""
+        weights = self.attention.column if self.state.attended else self.attention.row
+        return np.asarray(weights.mean(axis=0) if index == self.count else weights[index])
+
+    def scale(self, block: int) -> Scale:
+        """How a head's weights fill the colours."""
+        if block not in self._scales:
+            every = [self.values(index) for index in range(self.count)]
+            self._scales[block] = choose_scale(self.state.scaling, self.values(block), every, signed=False)
+        return self._scales[block]
+
+    def _key(self) -> tuple[Hashable, ...]:
+        return self.frame.number, self.show, self._token, self.state.attended
+
+    def beside_the_grid(self) -> float:
+        """The mean weight on the class token, or of the class token's: 0 where there is none."""
+        special = self.attention.column_special if self.state.attended else self.attention.row_special
+        return float(special.mean(axis=0).sum()) if special.size else 0.0
+
+
+def head_count(frame: Frame, kept: PictureCache) -> int:
+    """Heads of the block whose attention is shown."""
+    attention = frame.attention
+    assert attention is not None
+    return kept.get(("heads", frame.number), lambda: len(attention.of((0, 0)).row))
+
+
+def maps_of(
+    state: State, frame: Frame, place: Place | None, kept: PictureCache, anchor: Anchor | None = None
+) -> BlockMaps:
+    """The maps that the norm view shows: of heads for attention, else of blocks."""
+    if state.show is Show.ATTENTION and frame.attention is not None:
+        return HeadMaps(state, frame, frame.attention, place, kept)
+    return BlockMaps(state, frame, place, kept, anchor)
