@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from dptscope.commands.attention import attention
 from dptscope.commands.bench import bench
 from dptscope.commands.compare import compare
 from dptscope.commands.depth import depth
@@ -29,6 +30,7 @@ PANELS = (
     ("Look inside", "view"),
     ("Look inside", "depth"),
     ("Look inside", "norms"),
+    ("Look inside", "attention"),
     ("About a file", "info"),
     ("About a file", "compare"),
     ("About a file", "bench"),
@@ -47,6 +49,7 @@ def build_app() -> typer.Typer:
     app.command("info")(info)
     app.command("depth")(depth)
     app.command("norms")(norms)
+    app.command("attention")(attention)
     app.command("compare")(compare)
     app.command("bench")(bench)
     app.command("open")(open_model)

@@ -77,7 +77,7 @@ def write_norms(
 
     def write(photo: Path, stem: str, image_bgr: UInt8Array) -> Iterator[Path]:
         if similar_to is not None:
-            check_pixel(similar_to, (image_bgr.shape[0], image_bgr.shape[1]))
+            check_pixel("--similar-to", similar_to, (image_bgr.shape[0], image_bgr.shape[1]))
         scene = model.prepare(image_bgr, size=size, square=square, keep_tokens=pca or similar_to is not None)
         height, width = scene.input_size
         title = f"{photo.stem}   {model.card.variant} {model.card.architecture}   {height} × {width}   "
@@ -152,7 +152,7 @@ def array_writers(name: str, maps: Sequence[Float32Array]) -> Writers:
     }
 
 
-def check_pixel(pixel: tuple[int, int], photo_hw: tuple[int, int]) -> None:
+def check_pixel(option: str, pixel: tuple[int, int], photo_hw: tuple[int, int]) -> None:
     """Raises:
     ImageError: it lies outside the photo.
     """
@@ -161,7 +161,7 @@ def check_pixel(pixel: tuple[int, int], photo_hw: tuple[int, int]) -> None:
     if not all(0 <= place < side for place, side in zip(pixel, photo_hw, strict=True)):
         height, width = photo_hw
         raise ImageError(
-            f"--similar-to: expected a pixel of the photo, y below {height} and x below {width}, got {pixel[0]} {pixel[1]}"
+            f"{option}: expected a pixel of the photo, y below {height} and x below {width}, got {pixel[0]} {pixel[1]}"
         )
 
 

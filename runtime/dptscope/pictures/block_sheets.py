@@ -29,17 +29,19 @@ TITLE = 20
 
 @dataclass(frozen=True)
 class Tile:
-    """One block on a sheet.
+    """One map on a sheet.
 
     Attributes:
         draw: makes its picture, uint8 ``[height, width, 3]``, blue first, for a height and width.
-        facts: what stands beside its number.
+        facts: what stands beside its name.
         marked: at the right, in the colour of outliers.
+        name: if it is not the block whose number is the tile's.
     """
 
     draw: Callable[[tuple[int, int]], UInt8Array]
     facts: str
     marked: str = ""
+    name: str = ""
 
 
 def norm_sheet(norms: Sequence[Float32Array], statistics: Sequence[NormStatistics], title: str) -> UInt8Array:
@@ -60,7 +62,7 @@ def norm_sheet(norms: Sequence[Float32Array], statistics: Sequence[NormStatistic
         facts = f"{block.minimum:.4g} – {block.maximum:.4g}"
         return Tile(lambda size_hw: map_picture(norms_hw, scale, size_hw), facts, marked)
 
-    return _sheet([tile(*block) for block in zip(norms, statistics, strict=True)], norms[0].shape, title)
+    return sheet([tile(*block) for block in zip(norms, statistics, strict=True)], norms[0].shape, title)
 
 
 def components_sheet(components: Sequence[PrincipalComponents], title: str) -> UInt8Array:
@@ -78,7 +80,7 @@ def components_sheet(components: Sequence[PrincipalComponents], title: str) -> U
         facts = " + ".join(f"{100 * share:.0f}" for share in found.explained_k) + " % of the variance"
         return Tile(lambda size_hw: colours_picture(found.colours(), size_hw), facts)
 
-    return _sheet([tile(found) for found in components], components[0].scores_hwk.shape, title)
+    return sheet([tile(found) for found in components], components[0].scores_hwk.shape, title)
 
 
 def similarity_sheet(maps: Sequence[Float32Array], title: str) -> UInt8Array:
@@ -97,10 +99,17 @@ def similarity_sheet(maps: Sequence[Float32Array], title: str) -> UInt8Array:
         facts = f"{cosine_hw.min():.2f} … {cosine_hw.max():.2f}".replace("-", "−")
         return Tile(lambda size_hw: map_picture(cosine_hw, scale, size_hw), facts)
 
-    return _sheet([tile(cosine_hw) for cosine_hw in maps], maps[0].shape, title)
+    return sheet([tile(cosine_hw) for cosine_hw in maps], maps[0].shape, title)
 
 
-def _sheet(tiles: Sequence[Tile], grid: tuple[int, ...], title: str) -> UInt8Array:
+def sheet(tiles: Sequence[Tile], grid: tuple[int, ...], title: str) -> UInt8Array:
+    """Draw maps as a labelled grid in reading order, uint8 ``[height, width, 3]``, blue first.
+
+    Args:
+        tiles: the maps.
+        grid: rows and columns of the first.
+        title: line above them.
+    """
     columns = next((n for n in (6, 4) if len(tiles) % n == 0), math.ceil(math.sqrt(len(tiles))))
     columns = min(columns, len(tiles))
     rows = math.ceil(len(tiles) / columns)
@@ -121,7 +130,7 @@ def _sheet(tiles: Sequence[Tile], grid: tuple[int, ...], title: str) -> UInt8Arr
 
 
 def _label(canvas: UInt8Array, index: int, tile: Tile, left: int, baseline: int) -> None:
-    name = f"block {index}"
+    name = tile.name or f"block {index}"
     put_text(canvas, name, left, baseline, TEXT, WHITE)
     put_text(canvas, tile.facts, left + text_width(name, TEXT) + 12, baseline, TEXT, GREY)
     if tile.marked:

@@ -1,0 +1,179 @@
+"""``dptscope attention``: what a token attends to and who attends to it, in files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dptscope.commands.norms import FORMATS, check_pixel, token_at
+from dptscope.commands.options import (
+    ImagesArgument,
+    ModelArgument,
+    OutputOption,
+    ProviderOption,
+    SizeOption,
+    SquareOption,
+    ThreadsOption,
+    print_each,
+)
+
+if TYPE_CHECKING:
+    from dptscope.arrays import UInt8Array
+    from dptscope.commands.norms import Writers
+    from dptscope.model import DepthModel
+    from dptscope.scene import Scene
+
+
+def attention(
+    model: ModelArgument,
+    images: ImagesArgument,
+    output: OutputOption,
+    token: Annotated[
+        tuple[int, int] | None, typer.Option(metavar="Y X", help="The token at this pixel of the photo.")
+    ] = None,
+    outliers: Annotated[
+        bool,
+        typer.Option("--outliers", help="Each token of outstanding norm: who attends to it, in all blocks together."),
+    ] = False,
+    block: Annotated[
+        int | None, typer.Option(metavar="K", help="The block that attends, or whose outliers; the last by default.")
+    ] = None,
+    size: SizeOption = None,
+    square: SquareOption = False,
+    formats: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="LIST",
+            help="png: every head and their mean; json: sums and maxima; npy: float32 arrays.",
+        ),
+    ] = "png,json,npy",
+    threads: ThreadsOption = None,
+    provider: ProviderOption = None,
+) -> None:
+    """Write what a token attends to and who attends to it."""
+    from dptscope.commands.photos import parse_formats
+    from dptscope.errors import DptscopeError
+    from dptscope.model import load
+
+    if (token is None) != outliers:
+        raise DptscopeError(f"expected --token Y X or --outliers, got {'both' if outliers else 'neither'}")
+    chosen = parse_formats(formats, FORMATS)
+    loaded = load(model, provider, threads)
+    last = len(loaded.card.blocks) - 1
+    if block is not None and not 0 <= block <= last:
+        raise DptscopeError(f"--block: expected a block from 0 to {last}, got {block}")
+    which = last if block is None else block
+    print_each(write_attention(loaded, images, output, chosen, size, square, which, token))
+
+
+def write_attention(
+    model: DepthModel,
+    images: Sequence[Path],
+    folder: Path,
+    formats: Sequence[str],
+    size: int | None,
+    square: bool,
+    block: int,
+    pixel: tuple[int, int] | None,
+) -> Iterator[Path]:
+    """Write ``STEM_attention_block_KK``, or ``STEM_outliers_block_KK`` where no pixel is named, in the formats for each photo
+    and yield their paths."""
+    from dptscope.commands.failures import complain
+    from dptscope.commands.photos import for_each_photo, write_formats
+
+    def write(photo: Path, stem: str, image_bgr: UInt8Array) -> Iterator[Path]:
+        if pixel is not None:
+            check_pixel("--token", pixel, (image_bgr.shape[0], image_bgr.shape[1]))
+        scene = model.prepare(image_bgr, size=size, square=square, keep_tokens=True)
+        report = {
+            "model": model.path.name,
+            "model_id": model.card.model_id,
+            "variant": model.card.variant,
+            "architecture": model.card.architecture,
+            "photo": str(photo),
+            "photo_size": list(scene.photo_size),
+            "input_size": list(scene.input_size),
+            "block": block,
+        }
+        title = f"{photo.stem}   {model.card.variant} {model.card.architecture}   block {block}   "
+        if pixel is None:
+            if not scene.statistics()[block].outliers:
+                complain(f"note: {photo}: no outliers in block {block}")
+            writers = outlier_writers(model, scene, block, report, title)
+        else:
+            writers = token_writers(scene, block, pixel, report, title)
+        yield from write_formats(folder, stem, scene, writers, formats)
+
+    return for_each_photo(images, folder, write)
+
+
+def token_writers(scene: Scene, block: int, pixel: tuple[int, int], report: dict[str, Any], title: str) -> Writers:
+    """One token's attention in one block."""
+    import numpy as np
+
+    from dptscope.files.encode import encode_json, encode_npy, encode_png
+    from dptscope.pictures.attention_sheets import attention_sheet
+
+    token = token_at(pixel, scene.photo_size, scene.block_norms[block])
+    found = scene.attention(block, token)
+    window = None if found.window is None else [[axis.start, axis.stop] for axis in found.window]
+    heads = [
+        {
+            "row_special": found.row_special[head].tolist(),
+            "column_special": found.column_special[head].tolist(),
+            "attends_most_to": [int(place) for place in np.unravel_index(row_hw.argmax(), row_hw.shape)],
+            "most": float(row_hw.max()),
+            "received": float(found.column[head].sum() + found.column_special[head].sum()),
+        }
+        for head, row_hw in enumerate(found.row)
+    ]
+    told = report | {"pixel": list(pixel), "token": list(token), "window": window, "heads": heads}
+    where = f"{title}token {token[0]}, {token[1]}: "
+    name = f"_attention_block_{block:02d}"
+    return {
+        "png": (f"{name}.png", lambda _: encode_png(attention_sheet(found, token, where))),
+        "json": (f"{name}.json", lambda _: encode_json(told)),
+        "npy": (f"{name}.npy", lambda _: encode_npy(np.stack([found.row, found.column]))),
+    }
+
+
+def outlier_writers(model: DepthModel, scene: Scene, block: int, report: dict[str, Any], title: str) -> Writers:
+    """Who attends to each outlier of a block: the mean over the heads, summed over all blocks of its grid."""
+    import numpy as np
+
+    from dptscope.files.encode import encode_json, encode_npy, encode_png
+    from dptscope.norms import RULE
+    from dptscope.pictures.attention_sheets import outlier_sheet
+
+    outliers = scene.statistics()[block].outliers
+    stage = model.card.blocks[block].stage
+    first = 0 if model.graphs.has_embedded_tokens else 1
+    blocks = [index for index, spec in enumerate(model.card.blocks) if spec.stage == stage and index >= first]
+    maps_nhw = np.zeros((len(outliers), *scene.block_norms[block].shape), np.float32)
+    received_bn = np.zeros((len(blocks), len(outliers)))
+    for place, index in enumerate(blocks if outliers else ()):
+        for number, (row, column, _) in enumerate(outliers):
+            found = scene.attention(index, (row, column))
+            maps_nhw[number] += found.column.mean(axis=0)
+            received_bn[place, number] = found.column.sum(axis=(1, 2)).mean() + found.column_special.sum(axis=1).mean()
+    told = report | {
+        "rule": RULE,
+        "blocks": blocks,
+        "outliers": [
+            {"position": [row, column], "norm": norm, "received": received_bn[:, number].tolist()}
+            for number, (row, column, norm) in enumerate(outliers)
+        ],
+    }
+    name = f"_outliers_block_{block:02d}"
+    writers: Writers = {
+        "json": (f"{name}.json", lambda _: encode_json(told)),
+        "npy": (f"{name}.npy", lambda _: encode_npy(maps_nhw)),
+    }
+    if outliers:
+        what = f"{title}who attends to each outlier, blocks {blocks[0]} to {blocks[-1]}"
+        writers["png"] = (f"{name}.png", lambda _: encode_png(outlier_sheet(list(maps_nhw), outliers, what)))
+    return writers

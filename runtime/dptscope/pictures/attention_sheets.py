@@ -1,0 +1,85 @@
+"""What a token attends to and who attends to it, head by head on one sheet; and who attends to each outlier."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from dptscope.arrays import Float32Array, UInt8Array
+from dptscope.attention.maps import Attention
+from dptscope.pictures.block_sheets import Tile, sheet
+from dptscope.pictures.colours import NORM_COLOURS, colour_map, colourise
+from dptscope.pictures.norms import cells_picture
+from dptscope.pictures.scaling import Scale
+
+MOST_OUTLIERS = 24
+"""On one sheet; the longest tokens."""
+
+
+def attention_sheet(found: Attention, token: tuple[int, int] | None, title: str) -> UInt8Array:
+    """Draw both directions of one token's attention, the mean over the heads first, then every head.
+
+    Args:
+        found: of the token.
+        token: its row and column, which is marked; None for the class token.
+        title: line above.
+
+    Returns:
+        uint8 ``[height, width, 3]``, blue first.
+    """
+
+    def half(maps_hyx: Float32Array, special_ht: Float32Array, what: str) -> UInt8Array:
+        means = maps_hyx.mean(axis=0), special_ht.mean(axis=0)
+        tiles = [_tile("mean", *means, token)]
+        tiles += [
+            _tile(f"head {head}", *each, token) for head, each in enumerate(zip(maps_hyx, special_ht, strict=True))
+        ]
+        return sheet(tiles, maps_hyx.shape[1:], f"{title}{what}")
+
+    return np.concatenate(
+        [
+            half(found.row, found.row_special, "what it attends to"),
+            half(found.column, found.column_special, "who attends to it"),
+        ]
+    )
+
+
+def outlier_sheet(maps: Sequence[Float32Array], outliers: Sequence[tuple[int, int, float]], title: str) -> UInt8Array:
+    """Draw who attends to each outlier.
+
+    Args:
+        maps: one ``[grid_height, grid_width]`` an outlier.
+        outliers: row, column and norm of each, the longest first.
+        title: line above.
+
+    Returns:
+        uint8 ``[height, width, 3]``, blue first.
+    """
+    tiles = [
+        Tile(_drawing(map_hw, (row, column)), f"norm {norm:.4g}", f"{map_hw.sum():.3g}", f"{row}, {column}")
+        for map_hw, (row, column, norm) in zip(maps[:MOST_OUTLIERS], outliers, strict=False)
+    ]
+    return sheet(tiles, maps[0].shape, title)
+
+
+def _tile(name: str, map_hw: Float32Array, special_t: Float32Array, token: tuple[int, int] | None) -> Tile:
+    facts = f"up to {map_hw.max():.2g}"
+    if len(special_t):
+        facts += f", class {special_t[0]:.2g}"
+    return Tile(_drawing(map_hw, token), facts, name=name)
+
+
+def _drawing(map_hw: Float32Array, token: tuple[int, int] | None) -> Callable[[tuple[int, int]], UInt8Array]:
+    """Weights from zero to the largest, linear up to the median and logarithmic above: most are small, and a few are not."""
+    high = max(float(map_hw.max()), 1e-30)
+    inside = map_hw[map_hw > 0]
+    scale = Scale(0, high, bend=max(float(np.median(inside)) if inside.size else 0, 1e-3 * high))
+
+    def draw(size_hw: tuple[int, int]) -> UInt8Array:
+        cells = colourise(scale.levels(map_hw), NORM_COLOURS)
+        if token is not None:
+            cells[token] = colour_map(NORM_COLOURS).outlier
+        return cells_picture(cells, size_hw)
+
+    return draw
