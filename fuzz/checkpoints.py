@@ -31,6 +31,7 @@ NO_FILES, ENDINGS = ("empty", "pipe", "zero", "sparse"), ("pth", "safetensors")
 V2 = ("--variant", "depth-anything-v2")
 VARIANTS = {
     "depth_anything": V2,
+    "depth_anything_3": ("--variant", "depth-anything-3-mono"),
     "dpt_hybrid": ("--variant", "midas-dpt-hybrid"),
 }  # of families whose tensors do not tell
 

@@ -76,6 +76,32 @@ def test_in_onnxruntime(metric: Case, size: tuple[int, int]) -> None:
     hold_against(metric, torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(sum(size))))
 
 
+MISTAKES: dict[str, tuple[str, Any]] = {
+    "no offset of the positions": ("GRID_OFFSET", 1e-9),
+    "the blocks' epsilon is torch's": ("BLOCK_EPS", 1e-5),
+    "the last four blocks feed the fusion, as in V1": ("taps_of", lambda blocks: range(blocks - 4, blocks)),
+    "the depth ends in a ReLU, as in V2": ("ACTIVATION", torch.relu),
+    "exp - 1, as in other models": ("ACTIVATION", torch.expm1),
+    "a softplus": ("ACTIVATION", torch.nn.functional.softplus),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_the_limits_would_show_it(mistake: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each mistake made once. The epsilon of the norm after the blocks shows nowhere: 5e-5 of the depth's deviation."""
+    weights = da3_oracle.tensors(blocks=5, seed=31)
+    image = torch.randn(2, 3, 98, 42, generator=torch.Generator().manual_seed(1))
+    right = da3_oracle.run(weights, image)
+    monkeypatch.setattr(da3_oracle, *MISTAKES[mistake])
+    wrong = da3_oracle.run(weights, image)
+    depth = (wrong.depth - right.depth).abs().max() / right.depth.std()
+    norms = [
+        (a.norm(dim=-1) - b.norm(dim=-1)).abs().max() / b.norm(dim=-1).mean()
+        for a, b in zip(wrong.tokens, right.tokens, strict=True)
+    ]
+    assert depth > 1.5 * DEPTH_LIMIT or max(norms) > 4 * NORM_LIMIT
+
+
 def test_scales(metric: Case) -> None:
     """Depth and sky both follow the scales, in the whole file; the companion gives the same depth."""
     image = torch.randn(1, 3, 84, 112, generator=torch.Generator().manual_seed(8))
@@ -102,11 +128,11 @@ def test_the_card(metric: Case) -> None:
 
 
 def test_mono_for_one_size(tmp_path: Path) -> None:
-    """As wide as published files in fusion, where graph passes begin, and portable."""
+    """As wide as published files in fusion, where graph passes begin, in the forms that differ most."""
     weights = da3_oracle.tensors(fusion=256, hidden=32, seed=32)
     save_file(weights, tmp_path / "any.safetensors")
     options = ExportOptions(variant="depth-anything-3-mono", fixed=(98, 56))
-    for form in ("default", "portable"):
+    for form in ("default", "readable"):  # in the portable operators, one function a block
         exported = export(tmp_path / "any.safetensors", tmp_path / f"{form}.onnx", options, form=form)  # type: ignore[arg-type]
         assert (exported.card.depth_kind, exported.card.canonical_focal) == ("distance", None)
         hold_against(Case(exported, weights), torch.randn(3, 3, 98, 56, generator=torch.Generator().manual_seed(7)))

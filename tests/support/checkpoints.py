@@ -21,9 +21,12 @@ Tensors = dict[str, torch.Tensor]
 @cache
 def every_family() -> dict[str, tuple[Tensors, dict[str, Any] | None]]:
     """Tensors, and ``config.json`` where the layout has one, of every family in both layouts."""
-    from support import midas_oracle, midas_vit_oracle, oracle  # transformers takes seconds to import
+    from support import da3_oracle, midas_oracle, midas_vit_oracle, oracle  # transformers takes seconds to import
 
-    found: dict[str, tuple[Tensors, dict[str, Any] | None]] = {"depth_anything": (seeded_tensors(), None)}
+    found: dict[str, tuple[Tensors, dict[str, Any] | None]] = {
+        "depth_anything": (seeded_tensors(), None),
+        "depth_anything_3": (da3_oracle.tensors(), None),
+    }
     models = {
         "beit": midas_oracle.beit(),
         "swinv2": midas_oracle.swinv2(),

@@ -15,6 +15,7 @@ from support.oracle import GRID_OFFSET
 Tensors = dict[str, torch.Tensor]
 
 BLOCK_EPS, TAP_EPS = 1e-6, 1e-5
+ACTIVATION = torch.exp
 HEAD = 64  # channels of an attention head
 PATCH = 14
 PREFIX = "model."  # of the hub's files
@@ -36,9 +37,11 @@ def tensors(
     neck: tuple[int, int, int, int] = (16, 24, 32, 40),
     fusion: int = 24,
     hidden: int = 16,
+    mlp: int = 2,
     seed: int = 0,
 ) -> Tensors:
-    """Lively random weights in the published names, whose depth and sky vary by about their own size."""
+    """Lively random weights in the published names, whose depth and sky vary. What goes into the first
+    block is small, so that the epsilon of its norms counts."""
     generator = torch.Generator().manual_seed(seed)
     found: Tensors = {}
 
@@ -58,17 +61,17 @@ def tensors(
         bias(name, width)
 
     encoder, scratch = "backbone.pretrained", "head.scratch"
-    found[f"{encoder}.cls_token"] = 0.5 * torch.randn(1, 1, width, generator=generator)
-    found[f"{encoder}.pos_embed"] = 0.5 * torch.randn(1, 1 + grid * grid, width, generator=generator)
-    layer(f"{encoder}.patch_embed.proj", width, 3, PATCH, PATCH)
+    found[f"{encoder}.cls_token"] = 0.1 * torch.randn(1, 1, width, generator=generator)
+    found[f"{encoder}.pos_embed"] = 0.2 * torch.randn(1, 1 + grid * grid, width, generator=generator)
+    layer(f"{encoder}.patch_embed.proj", width, 3, PATCH, PATCH, gain=0.2)
     for block in range(blocks):
         name = f"{encoder}.blocks.{block}"
         norm(f"{name}.norm1")
         layer(f"{name}.attn.qkv", 3 * width, width)
         layer(f"{name}.attn.proj", width, width)
         norm(f"{name}.norm2")
-        layer(f"{name}.mlp.fc1", 2 * width, width)
-        layer(f"{name}.mlp.fc2", width, 2 * width)
+        layer(f"{name}.mlp.fc1", mlp * width, width)
+        layer(f"{name}.mlp.fc2", width, mlp * width)
         for scale in ("ls1", "ls2"):
             found[f"{name}.{scale}.gamma"] = 0.4 + 0.2 * torch.randn(width, generator=generator)
     norm(f"{encoder}.norm")
@@ -108,20 +111,25 @@ def _set_last_layers(found: Tensors, generator: torch.Generator, grid: int) -> N
 def run(weights: Tensors, image: torch.Tensor, scales: tuple[float, float, float, float] = (1, 1, 1, 1)) -> Answer:
     """Depth and sky ``[B, H, W]``, and the tokens that leave each block."""
     found = {name.removeprefix(PREFIX): tensor for name, tensor in weights.items()}
+    torch.zeros(1).exp()  # in several threads at once the first call of a process may be imprecise: pytorch#188792
     with torch.no_grad():
         tokens, maps = _run(found, image, scales)
     depth, sky = (maps[f"head.scratch.{name}.2"] for name in ("output_conv2", "sky_output_conv2"))
-    return Answer(depth.exp()[:, 0], sky.relu()[:, 0], tokens)
+    return Answer(ACTIVATION(depth)[:, 0], sky.relu()[:, 0], tokens)
+
+
+def taps_of(blocks: int) -> tuple[int, ...]:
+    """The blocks that feed the fusion: the last of each quarter, but for the fifth of 24."""
+    return (4, 11, 17, 23) if blocks == 24 else tuple(blocks * quarter // 4 - 1 for quarter in (1, 2, 3, 4))
 
 
 def _run(
     w: Tensors, image: torch.Tensor, scales: tuple[float, float, float, float] = (1, 1, 1, 1)
 ) -> tuple[list[torch.Tensor], Tensors]:
     tokens = _encode(w, image)
-    blocks, rows, columns = len(tokens), image.shape[2] // PATCH, image.shape[3] // PATCH
-    taps = (4, 11, 17, 23) if blocks == 24 else tuple(blocks * quarter // 4 - 1 for quarter in (1, 2, 3, 4))
+    rows, columns = image.shape[2] // PATCH, image.shape[3] // PATCH
     maps = []
-    for index, tap in enumerate(taps):
+    for index, tap in enumerate(taps_of(len(tokens))):
         patches = _norm(w, "backbone.pretrained.norm", tokens[tap], TAP_EPS)[:, 1:]
         x = patches.transpose(1, 2).reshape(image.shape[0], -1, rows, columns)
         x = _conv(w, f"head.projects.{index}", x)
