@@ -3,7 +3,7 @@
 Parameters and tensor bytes are those of the published tensor lists. A file's size and hash stand here where public
 records of the file state them, otherwise they are None; nothing is made up. Licences are the publishers' own words: the
 Depth Anything authors on V1's weights (Apache-2.0) and on V2's sizes (small Apache-2.0, base and large CC-BY-NC-4.0),
-MiDaS' repository (MIT). For the metric fine-tunes of V2 nobody states one.
+MiDaS' repository (MIT; its models' copies on the hub say Apache-2.0). For the metric fine-tunes of V2 nobody states one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Literal
 
 Commercial = Literal["yes", "no", "not stated"]
 
-RELEASES = "https://github.com/isl-org/MiDaS/releases/download/v3_1/"
+RELEASES = "https://github.com/isl-org/MiDaS/releases/download/"
 
 _V1_HUB = "LiheYoung/Depth-Anything"
 _NOT_COMMERCIAL = "CC-BY-NC-4.0"
@@ -36,9 +36,15 @@ class ReleaseFile:
     """A file of a release, below :data:`RELEASES`."""
 
     file: str
+    release: str
+
+    @property
+    def folder(self) -> str:
+        """The address of the release's files."""
+        return f"{RELEASES}{self.release}/"
 
     def __str__(self) -> str:
-        return RELEASES + self.file
+        return self.folder + self.file
 
 
 @dataclass(frozen=True)
@@ -139,11 +145,25 @@ def _midas(name: str, model: str, parameters: int, tensor_bytes: int, known_hash
         model=model,
         parameters=parameters,
         tensor_bytes=tensor_bytes,
-        place=ReleaseFile(f"{name}.pt"),
+        place=ReleaseFile(f"{name}.pt", "v3_1"),
         hub="Intel/" + name.replace("_", "-").replace("swin2", "swinv2"),
         licence="MIT",
         commercial="yes",
         hash=known_hash,
+    )
+
+
+def _midas_3_0(name: str, model: str, parameters: int, tensor_bytes: int, hub: str) -> Published:
+    return Published(
+        name=name,
+        family="MiDaS 3.0",
+        model=model,
+        parameters=parameters,
+        tensor_bytes=tensor_bytes,
+        place=ReleaseFile(f"{name}.pt", "v3"),
+        hub=hub,
+        licence="MIT",
+        commercial="yes",
     )
 
 
@@ -164,6 +184,8 @@ PUBLISHED: tuple[Published, ...] = (
     _metric(
         "Outdoor", "VKITTI", "l", 1_341_401_064, "239b1054a369e66da2576e9a118d6d7c12d90dc8ebe609579a9a09cd8e05fe38"
     ),
+    _midas_3_0("dpt_large_384", "ViT-L, 384", 344_055_465, 1_376_221_860, "Intel/dpt-large"),
+    _midas_3_0("dpt_hybrid_384", "ResNet, ViT-B", 123_146_985, 492_587_940, "Intel/dpt-hybrid-midas"),
     _midas("dpt_beit_base_384", "BEiT-B, 384", 111_531_689, 478_087_940),
     _midas("dpt_beit_large_384", "BEiT-L, 384", 344_338_601, 1_441_276_772),
     _midas(

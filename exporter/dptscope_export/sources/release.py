@@ -15,10 +15,10 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from dptscope.errors import one_line
 from dptscope_export.errors import CheckpointError
-from dptscope_export.sources.published import RELEASES, Published, ReleaseFile
+from dptscope_export.sources.published import Published, ReleaseFile
 
 CACHE_VARIABLE = "DPTSCOPE_CACHE"  # folder of the downloaded files, by default dptscope's in the user's cache folder
-MIRROR_VARIABLE = "DPTSCOPE_RELEASES"  # address that stands for RELEASES
+MIRROR_VARIABLE = "DPTSCOPE_RELEASES"  # address that stands for that of every release
 OFFLINE_VARIABLE = "HF_HUB_OFFLINE"  # one switch for both places
 
 _ATTEMPTS = 3
@@ -41,7 +41,7 @@ def fetch_release(published: Published, place: ReleaseFile) -> Path:
     target = folder / place.file
     if not target.is_file() and os.environ.get(OFFLINE_VARIABLE, "").upper() in ("1", "ON", "YES", "TRUE"):
         raise CheckpointError(f"{published.name}: not in {folder}, and {OFFLINE_VARIABLE} forbids to fetch it")
-    base = os.environ.get(MIRROR_VARIABLE) or RELEASES
+    base = os.environ.get(MIRROR_VARIABLE) or place.folder
     pooch.get_logger().setLevel(logging.WARNING)  # it tells of every download on standard error
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -405,6 +405,9 @@ def test_models(capsys: pytest.CaptureFixture[str]) -> None:
         == "depth-anything/Depth-Anything-V2-Small: depth_anything_v2_vits.pth"
     )
     assert by_name["dpt_beit_base_384"]["hash"] is None
+    assert by_name["dpt_beit_base_384"]["from"].endswith("/releases/download/v3_1/dpt_beit_base_384.pt")
+    assert by_name["dpt_hybrid_384"]["from"].endswith("/releases/download/v3/dpt_hybrid_384.pt")
+    assert by_name["dpt_hybrid_384"]["hub"] == "Intel/dpt-hybrid-midas"
 
 
 @pytest.mark.parametrize("row", published.PUBLISHED, ids=lambda row: row.name)
@@ -419,7 +422,9 @@ def test_the_table_agrees_with_itself(row: published.Published) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["depth_anything_v2_vits", "dpt_beit_base_384", "dpt_swin2_tiny_256"])
+@pytest.mark.parametrize(
+    "name", ["depth_anything_v2_vits", "dpt_beit_base_384", "dpt_swin2_tiny_256", "dpt_large_384", "dpt_hybrid_384"]
+)
 def test_the_table_agrees_with_the_published_tensors(name: str) -> None:
     """Against the lists of names and shapes in ``tests/data/published``."""
     import csv
