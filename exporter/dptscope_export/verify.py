@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,10 @@ TOKEN_LIMIT = 2e-4  # of the block's mean norm, for single channels
 FUSION_LIMIT = 2e-4  # of the fusion input's standard deviation
 SKY_LIMIT = 2e-4  # of the sky's standard deviation, or of
 SKY_UNIT = 1.0  # where that is smaller: a photo without sky has a map of zeros, and what is asked of it is 0.3 or more
+
+# A deep stack of convolutions may be noisier than that: a random ResNet-50 differs by 6e-6 of the mean norm between two of
+# PyTorch's own kernels. So a value beyond its limit is measured against what PyTorch then differs by from itself.
+NOISE = 3.0
 
 # What three sessions keep for their next runs is a quarter of an export's peak.
 _OPTIONS = SessionOptions(keep_memory=False)
@@ -172,7 +178,8 @@ def _compare(
         features = model.features(image)
         expected = _expected_outputs(model, features, plan)
         got = dict(zip(names, whole.run(names, {contract.IMAGE: image.numpy()}), strict=True))
-        _check_values(got, expected, plan, where, worst)
+        again = cache(lambda: _expected_with_other_kernels(model, image, plan))
+        _check_values(got, expected, again, plan, where, worst)
         fusion_feeds = {name: got[name] for name in names if name.startswith("fusion_input_")}
         for setting in SCALED:
             scales = _scale_feeds(setting)
@@ -199,9 +206,16 @@ def _expected_outputs(model: DPT, features: Features, plan: ExportPlan) -> dict[
     return expected
 
 
+def _expected_with_other_kernels(model: DPT, image: torch.Tensor, plan: ExportPlan) -> dict[str, Float32Array]:
+    """What PyTorch expects where its convolutions are plain matrix products: as right, rounded otherwise."""
+    with torch.no_grad(), warnings.catch_warnings(action="ignore"), torch.backends.mkldnn.flags(enabled=False):
+        return _expected_outputs(model, model.features(image), plan)
+
+
 def _check_values(
     got: Mapping[str, Float32Array],
     expected: Mapping[str, Float32Array],
+    again: Callable[[], Mapping[str, Float32Array]],
     plan: ExportPlan,
     where: str,
     worst: _Worst,
@@ -211,18 +225,27 @@ def _check_values(
             raise VerificationError(f"{name} {where}: expected shape {wanted.shape}, got {got[name].shape}")
         if not np.isfinite(got[name]).all():
             raise VerificationError(f"{name} {where}: expected finite values, got infinities or NaNs")
+
+    def check(name: str, limit: float, unit: float, in_words: str, norms: bool = False) -> float:
+        """Check a tensor, or the norms of its tokens, and return max |Δ|."""
+
+        def of(values: Mapping[str, Float32Array]) -> Float32Array:
+            return token_norms(values[name]) if norms else values[name]
+
+        difference = _relative(of(got), of(expected), unit)
+        if difference > limit:
+            limit = max(limit, NOISE * _relative(of(again()), of(expected), unit))
+        _check_limit(difference, limit, f"{'norms of ' if norms else ''}{name} {where}", in_words)
+        return difference
+
     for index in range(len(plan.blocks)):
         name = contract.block_tokens_name(index)
-        norms, wanted_norms = token_norms(got[name]), token_norms(expected[name])
-        mean = float(wanted_norms.mean())
-        difference = _relative(norms, wanted_norms, mean)
-        worst.norms = max(worst.norms, difference)
-        _check_limit(difference, NORM_LIMIT, f"norms of {name} {where}", "of their mean")
-        _check_limit(_relative(got[name], expected[name], mean), TOKEN_LIMIT, f"{name} {where}", "of the mean norm")
+        mean = float(token_norms(expected[name]).mean())
+        worst.norms = max(worst.norms, check(name, NORM_LIMIT, mean, "of their mean", norms=True))
+        check(name, TOKEN_LIMIT, mean, "of the mean norm")
     others = [contract.BLOCK_CLS_TOKENS] if plan.has_cls else []
     for name in (*others, *(contract.fusion_input_name(k) for k in contract.FUSION_BLOCKS)):
-        difference = _relative(got[name], expected[name], float(expected[name].std()))
-        _check_limit(difference, FUSION_LIMIT, f"{name} {where}", "of its standard deviation")
+        check(name, FUSION_LIMIT, float(expected[name].std()), "of its standard deviation")
     if plan.has_sky:
         wanted_sky = expected[contract.SKY]
         unit = max(float(wanted_sky.std()), SKY_UNIT)
@@ -253,5 +276,5 @@ def _relative(got: Float32Array, wanted: Float32Array, unit: float) -> float:
 def _check_limit(difference: float, limit: float, what: str, unit: str) -> None:
     if not difference <= limit:
         raise VerificationError(
-            f"{what}: expected onnxruntime within {limit:g} {unit} of PyTorch, got {difference:.2g}; nothing was written"
+            f"{what}: expected onnxruntime within {limit:.2g} {unit} of PyTorch, got {difference:.2g}; nothing was written"
         )

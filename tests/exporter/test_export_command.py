@@ -16,7 +16,7 @@ from support.seeded import seeded_tensors, write_tiny
 
 import dptscope
 from dptscope.commands import app as cli
-from dptscope_export import pipeline
+from dptscope_export import pipeline, verify
 from dptscope_export.errors import VerificationError
 
 
@@ -91,6 +91,19 @@ def test_a_graph_that_differs_is_not_written(folder: Path, monkeypatch: pytest.M
     with pytest.raises(VerificationError, match=r"depth .*: expected onnxruntime within 0\.0001 of its range"):
         pipeline.export(folder / "tiny.safetensors", folder / "out.onnx")
     assert {path.name for path in folder.iterdir()} == before
+
+
+def test_the_noise_of_float32_is_no_difference(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond a limit, here of zero, what PyTorch differs by from itself with other kernels is the measure."""
+    monkeypatch.setattr(verify, "NORM_LIMIT", 0.0)
+    monkeypatch.setattr(verify, "NOISE", 0.0)
+    with pytest.raises(
+        VerificationError, match=r"norms of block_00_tokens .*: expected onnxruntime within 0 of their mean"
+    ):
+        pipeline.export(folder / "tiny.safetensors", folder / "out.onnx")
+    monkeypatch.setattr(verify, "NOISE", 100.0)
+    parity = pipeline.export(folder / "tiny.safetensors", folder / "out.onnx").card.parity
+    assert parity is not None and 0 < parity.norms < 1e-6
 
 
 def test_weights_beside_the_graph(folder: Path, monkeypatch: pytest.MonkeyPatch, photo_bgr: Any) -> None:
