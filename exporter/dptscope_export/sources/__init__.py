@@ -16,7 +16,7 @@ from dptscope_export.checkpoints.file_names import (
     is_of_transformers,
 )
 from dptscope_export.errors import first_few
-from dptscope_export.sources.published import BY_NAME, REPOSITORIES, HubFile, Published
+from dptscope_export.sources.published import BY_NAME, REPOSITORIES, HubFile, HubFolder, Published
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _FILE_ENDINGS = (*WEIGHT_SUFFIXES, ".onnx", ".json")
@@ -137,6 +137,10 @@ def licence_note(published: Published) -> str:
 
 def _published_file(published: Published, revision: str | None, notes: tuple[str, ...]) -> Source:
     place = published.place
+    if isinstance(place, HubFolder):
+        from dptscope_export.sources.hub import fetch_repository
+
+        return Source(fetch_repository(place.repository, revision), place.repository, published.name, notes)
     if isinstance(place, HubFile):
         from dptscope_export.sources.hub import fetch_file
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from dptscope_export.sources.published import PUBLISHED, HubFile, Published
+from dptscope_export.sources.published import PUBLISHED, Published, ReleaseFile
 
 NOTE = (
     "Parameters, size of the file, licence of the weights as the publisher states it (and of what is exported from them).\n"
@@ -19,7 +19,7 @@ def describe(published: Published) -> dict[str, Any]:
     return {
         **{name: value for name, value in dataclasses.asdict(published).items() if name != "place"},
         "from": str(place),
-        "host": "Hugging Face" if isinstance(place, HubFile) else "release",
+        "host": "release" if isinstance(place, ReleaseFile) else "Hugging Face",
     }
 
 

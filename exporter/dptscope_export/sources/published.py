@@ -3,7 +3,8 @@
 Parameters and tensor bytes are those of the published tensor lists. A file's size and hash stand here where public
 records of the file state them, otherwise they are None; nothing is made up. Licences are the publishers' own words: the
 Depth Anything authors on V1's weights (Apache-2.0) and on V2's sizes (small Apache-2.0, base and large CC-BY-NC-4.0),
-MiDaS' repository (MIT; its models' copies on the hub say Apache-2.0). For the metric fine-tunes of V2 nobody states one.
+MiDaS' repository (MIT; its models' copies on the hub say Apache-2.0), Distill-Any-Depth's model cards (MIT). For the metric
+fine-tunes of V2 nobody states one.
 """
 
 from __future__ import annotations
@@ -32,6 +33,16 @@ class HubFile:
 
 
 @dataclass(frozen=True)
+class HubFolder:
+    """A repository of the Hugging Face hub that is a checkpoint as a whole: weights and a config that tells what they are."""
+
+    repository: str
+
+    def __str__(self) -> str:
+        return self.repository
+
+
+@dataclass(frozen=True)
 class ReleaseFile:
     """A file of a release, below :data:`RELEASES`."""
 
@@ -52,7 +63,7 @@ class Published:
     """One published checkpoint.
 
     Attributes:
-        name: what ``dptscope export`` takes: the original file's name without its ending.
+        name: what ``dptscope export`` takes: the original file's name without its ending, or the repository's.
         family: for people.
         model: for people.
         parameters: numbers in the original file's tensors that are weights.
@@ -70,7 +81,7 @@ class Published:
     model: str
     parameters: int
     tensor_bytes: int
-    place: HubFile | ReleaseFile
+    place: HubFile | HubFolder | ReleaseFile
     hub: str
     licence: str
     commercial: Commercial
@@ -138,6 +149,22 @@ def _metric(place: str, data: str, size: str, file_bytes: int, sha256: str) -> P
     )
 
 
+def _distill(size: str) -> Published:
+    word, parameters, tensor_bytes = _SIZES[size]
+    repository = f"xingyang1/Distill-Any-Depth-{word}-hf"
+    return Published(
+        name=repository.partition("/")[2],
+        family="Distill-Any-Depth (Depth Anything V2, trained anew)",
+        model=f"ViT-{size.upper()}",
+        parameters=parameters,
+        tensor_bytes=tensor_bytes,
+        place=HubFolder(repository),
+        hub=repository,
+        licence="MIT",
+        commercial="yes",
+    )
+
+
 def _midas(name: str, model: str, parameters: int, tensor_bytes: int, known_hash: str | None = None) -> Published:
     return Published(
         name=name,
@@ -184,6 +211,8 @@ PUBLISHED: tuple[Published, ...] = (
     _metric(
         "Outdoor", "VKITTI", "l", 1_341_401_064, "239b1054a369e66da2576e9a118d6d7c12d90dc8ebe609579a9a09cd8e05fe38"
     ),
+    _distill("s"),
+    _distill("l"),
     _midas_3_0("dpt_large_384", "ViT-L, 384", 344_055_465, 1_376_221_860, "Intel/dpt-large"),
     _midas_3_0("dpt_hybrid_384", "ResNet, ViT-B", 123_146_985, 492_587_940, "Intel/dpt-hybrid-midas"),
     _midas("dpt_beit_base_384", "BEiT-B, 384", 111_531_689, 478_087_940),

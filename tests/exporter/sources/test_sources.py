@@ -130,6 +130,16 @@ def test_a_published_file_on_the_hub(host: Host, environment: dict[str, str]) ->
     assert not Path(path).exists()
 
 
+def test_a_published_repository_by_its_name(host: Host, environment: dict[str, str]) -> None:
+    """Distill-Any-Depth in the layout of the hub: the config in it tells what the weights are."""
+    name = "Distill-Any-Depth-Small-hf"
+    host.repositories["model", f"xingyang1/{name}"] = {"config.json": b"{}", "model.safetensors": CONTENT}
+    for asked in (name, f"xingyang1/{name}"):
+        path, note = fetch(environment, asked).stdout.strip().split("\n")
+        assert {file.name for file in Path(path).iterdir()} == {"config.json", "model.safetensors"}
+        assert note == "the weights' licence is MIT: commercial use allowed"
+
+
 def test_the_hub_breaks_off(host: Host, environment: dict[str, str]) -> None:
     """The client takes up where it was, in pieces of ten megabytes."""
     content = CONTENT * 24
