@@ -144,6 +144,19 @@ def test_cubic_overshoot_is_kept(card: ModelCard) -> None:
     np.testing.assert_allclose(prepared[0, 0], (reference - 0.485) / 0.229, atol=1e-6)
 
 
+@pytest.mark.parametrize("size", [252, 518, 1036])
+def test_the_same_values_as_the_originals_to_the_bit(card: ModelCard, photo_bgr: np.ndarray, size: int) -> None:
+    """Their lines: RGB in 0 … 1, resized, normalised, all in float64, then float32. Here channel by channel."""
+    rgb_hw3 = cv2.cvtColor(photo_bgr, cv2.COLOR_BGR2RGB) / 255.0
+    height, width = input_size(card, photo_bgr.shape[:2], size)
+    wanted = cv2.resize(rgb_hw3, (width, height), interpolation=cv2.INTER_CUBIC)
+    wanted = (wanted - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    before = photo_bgr.copy()
+    found = prepare_image(card, photo_bgr, size)
+    np.testing.assert_array_equal(found[0], wanted.transpose(2, 0, 1).astype(np.float32))
+    assert found.flags.c_contiguous and (photo_bgr == before).all()
+
+
 @pytest.mark.parametrize(
     "image",
     [
