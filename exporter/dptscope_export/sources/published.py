@@ -2,9 +2,9 @@
 
 Parameters and tensor bytes are those of the published tensor lists. A file's size and hash stand here where public
 records of the file state them, otherwise they are None; nothing is made up. Licences are the publishers' own words: the
-Depth Anything authors on V1's weights (Apache-2.0) and on V2's sizes (small Apache-2.0, base and large CC-BY-NC-4.0),
-MiDaS' repository (MIT; its models' copies on the hub say Apache-2.0), Distill-Any-Depth's model cards (MIT). For the metric
-fine-tunes of V2 nobody states one.
+Depth Anything authors on V1's weights (Apache-2.0), on V2's sizes (small Apache-2.0, base and large CC-BY-NC-4.0) and on V3's
+two of one photo (Apache-2.0), MiDaS' repository (MIT; its models' copies on the hub say Apache-2.0), Distill-Any-Depth's
+model cards (MIT). For the metric fine-tunes of V2 nobody states one.
 """
 
 from __future__ import annotations
@@ -131,6 +131,23 @@ def _v2(size: str, file_bytes: int, sha256: str) -> Published:
     )
 
 
+def _v3(kind: str, file_bytes: int | None = None, sha256: str | None = None) -> Published:
+    repository = f"depth-anything/DA3{kind.upper()}-LARGE"
+    return Published(
+        name=repository.partition("/")[2],
+        family="Depth Anything 3, of one photo",
+        model=f"ViT-L, {kind}",
+        parameters=334_171_394,
+        tensor_bytes=1_336_685_576,
+        place=HubFolder(repository),
+        hub=repository,
+        licence="Apache-2.0",
+        commercial="yes",
+        bytes=file_bytes,
+        hash=sha256 and f"sha256:{sha256}",
+    )
+
+
 def _metric(place: str, data: str, size: str, file_bytes: int, sha256: str) -> Published:
     word, parameters, tensor_bytes = _SIZES[size]
     file = f"depth_anything_v2_metric_{data.lower()}_vit{size}"
@@ -211,6 +228,8 @@ PUBLISHED: tuple[Published, ...] = (
     _metric(
         "Outdoor", "VKITTI", "l", 1_341_401_064, "239b1054a369e66da2576e9a118d6d7c12d90dc8ebe609579a9a09cd8e05fe38"
     ),
+    _v3("mono"),
+    _v3("metric", 1_336_734_448, "bbea5b0b3ee389849cffa7ddae89de064a90abd2b055fc5aa99aac68db324776"),
     _distill("s"),
     _distill("l"),
     _midas_3_0("dpt_large_384", "ViT-L, 384", 344_055_465, 1_376_221_860, "Intel/dpt-large"),

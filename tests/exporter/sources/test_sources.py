@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
+from support import da3_oracle
 from support.fake_host import COMMIT, Host, serving
 from support.seeded import seeded_tensors, write_tiny
 
@@ -138,6 +141,24 @@ def test_a_published_repository_by_its_name(host: Host, environment: dict[str, s
         path, note = fetch(environment, asked).stdout.strip().split("\n")
         assert {file.name for file in Path(path).iterdir()} == {"config.json", "model.safetensors"}
         assert note == "the weights' licence is MIT: commercial use allowed"
+
+
+def test_depth_anything_3_by_name_and_by_repository(host: Host, environment: dict[str, str], tmp_path: Path) -> None:
+    """Its config, or without that the repository's name, tells mono and metric apart."""
+    repository = "depth-anything/DA3METRIC-LARGE"
+    save_file(da3_oracle.tensors(), tmp_path / "model.safetensors")
+    weights = (tmp_path / "model.safetensors").read_bytes()
+    for config, told in (
+        (b'{"model_name": "da3metric-large"}', "model_name da3metric-large in config.json"),
+        (b"{}", f"the published repository {repository}"),
+    ):
+        host.repositories["model", repository] = {"config.json": config, "model.safetensors": weights}
+        for asked in ("DA3METRIC-LARGE", repository):
+            path, note = fetch(environment, asked).stdout.strip().split("\n")
+            assert note == "the weights' licence is Apache-2.0: commercial use allowed"
+            plan = recognise(read_checkpoint(Path(path), repository), ExportOptions())
+            assert (plan.variant, plan.evidence) == ("depth-anything-3-metric", told)
+        shutil.rmtree(tmp_path / "hub")
 
 
 def test_the_hub_breaks_off(host: Host, environment: dict[str, str]) -> None:
@@ -433,14 +454,22 @@ def test_the_table_agrees_with_itself(row: published.Published) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["depth_anything_v2_vits", "dpt_beit_base_384", "dpt_swin2_tiny_256", "dpt_large_384", "dpt_hybrid_384"]
+    ("name", "listed"),
+    [
+        ("depth_anything_v2_vits", ""),
+        ("dpt_beit_base_384", ""),
+        ("dpt_swin2_tiny_256", ""),
+        ("dpt_large_384", ""),
+        ("dpt_hybrid_384", ""),
+        ("DA3MONO-LARGE", "da3mono_large"),
+    ],
 )
-def test_the_table_agrees_with_the_published_tensors(name: str) -> None:
+def test_the_table_agrees_with_the_published_tensors(name: str, listed: str) -> None:
     """Against the lists of names and shapes in ``tests/data/published``."""
     import csv
     import math
 
-    path = Path(__file__).parents[2] / "data" / "published" / f"{name}.tsv"
+    path = Path(__file__).parents[2] / "data" / "published" / f"{listed or name}.tsv"
     with path.open(encoding="utf-8") as file:
         rows = list(csv.reader(file, delimiter="\t"))
     shape = next(i for i, cell in enumerate(rows[1]) if "x" in cell and cell.replace("x", "").isdigit())
