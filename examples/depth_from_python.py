@@ -27,14 +27,15 @@ def main(
     model = dptscope.load(model_path)
     result = model.predict(image_bgr)
 
-    # Relative models give inverse depth without a unit (larger is nearer), metric ones metres (larger is farther).
-    metric = result.kind == "metric"
-    nearest = result.depth.argmin() if metric else result.depth.argmax()
+    # Relative models give inverse depth without a unit (larger is nearer), the others a distance (larger is farther): metric
+    # ones in metres.
+    metric, inverse = result.kind == "metric", result.kind == "relative"
+    nearest = result.depth.argmax() if inverse else result.depth.argmin()
     row, column = np.unravel_index(nearest, result.depth.shape)
     print(f"{model.card.variant} {model.card.architecture}: depth {result.depth.shape}, {result.kind}")
     print(f"nearest point: row {row}, column {column}" + (f", {result.depth.min():.2f} m" if metric else ""))
 
-    nearness = -result.depth if metric else result.depth
+    nearness = result.depth if inverse else -result.depth
     grey = (nearness - nearness.min()) / max(float(np.ptp(nearness)), 1e-9)
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / f"{photo_path.stem}.npy", result.depth)

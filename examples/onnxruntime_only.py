@@ -22,6 +22,11 @@ def round_to(length: float, multiple: int, at_least: int) -> int:
     return nearest if nearest >= at_least else math.ceil(length / multiple) * multiple
 
 
+def with_longest(photo_hw: tuple[int, int], longest: int) -> list[int]:
+    """Sides of the photo whose longer one is ``longest``."""
+    return [max(1, round(side * (longest / max(photo_hw)))) for side in photo_hw]
+
+
 def size_for(photo_hw: tuple[int, int], meta: dict[str, Any]) -> tuple[int, int]:
     """Step 1: height and width at which the model sees the photo."""
     native_h, native_w = meta["native_size"]
@@ -31,6 +36,11 @@ def size_for(photo_hw: tuple[int, int], meta: dict[str, Any]) -> tuple[int, int]
     height, width = photo_hw
     by_height, by_width = native_h / height, native_w / width
     multiple = rule["multiple"]
+    if rule["resize_rule"] == "longest":  # the nearest multiples, halfway up
+        height, width = with_longest(photo_hw, max(native_h, native_w))
+        return max((height + multiple // 2) // multiple, 1) * multiple, max(
+            (width + multiple // 2) // multiple, 1
+        ) * multiple
     if rule["resize_rule"] == "lower_bound":  # both sides at least the native ones
         factor, least_h, least_w = max(by_height, by_width), native_h, native_w
     else:  # "minimal": the factor nearer to one
@@ -40,10 +50,19 @@ def size_for(photo_hw: tuple[int, int], meta: dict[str, Any]) -> tuple[int, int]
 
 
 def prepare(photo_bgr: np.ndarray, size_hw: tuple[int, int], meta: dict[str, Any]) -> np.ndarray:
-    """Step 2: RGB, 0 … 1, cubic without antialiasing, minus mean, by std; float32 [1, 3, height, width]."""
+    """Step 2: RGB, 0 … 1, resized, minus mean, by std; float32 [1, 3, height, width]."""
     rule = meta["preparation"]
-    rgb = photo_bgr[:, :, ::-1].astype(np.float64) / 255
-    resized = cv2.resize(rgb, (size_hw[1], size_hw[0]), interpolation=cv2.INTER_CUBIC)
+    if rule["interpolation"] == "cubic":  # without antialiasing
+        rgb = photo_bgr[:, :, ::-1].astype(np.float64) / 255
+        resized = cv2.resize(rgb, (size_hw[1], size_hw[0]), interpolation=cv2.INTER_CUBIC)
+    else:  # in bytes, in two steps
+        resized = np.ascontiguousarray(photo_bgr[:, :, ::-1])
+        for height, width in (with_longest(resized.shape[:2], max(size_hw)), size_hw):
+            grows = height > resized.shape[0] or width > resized.shape[1]
+            if resized.shape[:2] != (height, width):
+                how = cv2.INTER_CUBIC if grows else cv2.INTER_AREA
+                resized = cv2.resize(resized, (width, height), interpolation=how)
+        resized = resized / 255
     normalised = (resized - np.array(rule["mean"])) / np.array(rule["std"])
     return np.ascontiguousarray(normalised.transpose(2, 0, 1)[None], dtype=np.float32)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import cv2
 import imageio.v3 as imageio
 import numpy as np
 import pytest
+from examples import onnxruntime_only
 
 import dptscope
+from dptscope.prepare import prepare_image
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 DATA = Path(__file__).parent / "data"
@@ -80,3 +83,14 @@ def test_required_scales(tiny_model: Path, tmp_path: Path) -> None:
     assert [node.name for node in after.get_inputs()] == ["image", *scales]
     feeds = {"image": image, **scales}
     np.testing.assert_array_equal(after.run(["depth"], feeds)[0], before.run(["depth"], feeds)[0])
+
+
+@pytest.mark.parametrize("size", [(1200, 1600), (500, 741), (343, 504), (150, 100), (20, 3000)])
+def test_onnxruntime_only_prepares_as_depth_anything_3_does(tiny_model: Path, size: tuple[int, int]) -> None:
+    card = dptscope.load(tiny_model).card
+    rule = replace(card.preparation, resize_rule="longest", interpolation="uint8_area_or_cubic")
+    card = replace(card, native_size=(504, 504), preparation=rule)
+    photo = np.random.default_rng(5).integers(0, 256, (*size, 3), dtype=np.uint8)
+    size_hw = onnxruntime_only.size_for(size, asdict(card))
+    wanted = prepare_image(card, photo)
+    np.testing.assert_allclose(onnxruntime_only.prepare(photo, size_hw, asdict(card)), wanted, rtol=0, atol=1e-6)
