@@ -83,7 +83,7 @@ class Saving:
             "_depth.png": encode_png(
                 depth_picture(depth_hw, kind, None, self.state.depth_colours, self.state.reverse, self.state.equalise)
             ),
-            "_depth16.png": encode_png(depth_16_bit(depth_hw, kind)),
+            "_depth16.png": encode_png(depth_16_bit(depth_hw, kind), sixteen_bits_in_words(kind)),
             "_depth.npy": encode_npy(depth_hw),
             ".json": encode_json(about),
         }
