@@ -58,6 +58,8 @@ WRONG_VALUES: dict[str, tuple[str, ...]] = {
     "form": ("", "fast", '"default"'),
     "without": ("null", "7", '"winograd"', "[7]", "{}"),
     "attention_matrices": ("0", "-1", "0.5", '"1"', "1e9", "[]"),
+    "heads": ("0", "-1", "7", '"1"', "1e9", "[]"),
+    "windows": ("null", "7", "[7]", "[[0, 0]]", "[[8, -1]]", "[[8]]"),
     "parity": (
         "{}",
         "7",

@@ -220,5 +220,6 @@ def make_card(
         flops=counted.flops,
         form=form,
         without=without,
+        heads=counted.heads,
         attention_matrices=counted.attention_matrices("scan-heads" in {made.name for made in passes}),
     )

@@ -110,6 +110,8 @@ class ModelSpec:
         has_cls: whether the encoder has a class token.
         fusion_channels: channels of the fusion maps.
         has_sky: whether the model says where the sky is, in an output of its own.
+        windows: for each stage, tokens a side of the windows that its blocks attend within, and of the windows of an earlier
+            training, which offsets are told by, or 0; empty where tokens attend to the whole grid, or not noted.
     """
 
     __pydantic_config__: ClassVar[Any] = STRICT
@@ -128,6 +130,7 @@ class ModelSpec:
     fusion_channels: Count
     canonical_focal: Annotated[float, Gt(0)] | None = None
     has_sky: bool = False
+    windows: Annotated[tuple[tuple[Count, Index], ...], Len(0, 1000)] = ()
 
     def outputs(self) -> tuple[TensorSpec, ...]:
         """All outputs of ``NAME.onnx``."""
@@ -157,6 +160,7 @@ class ModelCard(ModelSpec):
             portable ones in one function a block.
         without: graph passes that were left out, by name.
         attention_matrices: how many matrices of tokens × tokens a block's attention holds at once; None: not noted.
+        heads: attention heads of a block in which every token attends to every other; None: not noted.
         weights_sha256: hash of the graph's weights, to which the parity is bound; empty: not noted.
         contract: version of the contract that the file keeps.
     """
@@ -175,6 +179,7 @@ class ModelCard(ModelSpec):
     form: Form = "default"
     without: tuple[str, ...] = ()
     attention_matrices: Count | None = None
+    heads: Count | None = None
     weights_sha256: str = ""
     contract: str = CONTRACT_VERSION
 
@@ -236,6 +241,11 @@ def _check_agreement(card: ModelCard) -> None:
         raise ValueError(f"canonical_focal belongs to distance, got {card.canonical_focal} for {card.depth_kind}")
     if any(side % card.size_multiple for side in card.native_size):
         raise ValueError(f"native_size must be multiples of {card.size_multiple}, got {card.native_size}")
+    undivided = [block.channels for block in card.blocks if block.channels % (card.heads or 1)]
+    if undivided:
+        raise ValueError(f"heads must divide a token's channels, got {card.heads} for {undivided[0]}")
+    if card.windows and len(card.windows) < max(block.stage for block in card.blocks):
+        raise ValueError(f"windows must be one a stage, got {len(card.windows)}")
     strange = [block.stride for block in card.blocks if card.size_multiple % block.stride]
     if strange:
         raise ValueError(f"blocks' stride must divide {card.size_multiple}, got {strange[0]}")

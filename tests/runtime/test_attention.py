@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.block import Weights, next_tokens, softmax_of_all
+from support.block import Block, Weights, relative_error, softmax_of_all, tokens_of
 
 import dptscope
 from dptscope.arrays import Float32Array
-from dptscope.attention.families import layer_norm, queries_and_keys
+from dptscope.attention.families import block_attention, queries_and_keys
+from dptscope.attention.weights import layer_norm
 from dptscope.files.onnx_file import mapped_weights
 
 SHIPPED = Path(dptscope.__file__).parent / "assets/dptscope_tiny.onnx"  # trained; 3 heads
@@ -34,12 +35,10 @@ def test_weights_are_views_into_the_file() -> None:
 
 @pytest.mark.parametrize("block", [1, 2, 11])
 def test_a_block_computed_with_it_is_the_file_s_own(scene: dptscope.Scene, block: int) -> None:
-    assert scene.cls_tokens is not None
-    before = np.concatenate([scene.cls_tokens[block - 1][None], scene.block_tokens[block - 1].reshape(-1, 192)])
-    wanted = np.concatenate([scene.cls_tokens[block][None], scene.block_tokens[block].reshape(-1, 192)])
-    got = next_tokens(mapped_weights(SHIPPED), f"encoder/block_{block:02d}", before, softmax_of_all(scene, block))
+    before, wanted = tokens_of(scene, block - 1), tokens_of(scene, block)
+    got = Block(mapped_weights(SHIPPED), f"encoder/block_{block:02d}").next_tokens(before, softmax_of_all(scene, block))
     assert np.abs(got - before).mean() > 0.05 * before.std(), "a block that does nothing proves nothing"
-    assert np.sqrt(((got - wanted) ** 2).mean()) <= 3e-7 * wanted.std()
+    assert relative_error(got, wanted) <= 3e-7
     assert np.abs(got - wanted).max() <= 6e-6 * wanted.std()
 
 
@@ -58,8 +57,7 @@ def test_rows_and_columns_are_of_one_matrix(scene: dptscope.Scene) -> None:
 
 def test_rows_are_a_full_softmax(scene: dptscope.Scene) -> None:
     """In float64, from the logits of all pairs."""
-    assert scene.cls_tokens is not None
-    before = np.concatenate([scene.cls_tokens[6][None], scene.block_tokens[6].reshape(-1, 192)]).astype(np.float64)
+    before = tokens_of(scene, 6).astype(np.float64)
     weights = {name: array.astype(np.float64) for name, array in mapped_weights(SHIPPED).items() if "block_07" in name}
     path = "encoder/block_07"
     normal = (before - before.mean(1, keepdims=True)) / np.sqrt(before.var(1, keepdims=True) + 1e-6)
@@ -88,7 +86,7 @@ def test_rows_of_zeros_behind_the_weights_change_nothing() -> None:
     for one, other in zip(plain, padded, strict=True):
         assert one.shape == (2, 5, 64)
         np.testing.assert_array_equal(one, other)
-    normal = layer_norm(tokens, made["b/norm1/weight"], made["b/norm1/bias"])
+    normal = layer_norm(tokens, made["b/norm1/weight"], made["b/norm1/bias"], 1e-6)
     key = normal @ made["b/attention/qkv/weight"][:128, 128 + 64 : 256] + made["b/attention/qkv/bias"][128 + 64 : 256]
     np.testing.assert_allclose(plain[1][1], key, atol=1e-4)
 
@@ -109,6 +107,19 @@ def test_what_cannot_be_had(scene: dptscope.Scene, photo_bgr: Any, tmp_path: Pat
         scene.attention(3, (7, 0))
     with pytest.raises(dptscope.DptscopeError, match="keep_tokens=True"):
         dptscope.load(SHIPPED).prepare(photo_bgr, size=56).attention(3, (0, 0))
+
+
+def test_weights_that_do_not_fit(photo_bgr: Any, tmp_path: Path) -> None:
+    """Or that float32 cannot multiply: a file may hold anything under a name."""
+    scene = dptscope.load(SHIPPED).prepare(photo_bgr, size=56, keep_tokens=True)
+    card = dptscope.load(SHIPPED).card
+    tokens, cls = scene.block_tokens[2], None if scene.cls_tokens is None else scene.cls_tokens[2]
+    mapped = mapped_weights(SHIPPED)
+    bias = "encoder/block_03/attention/qkv/bias"
+    with pytest.raises(dptscope.ModelFileError, match=r"a\.onnx: expected weights of attention that fit its tokens"):
+        block_attention(card, Weights({**mapped, bias: np.zeros(7, np.float32)}, "a.onnx"), 3, tokens, cls)
+    with pytest.raises(dptscope.DptscopeError, match="weights that are too large"):
+        block_attention(card, Weights({**mapped, bias: mapped[bias] * np.float32(1e25)}), 3, tokens, cls)
 
 
 def test_another_file_under_the_name(photo_bgr: Any, tmp_path: Path) -> None:

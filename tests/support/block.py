@@ -12,15 +12,14 @@ from numpy.typing import NDArray
 import dptscope
 
 Array = NDArray[Any]
-LAYER_NORM_EPS = 1e-6
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 
 
 class Weights:
     """Weights by name, as the runtime asks a file for them."""
 
-    def __init__(self, arrays: Mapping[str, Array]) -> None:
-        self._arrays = arrays
+    def __init__(self, arrays: Mapping[str, Array], path: str = "") -> None:
+        self._arrays, self.path = arrays, path
 
     def get(self, name: str) -> Array:
         return self._arrays[name]
@@ -36,33 +35,70 @@ def softmax_of_all(scene: dptscope.Scene, block: int) -> Array:
     return np.stack(flat, axis=1)
 
 
-def next_tokens(weights: Mapping[str, Array], path: str, before_nc: Array, weights_hnn: Array) -> Array:
-    """What leaves a pre-norm block ``[tokens, channels]``, from what goes in and its attention."""
-    channels = before_nc.shape[1]
+def tokens_of(scene: dptscope.Scene, block: int) -> Array:
+    """What leaves a block, ``[tokens, channels]``, the class token first."""
+    patches_hwc = scene.block_tokens[block]
+    patches_nc = patches_hwc.reshape(-1, patches_hwc.shape[-1])
+    return patches_nc if scene.cls_tokens is None else np.concatenate([scene.cls_tokens[block][None], patches_nc])
 
-    def named(name: str) -> Array:
-        return weights[f"{path}/{name}"].astype(np.float32)
 
-    def norm(which: str, tokens_nc: Array) -> Array:
+def relative_error(got: Array, wanted: Array) -> float:
+    """Root of the mean square of the difference, divided by the standard deviation of what is wanted."""
+    return float(np.sqrt(((got - wanted) ** 2).mean()) / wanted.std())
+
+
+class Block:
+    """The weights of one block.
+
+    Args:
+        weights: of the file.
+        path: of the block's module.
+        post_norm: whether the normalisations stand behind attention and MLP, as in Swin V2.
+    """
+
+    def __init__(self, weights: Mapping[str, Array], path: str, post_norm: bool = False) -> None:
+        self._weights, self._path, self._post_norm = weights, path, post_norm
+
+    def next_tokens(self, before_nc: Array, weights_hnn: Array) -> Array:
+        """What leaves the block ``[tokens, channels]``, from what goes in and its attention."""
+        if self._post_norm:
+            middle_nc = before_nc + self._norm("norm1", self._mixed(before_nc, weights_hnn))
+            return middle_nc + self._norm("norm2", self._mlp(middle_nc))
+        mixed_nc = self._mixed(self._norm("norm1", before_nc), weights_hnn)
+        middle_nc = before_nc + self._scaled("scale1", mixed_nc)
+        return middle_nc + self._scaled("scale2", self._mlp(self._norm("norm2", middle_nc)))
+
+    def _named(self, name: str) -> Array:
+        return self._weights[f"{self._path}/{name}"].astype(np.float32)
+
+    def _has(self, name: str) -> bool:
+        return f"{self._path}/{name}" in self._weights
+
+    def _norm(self, which: str, tokens_nc: Array) -> Array:
         centred_nc = tokens_nc - tokens_nc.mean(1, keepdims=True)
-        deviation_n1 = np.sqrt((centred_nc**2).mean(1, keepdims=True) + LAYER_NORM_EPS)
-        return np.asarray(centred_nc / deviation_n1 * named(f"{which}/weight") + named(f"{which}/bias"))
+        epsilon = 1e-5 if self._post_norm else 1e-6
+        deviation_n1 = np.sqrt((centred_nc**2).mean(1, keepdims=True) + epsilon)
+        return np.asarray(centred_nc / deviation_n1 * self._named(f"{which}/weight") + self._named(f"{which}/bias"))
 
-    def linear(which: str, tokens_nc: Array) -> Array:
-        return np.asarray(tokens_nc @ named(f"{which}/weight") + named(f"{which}/bias"))
+    def _linear(self, which: str, tokens_nc: Array) -> Array:
+        return np.asarray(tokens_nc @ self._named(f"{which}/weight") + self._named(f"{which}/bias"))
 
-    def scaled(which: str, tokens_nc: Array) -> Array:
-        name = f"{path}/{which}/gamma"
-        return tokens_nc * weights[name].astype(np.float32) if name in weights else tokens_nc
+    def _scaled(self, which: str, tokens_nc: Array) -> Array:
+        return tokens_nc * self._named(f"{which}/gamma") if self._has(f"{which}/gamma") else tokens_nc
 
-    value_nc = linear("attention/qkv", norm("norm1", before_nc))[:, 2 * channels :]
-    value_hnd = value_nc.reshape(len(before_nc), len(weights_hnn), -1).transpose(1, 0, 2)
-    mixed_nc = (weights_hnn @ value_hnd).transpose(1, 0, 2).reshape(before_nc.shape)
-    tokens_nc = before_nc + scaled("scale1", linear("attention/proj", mixed_nc))
-    normal_nc = norm("norm2", tokens_nc)
-    if f"{path}/mlp/w12/weight" in weights:
-        gate_nm, value_nm = np.split(linear("mlp/w12", normal_nc), 2, axis=1)
-        return tokens_nc + scaled("scale2", linear("mlp/w3", gate_nm / (1 + np.exp(-gate_nm)) * value_nm))
-    hidden_nm = linear("mlp/fc1", normal_nc)
-    hidden_nm = hidden_nm * ((1 + _erf(hidden_nm / math.sqrt(2))) / 2).astype(np.float32)
-    return tokens_nc + scaled("scale2", linear("mlp/fc2", hidden_nm))
+    def _mixed(self, tokens_nc: Array, weights_hnn: Array) -> Array:
+        channels = tokens_nc.shape[1]
+        value_nc = self._linear("attention/qkv", tokens_nc)[:, 2 * channels :]
+        value_hnd = value_nc.reshape(len(tokens_nc), len(weights_hnn), -1).transpose(1, 0, 2)
+        # What a row lacks to one went to the padding of a window: tokens of zeros, whose value is the bias.
+        padding_hnn = 1 - weights_hnn.sum(-1, keepdims=True)
+        bias_h1d = self._named("attention/qkv/bias")[2 * channels :].reshape(len(weights_hnn), 1, -1)
+        mixed_hnd = weights_hnn @ value_hnd + (padding_hnn * bias_h1d if self._post_norm else 0)
+        return self._linear("attention/proj", mixed_hnd.transpose(1, 0, 2).reshape(tokens_nc.shape))
+
+    def _mlp(self, tokens_nc: Array) -> Array:
+        if self._has("mlp/w12/weight"):
+            gate_nm, value_nm = np.split(self._linear("mlp/w12", tokens_nc), 2, axis=1)
+            return self._linear("mlp/w3", gate_nm / (1 + np.exp(-gate_nm)) * value_nm)
+        hidden_nm = self._linear("mlp/fc1", tokens_nc)
+        return self._linear("mlp/fc2", hidden_nm * ((1 + _erf(hidden_nm / math.sqrt(2))) / 2).astype(np.float32))

@@ -124,6 +124,7 @@ class SwinV2Family:
             has_cls=False,
             fusion_channels=decoder.fusion,
             patch_size=encoder.patch_size,
+            windows=tuple((stage.window, stage.pretrained_window) for stage in encoder.stages),
             notes=_notes(options, native),
         )
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from dptscope.arrays import Float32Array
-from dptscope.attention.maps import BlockAttention
-from dptscope.attention.weights import Weights
+from dptscope.attention.maps import BlockAttention, FullAttention
+from dptscope.attention.relative_bias import relative_bias
+from dptscope.attention.weights import Weights, layer_norm
+from dptscope.attention.windows import merged, window_attention
 from dptscope.card import ModelCard
-from dptscope.errors import ModelFileError
+from dptscope.errors import ModelFileError, one_line
 
 HEAD_CHANNELS = 64
-"""Of a query or key in the DINOv2 families, whatever their width."""
+"""Of a query or key, where a file does not note its heads: so it is in every size of Depth Anything."""
 
 LAYER_NORM_EPS = 1e-6
 
-_DINOV2 = ("depth_anything", "depth_anything_3")
+_PLAIN = ("depth_anything", "depth_anything_3", "midas_vit")
+_BEIT = "midas_beit"
+_SWIN = "midas_swinv2"
 
 
 def block_attention(
@@ -33,16 +37,44 @@ def block_attention(
     Raises:
         ModelFileError: the file does not have the weights by their names, or holds a family that is not known here.
     """
-    if card.family not in _DINOV2:
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return _of_family(card, weights, block, tokens_hwc, cls_c)
+    except ValueError as error:  # shapes that do not go together
         raise ModelFileError(
-            f"{weights.path}: expected a model of {' or '.join(_DINOV2)}, whose attention can be computed, got {card.family}"
+            f"{weights.path}: expected weights of attention that fit its tokens, got others ({one_line(error)})"
+        ) from error
+
+
+def _of_family(
+    card: ModelCard, weights: Weights, block: int, tokens_hwc: Float32Array, cls_c: Float32Array | None
+) -> BlockAttention:
+    if card.family == _SWIN:
+        return _in_windows(card, weights, block, tokens_hwc)
+    if card.family not in (*_PLAIN, _BEIT):
+        known = f"{', '.join(_PLAIN)}, {_BEIT} or {_SWIN}"
+        raise ModelFileError(
+            f"{weights.path}: expected a model of {known}, whose attention can be computed, got {card.family}"
         )
     grid_hw = tokens_hwc.shape[0], tokens_hwc.shape[1]
-    channels = tokens_hwc.shape[2]
-    patches_nc = tokens_hwc.reshape(-1, channels)
+    patches_nc = tokens_hwc.reshape(-1, tokens_hwc.shape[2])
     tokens_nc = patches_nc if cls_c is None else np.concatenate([cls_c[None], patches_nc])
-    query_hnd, key_hnd = queries_and_keys(weights, f"encoder/block_{block:02d}", tokens_nc, channels // HEAD_CHANNELS)
-    return BlockAttention(query_hnd, key_hnd, grid_hw)
+    path = f"encoder/block_{block:02d}"
+    if card.family == _BEIT:
+        bias = relative_bias(weights, f"{path}/attention", grid_hw)
+        return FullAttention(*queries_and_keys(weights, path, tokens_nc, bias.heads), grid_hw, bias)
+    heads = card.heads or tokens_nc.shape[1] // HEAD_CHANNELS
+    return FullAttention(*queries_and_keys(weights, path, tokens_nc, heads), grid_hw)
+
+
+def _in_windows(card: ModelCard, weights: Weights, block: int, tokens_hwc: Float32Array) -> BlockAttention:
+    stage = card.blocks[block].stage
+    first = next(index for index, spec in enumerate(card.blocks) if spec.stage == stage)
+    if block == first and block:
+        tokens_hwc = merged(weights, f"encoder/merge_{stage - 1}", tokens_hwc)
+    path = f"encoder/stage_{stage}/block_{block:02d}"
+    windows = card.windows[stage - 1] if card.windows else None
+    return window_attention(weights, path, tokens_hwc, (block - first) % 2 == 1, windows)
 
 
 def queries_and_keys(
@@ -54,19 +86,14 @@ def queries_and_keys(
     # Of the joint projection the first two thirds; rows behind the channels are zeros (the pass "pad-rows").
     weight_ck = weights.get(f"{path}/attention/qkv/weight")[:channels, : 2 * channels]
     bias_k = weights.get(f"{path}/attention/qkv/bias")[: 2 * channels]
-    projected_nk = layer_norm(tokens_nc, gain_c, shift_c) @ weight_ck + bias_k
+    projected_nk = layer_norm(tokens_nc, gain_c, shift_c, LAYER_NORM_EPS) @ weight_ck + bias_k
     query_hnd, key_hnd = projected_nk.reshape(len(tokens_nc), 2, heads, -1).transpose(1, 2, 0, 3)
     scale = np.float32((channels // heads) ** -0.5)
     return query_hnd * scale, np.ascontiguousarray(key_hnd)
 
 
-def layer_norm(tokens_nc: Float32Array, gain_c: Float32Array, shift_c: Float32Array) -> Float32Array:
-    """Each token less its mean, divided by its standard deviation."""
-    centred_nc = tokens_nc - tokens_nc.mean(axis=1, keepdims=True)
-    variance_n1 = np.square(centred_nc).mean(axis=1, keepdims=True)
-    return np.asarray(centred_nc / np.sqrt(variance_n1 + np.float32(LAYER_NORM_EPS)) * gain_c + shift_c, np.float32)
-
-
 def first_class_token(weights: Weights) -> Float32Array:
-    """The class token that goes into the first block, its position added, ``[channels]``."""
-    return weights.get("encoder/Expand/input").reshape(-1)
+    """The class token that goes into the first block, its position added where it has one, ``[channels]``."""
+    with_position = "encoder/Expand/input"
+    name = with_position if with_position in weights else "encoder/cls_token"
+    return weights.get(name).reshape(-1)

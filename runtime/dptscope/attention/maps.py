@@ -1,4 +1,4 @@
-"""The attention of one block in which every token attends to every other, row by row and column by column."""
+"""What one token attends to in a block and who attends to it, and how both come from the queries and keys of all tokens."""
 
 from __future__ import annotations
 
@@ -25,16 +25,22 @@ class Attention:
         column: who attends to it, float32 ``[heads, grid_height, grid_width]``.
         row_special: its weights on the tokens beside the grid, the class token, float32 ``[heads, tokens]``.
         column_special: the weights of those on it, float32 ``[heads, tokens]``.
+        window: rows and columns of the window that the token attends within; None where it attends to the whole grid.
     """
 
     row: Float32Array
     column: Float32Array
     row_special: Float32Array
     column_special: Float32Array
+    window: tuple[slice, slice] | None = None
 
 
 class PairBias(Protocol):
     """What a block adds to the logits of pairs of tokens, the class token first."""
+
+    @property
+    def heads(self) -> int:
+        """As many as the block has."""
 
     def rows(self, head: int, start: int, stop: int) -> Float32Array:
         """Of the queries from ``start`` to ``stop``, ``[queries, tokens]``."""
@@ -46,8 +52,19 @@ class PairBias(Protocol):
         """Of one key with all queries, ``[heads, tokens]``."""
 
 
-class BlockAttention:
-    """The attention of one block, ready for any of its tokens.
+class BlockAttention(Protocol):
+    """The attention of one block, ready for any of its tokens."""
+
+    def of(self, token: Token) -> Attention:
+        """One token's weights.
+
+        Raises:
+            DptscopeError: no such token.
+        """
+
+
+class FullAttention:
+    """The attention of a block in which every token attends to every other.
 
     Args:
         query_hnd: queries, already scaled, ``[heads, tokens, channels]``; the class token before the grid's.
@@ -103,10 +120,17 @@ class BlockAttention:
 
 
 def log_sum_exp(logits: Float32Array) -> Float32Array:
-    """Logarithm of the sum of the exponentials along the last axis. The logits are overwritten."""
+    """Logarithm of the sum of the exponentials along the last axis. The logits are overwritten.
+
+    Raises:
+        DptscopeError: logits beyond float32.
+    """
     top = logits.max(axis=-1)
     logits -= top[..., None]
-    return np.asarray(top + np.log(np.exp(logits, out=logits).sum(axis=-1)), np.float32)
+    sums = np.asarray(top + np.log(np.exp(logits, out=logits).sum(axis=-1)), np.float32)
+    if not np.isfinite(sums).all():
+        raise DptscopeError("expected attention that float32 can hold, got NaN or infinity: weights that are too large")
+    return sums
 
 
 def grid_index(token: tuple[int, int], grid_hw: tuple[int, int]) -> int:

@@ -37,8 +37,8 @@ class Weights:
         found = self._mapped().get(name)
         if found is None:
             raise ModelFileError(
-                f"{self.path}: expected the weight {name}, which attention is computed from, got a file without it "
-                "(one that was quantised or renamed?); export the checkpoint again"
+                f"{self.path}: expected the weight {name}, which attention is computed from, got a file without it by that "
+                "name, as quantised and some readable ones are; export the checkpoint again, in the default form"
             )
         return np.asarray(found, np.float32)
 
@@ -60,3 +60,10 @@ def _identity(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def layer_norm(tokens: Float32Array, gain_c: Float32Array, shift_c: Float32Array, epsilon: float) -> Float32Array:
+    """Each token, ``[…, channels]``, less its mean, divided by its standard deviation, with a normalisation's weights."""
+    centred = tokens - tokens.mean(axis=-1, keepdims=True)
+    variance = np.square(centred).mean(axis=-1, keepdims=True)
+    return np.asarray(centred / np.sqrt(variance + np.float32(epsilon)) * gain_c + shift_c, np.float32)

@@ -1,0 +1,124 @@
+"""BEiT's attention biases: a number a head for how far apart two patches lie, resized to the grid at hand.
+
+In a file for any size they are a table of the grid that the model was trained at; in a file for one size, made at the export.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from dptscope.arrays import Float32Array
+from dptscope.attention.maps import PairBias
+from dptscope.attention.weights import Weights
+
+# By the name of the operator that takes it, in the default and in the portable form of a file for one size.
+_WHOLE = ("Scan/initial_state_and_scan_inputs", "Add/B")
+
+
+def relative_bias(weights: Weights, attention: str, grid_hw: tuple[int, int]) -> PairBias:
+    """The bias of the block whose attention has that path, class token first.
+
+    Raises:
+        ModelFileError: the file does not have it by its name.
+    """
+    for name in _WHOLE:
+        if f"{attention}/{name}" in weights:
+            whole = weights.get(f"{attention}/{name}")
+            return WholeBias(whole.reshape(whole.shape[0], *whole.shape[-2:]))
+    path = f"{attention}/relative_bias"
+    offsets_hrc = resize_table(weights.get(f"{path}/MatMul/B"), grid_hw)
+    to_patch_h, to_cls_h, cls_to_cls_h = (
+        weights.get(f"{path}/{name}").reshape(-1) for name in ("Expand/input", "Expand_2/input", "Concat_2/inputs")
+    )
+    return OffsetBias(offsets_hrc, grid_hw, to_patch_h, to_cls_h, cls_to_cls_h)
+
+
+@dataclass(frozen=True)
+class WholeBias:
+    """Every pair's, ``[heads, tokens, tokens]``."""
+
+    pairs_hnn: Float32Array
+
+    @property
+    def heads(self) -> int:
+        return len(self.pairs_hnn)
+
+    def rows(self, head: int, start: int, stop: int) -> Float32Array:
+        return self.pairs_hnn[head, start:stop]
+
+    def row(self, query: int) -> Float32Array:
+        return self.pairs_hnn[:, query]
+
+    def column(self, key: int) -> Float32Array:
+        return self.pairs_hnn[:, :, key]
+
+
+@dataclass(frozen=True)
+class OffsetBias:
+    """By offset, and for the class token by itself. No matrix of all pairs is made.
+
+    Attributes:
+        offsets_hrc: ``[heads, 2 * grid_height - 1, 2 * grid_width - 1]``, from query to key: of one query the keys are a
+            piece of it as large as the grid.
+        grid_hw: rows and columns of the grid.
+        cls_to_patch_h, patch_to_cls_h, cls_to_cls_h: ``[heads]``, from query to key.
+    """
+
+    offsets_hrc: Float32Array
+    grid_hw: tuple[int, int]
+    cls_to_patch_h: Float32Array
+    patch_to_cls_h: Float32Array
+    cls_to_cls_h: Float32Array
+
+    @property
+    def heads(self) -> int:
+        return len(self.offsets_hrc)
+
+    def rows(self, head: int, start: int, stop: int) -> Float32Array:
+        pieces_rchw = sliding_window_view(self.offsets_hrc[head], self.grid_hw)[::-1, ::-1]
+        found_qn = np.empty((stop - start, 1 + self.grid_hw[0] * self.grid_hw[1]), np.float32)
+        found_qn[:, 0] = self.patch_to_cls_h[head]
+        first = max(start, 1)
+        row_q, column_q = np.divmod(np.arange(first, stop) - 1, self.grid_hw[1])
+        found_qn[first - start :, 1:] = pieces_rchw[row_q, column_q].reshape(stop - first, -1)
+        if start == 0:
+            found_qn[0, 0], found_qn[0, 1:] = self.cls_to_cls_h[head], self.cls_to_patch_h[head]
+        return found_qn
+
+    def row(self, query: int) -> Float32Array:
+        return self._of(query, self.offsets_hrc, self.cls_to_patch_h, self.patch_to_cls_h)
+
+    def column(self, key: int) -> Float32Array:
+        return self._of(key, self.offsets_hrc[:, ::-1, ::-1], self.patch_to_cls_h, self.cls_to_patch_h)
+
+    def _of(
+        self, token: int, offsets_hrc: Float32Array, of_cls_h: Float32Array, with_cls_h: Float32Array
+    ) -> Float32Array:
+        height, width = self.grid_hw
+        found_hn = np.empty((len(offsets_hrc), 1 + height * width), np.float32)
+        if token == 0:
+            found_hn[:, 0], found_hn[:, 1:] = self.cls_to_cls_h, of_cls_h[:, None]
+            return found_hn
+        row, column = divmod(token - 1, width)
+        top, left = height - 1 - row, width - 1 - column
+        found_hn[:, 0] = with_cls_h
+        found_hn[:, 1:] = offsets_hrc[:, top : top + height, left : left + width].reshape(len(offsets_hrc), -1)
+        return found_hn
+
+
+def resize_table(table_hrc: Float32Array, grid_hw: tuple[int, int]) -> Float32Array:
+    """A table of one grid's offsets, from key to query, to another's, from query to key; bilinear, half-pixel centres."""
+    rows_rn, columns_cn = (
+        _weights(2 * side - 1, size) for side, size in zip(grid_hw, table_hrc.shape[1:], strict=True)
+    )
+    return np.asarray(rows_rn @ table_hrc @ columns_cn.T, np.float32)
+
+
+def _weights(offsets: int, size: int) -> Float32Array:
+    """``[offsets, size]``, the last offset first; the borders are repeated."""
+    positions_o = (np.arange(offsets, dtype=np.float32)[::-1] + 0.5) * (size / offsets) - 0.5
+    distance_on = np.abs(np.clip(positions_o, 0, size - 1)[:, None] - np.arange(size, dtype=np.float32))
+    return np.asarray(np.maximum(1 - distance_on, 0), np.float32)
