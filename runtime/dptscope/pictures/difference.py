@@ -26,5 +26,7 @@ def difference_picture(nearer_hw: Float32Array, largest: float, size_hw: tuple[i
             cv2.resize(nearer_hw, (size_hw[1], size_hw[0]), interpolation=cv2.INTER_LINEAR), np.float32
         )
     share_hw1 = np.clip(nearer_hw / np.float32(largest), -1, 1)[..., None]
-    shades = np.maximum(share_hw1, 0) * np.float32(_NEARER) + np.maximum(-share_hw1, 0) * np.float32(_FARTHER)
-    return (shades + 0.5).astype(np.uint8)
+    shades = np.maximum(share_hw1, 0) * np.array(_NEARER, np.float32) + np.maximum(-share_hw1, 0) * np.array(
+        _FARTHER, np.float32
+    )
+    return np.asarray(shades + 0.5, dtype=np.float32).astype(np.uint8)
