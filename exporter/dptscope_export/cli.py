@@ -64,6 +64,10 @@ def export(
             "--readable", help="Portable, in one node per transformer block, reassembly and fusion block, for netron."
         ),
     ] = False,
+    half: Annotated[
+        bool,
+        typer.Option("--half", help="Weights in float16: half the size. What is computed with them stays float32."),
+    ] = False,
     without: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Leave a graph pass out, such as winograd; may be given several times."),
@@ -93,7 +97,7 @@ def export(
         with show_progress() as report:
             target = _target(source, output)
             exported = export_checkpoint(
-                source.path, target, options, opset, report, source.name, form, without or (), key
+                source.path, target, options, opset, report, source.name, form, without or (), key, half
             )
         show_result(exported, source.notes)
 

@@ -6,6 +6,7 @@ import gc
 import hashlib
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,15 +21,15 @@ from dptscope_export.checkpoints.key_map import load_strictly
 from dptscope_export.checkpoints.read import Checkpoint, read_checkpoint
 from dptscope_export.cost import cost
 from dptscope_export.families import ExportOptions, ExportPlan, recognise
-from dptscope_export.graph.finish import PARITY_KEY, WEIGHTS_KEY, Traced, finish
+from dptscope_export.graph.finish import PARITY_KEY, WEIGHTS_KEY, Traced, finish, rounded
 from dptscope_export.graph.passes import GraphPass, choose_passes, left_out
 from dptscope_export.graph.trace import FusionInputs, example_fusion_inputs, trace_fusion, trace_whole
 from dptscope_export.inside import check_inside
 from dptscope_export.limits import check_memory_and_disk
 from dptscope_export.models.dpt import DPT
 from dptscope_export.models.preview import Preview, choose_level
-from dptscope_export.publish import append_metadata, publish, save, staging_folder
-from dptscope_export.verify import verify, verify_preview
+from dptscope_export.publish import append_metadata, publish, save, save_again, staging_folder
+from dptscope_export.verify import ROUNDED, verify, verify_preview
 
 OLDEST_OPSET = 18
 NEWEST_OPSET = 23
@@ -74,6 +75,7 @@ def export(
     form: Form = "default",
     without: Collection[str] = (),
     key: str | None = None,
+    half: bool = False,
 ) -> Exported:
     """Export a checkpoint to ``NAME.onnx``, ``NAME.fusion.onnx`` and ``NAME.preview.onnx``.
 
@@ -88,6 +90,7 @@ def export(
             portable ones in one function a block, see :mod:`dptscope_export.graph.functions.extract`.
         without: names of graph passes to leave out, of :data:`dptscope_export.graph.passes.PASSES`.
         key: name of the model in the file, where a training script put several there.
+        half: store the weights in float16, see :mod:`dptscope_export.graph.half`.
 
     Raises:
         DptscopeError: with one line that says what was expected and what was got; nothing has been written then.
@@ -101,7 +104,7 @@ def export(
         checkpoint = read_checkpoint(checkpoint_path, name, key)
         report("recognise", "")
         plan = recognise(checkpoint, options or ExportOptions())
-        card = make_card(checkpoint, plan, opset, form, passes)
+        card = make_card(checkpoint, plan, opset, form, passes, half)
         assert card.parameters is not None
         check_memory_and_disk(card.parameters, target)
         report("load", f"{plan.variant} {plan.architecture} ({plan.evidence})")
@@ -125,6 +128,15 @@ def export(
         parity = verify(model, staged_model, staged_companion, plan, lambda detail: report("verify", detail))
         report("verify", "preview")
         verify_preview(preview, model, staged_preview, plan)
+        if half:
+            for path in (staged_model, staged_companion, staged_preview):
+                graph = rounded(path)
+                digests[path.name.removeprefix(target.stem)] = graph.metadata_props[WEIGHTS_KEY]
+                save_again(graph, path)
+                del graph
+            tell = partial(report, "verify")
+            parity = verify(model, staged_model, staged_companion, plan, lambda at: tell(f"float16 {at}"), ROUNDED)
+            verify_preview(preview, model, staged_preview, plan, ROUNDED)
         report("publish", target.name)
         card = replace(card, parity=parity, weights_sha256=digests[contract.MODEL_SUFFIX])
         for path in (staged_model, staged_companion, staged_preview):
@@ -199,12 +211,17 @@ def _target(checkpoint_path: Path, output: Path | None) -> Path:
 
 
 def make_card(
-    checkpoint: Checkpoint, plan: ExportPlan, opset: int, form: Form, passes: Collection[GraphPass]
+    checkpoint: Checkpoint,
+    plan: ExportPlan,
+    opset: int,
+    form: Form,
+    passes: Collection[GraphPass],
+    half: bool = False,
 ) -> ModelCard:
     """The card of a model whose parity is not measured yet. Its id covers all that makes one graph differ from another."""
     sizes, without = plan.sizes, left_out(passes)
     counted = cost(plan)
-    made = f"{sizes} {opset} {form} {without} {dptscope.__version__}"
+    made = f"{sizes} {opset} {form} {without} {dptscope.__version__}{' float16' if half else ''}"
     identity = f"{checkpoint.sha256} {plan.variant} {plan.max_depth} {made}{checkpoint.key and f' {checkpoint.key}'}"
     return ModelCard(
         model_id=hashlib.sha256(identity.encode()).hexdigest()[:16],
@@ -220,6 +237,7 @@ def make_card(
         flops=counted.flops,
         form=form,
         without=without,
+        storage="float16" if half else "float32",
         heads=counted.heads,
         attention_matrices=counted.attention_matrices("scan-heads" in {made.name for made in passes}),
     )

@@ -53,8 +53,9 @@ def show_result(exported: Exported, notes: Sequence[str] = ()) -> None:
     console.print(f"sizes: {any_size if card.dynamic else f'{height} × {width} only'}")
     for note in (*exported.notes, *notes):
         console.print(f"note: {note}")
+    rounded = " with its weights in float16" if card.storage == "float16" else ""
     console.print(
-        f"verified at {_sizes(len(parity.sizes))}: depth within {parity.depth_range:.1e} of its range "
+        f"verified{rounded} at {_sizes(len(parity.sizes))}: depth within {parity.depth_range:.1e} of its range "
         f"({parity.depth:.1e} of its std), norms {parity.norms:.1e}, companion {parity.companion:.1e}"
     )
     for file in exported.files:

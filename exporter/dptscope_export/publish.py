@@ -52,6 +52,13 @@ def save(model: ir.Model, path: Path) -> None:
         ir.save(model, path, external_data=path.name + WEIGHTS_SUFFIX if size > SINGLE_FILE_BYTES else None)
 
 
+def save_again(model: ir.Model, path: Path) -> None:
+    """Save a graph in place of the file that it came from; its weights may now fit into one file."""
+    with _writing(path):
+        path.with_name(path.name + WEIGHTS_SUFFIX).unlink(missing_ok=True)
+    save(model, path)
+
+
 def append_metadata(path: Path, metadata: dict[str, str]) -> None:
     """Set metadata entries of a saved model without rewriting its weights.
 

@@ -36,6 +36,7 @@ DepthKind = Literal["relative", "distance", "metric"]
 ResizeRule = Literal["lower_bound", "minimal", "exact", "longest"]
 OutputResize = Literal["bilinear_align_corners", "bilinear", "bicubic"]
 Form = Literal["default", "portable", "readable"]
+Storage = Literal["float32", "float16"]
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,7 @@ class ModelCard(ModelSpec):
         form: ``default``, for onnxruntime on a CPU; ``portable``, in operators that every engine has; ``readable``, the
             portable ones in one function a block.
         without: graph passes that were left out, by name.
+        storage: type in which large weights lie in the file; what is computed with them is float32 either way.
         attention_matrices: how many matrices of tokens × tokens a block's attention holds at once; None: not noted.
         heads: attention heads of a block in which every token attends to every other; None: not noted.
         weights_sha256: hash of the graph's weights, to which the parity is bound; empty: not noted.
@@ -178,6 +180,7 @@ class ModelCard(ModelSpec):
     parity: Parity | None = None
     form: Form = "default"
     without: tuple[str, ...] = ()
+    storage: Storage = "float32"
     attention_matrices: Count | None = None
     heads: Count | None = None
     weights_sha256: str = ""
@@ -226,7 +229,7 @@ class ModelCard(ModelSpec):
             ) from error
 
 
-_TEXTS = ("str", "DepthKind", "Form")  # types of the fields that stand in the metadata as they are
+_TEXTS = ("str", "DepthKind", "Form", "Storage")  # types of the fields that stand in the metadata as they are
 
 
 def _check_agreement(card: ModelCard) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 import onnx_ir as ir
 
 from dptscope import ModelCard, contract
 from dptscope.contract import TensorSpec
 from dptscope_export.graph.functions.extract import make_readable
+from dptscope_export.graph.half import cast_weights, round_weights
 from dptscope_export.graph.metadata import make_scales_optional, stamp
 from dptscope_export.graph.naming import name_axes, name_nodes, name_values
 from dptscope_export.graph.passes import GraphPass, run_passes
@@ -52,8 +54,19 @@ def finish(traced: Traced, card: ModelCard, passes: Collection[GraphPass], name:
     make_scales_optional(model)
     stamp(model, card, f"{name}{traced.suffix.removesuffix(contract.MODEL_SUFFIX)}")
     del model.metadata_props[PARITY_KEY]
+    if card.storage == "float16":
+        cast_weights(model)
     if card.form == "readable":
         make_readable(model)
+    model.metadata_props[WEIGHTS_KEY] = weights_digest(model.graph)
+    return model
+
+
+def rounded(path: Path) -> ir.Model:
+    """The graph of a file that was finished for float16, now with its weights in it, and all of it in memory."""
+    model = ir.load(path)
+    round_weights(model)
+    model = ir.external_data.load_to_model(model)
     model.metadata_props[WEIGHTS_KEY] = weights_digest(model.graph)
     return model
 

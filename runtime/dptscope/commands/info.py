@@ -180,6 +180,10 @@ def _lines(described: dict[str, Any]) -> list[tuple[str, str]]:
     if described["form"] != "default" or described["without"]:
         without = f", without {', '.join(described['without'])}" if described["without"] else ""
         lines.append(("form", described["form"] + without))
+    if described["storage"] == "float16":
+        lines.append(
+            ("weights", "float16 in the file, float32 once it is loaded; the parity is that of the float16 ones")
+        )
     return [*lines, *_parity_lines(described)]
 
 
