@@ -60,6 +60,7 @@ class Screen:
             self.name = f":{answer.readline().strip()}"
         self._frame_buffer = Path(self._folder.name) / "Xvfb_screen0"
         self._processes = [self._server]
+        self.managed = manager
         if manager:
             command = ["openbox", "--sm-disable"]
             nothing = subprocess.DEVNULL
@@ -124,6 +125,8 @@ class Program:
             if (self.picture()[:60, :300] == ACCENT).all(-1).sum() > 100:  # the chosen tab
                 return True
             time.sleep(0.1)
+        if self.screen.managed:  # a window that its manager takes away counts as closed, and the program ends
+            return False
         self.screen.xdotool("windowunmap", "--sync", self.window, "windowmap", "--sync", self.window)
         return False
 
