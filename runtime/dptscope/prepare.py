@@ -160,6 +160,9 @@ def _resized_bytes(image_hw3: UInt8Array, size_hw: tuple[int, int]) -> UInt8Arra
     return image_hw3
 
 
+_LARGEST_OFFER = 1 << 24  # of multiples: no photo is that large, and no index has to hold what somebody typed
+
+
 def _size_that_fits(card: ModelCard, photo_hw: tuple[int, int], size: int | None, square: bool, there: int) -> str:
     """Say at which size a photo fits into so many bytes. A long and narrow one becomes huge where its shorter side is held to
     the model's size: 32 × 1024 pixels become 518 × 16576."""
@@ -170,7 +173,12 @@ def _size_that_fits(card: ModelCard, photo_hw: tuple[int, int], size: int | None
     if not card.dynamic:
         return "export the checkpoint for a smaller --fixed size"
     multiple, asked = card.size_multiple, size or max(card.native_size)
-    fitting = bisect_left(range(1, asked // multiple), True, key=lambda count: not fits(count * multiple)) * multiple
+    fitting = (
+        bisect_left(
+            range(1, min(asked // multiple, _LARGEST_OFFER)), True, key=lambda count: not fits(count * multiple)
+        )
+        * multiple
+    )
     offers = []
     if fitting:
         height, width = input_size(card, photo_hw, fitting, square)
