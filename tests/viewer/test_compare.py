@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from support.fake_model import make_card
@@ -78,6 +79,17 @@ def test_colours_keep_the_originals_range(made: Bench) -> None:
     wanted = depth_picture(frame.depth_hw, "relative", (rect.height, rect.width), limits=limits)
     np.testing.assert_array_equal(picture(made), wanted)
     assert (wanted != depth_picture(frame.depth_hw, "relative", (rect.height, rect.width))).any()
+
+
+def test_the_saved_depth_keeps_that_range(made: Bench, tmp_path: Path) -> None:
+    frame = made.viewer.frame
+    assert frame is not None
+    made.press("g", "s")
+    made.worker.jobs[0](made.engine)
+    saved = cv2.imread(str(tmp_path / "out/a_fusion_001_depth.png"))
+    depth = np.load(tmp_path / "out/a_fusion_001_depth.npy")
+    np.testing.assert_array_equal(saved, depth_picture(depth, "relative", limits=frame.original_range))
+    assert (saved != depth_picture(depth, "relative")).any()
 
 
 def test_the_mouse_reads_out_what_is_saved(made: Bench, tmp_path: Path) -> None:

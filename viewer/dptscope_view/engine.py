@@ -150,6 +150,11 @@ class Frame:
     fusion_ms: float
     number: int = field(default_factory=lambda: next(_numbers))
 
+    @property
+    def original_range(self) -> tuple[float, float]:
+        """The least and the greatest depth of the unmodified model."""
+        return float(self.original_hw.min()), float(self.original_hw.max())
+
 
 class Pace:
     """How long things take here, learned while they run: milliseconds per pixel of the model's input."""

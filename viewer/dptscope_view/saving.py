@@ -68,7 +68,8 @@ class Saving:
 
     def _fusion(self, frame: Frame, engine: Engine) -> dict[str, bytes]:
         depth_hw = engine.photo_depth(self.question)
-        kind = self.facts.card.depth_kind
+        kind, state = self.facts.card.depth_kind, self.state
+        limits = frame.original_range if state.keep_range else None
         about = self._about(frame) | {
             "fusion_scales": list(self.question.scales),
             "depth_kind": kind,
@@ -81,7 +82,7 @@ class Saving:
         }
         return {
             "_depth.png": encode_png(
-                depth_picture(depth_hw, kind, None, self.state.depth_colours, self.state.reverse, self.state.equalise)
+                depth_picture(depth_hw, kind, None, state.depth_colours, state.reverse, state.equalise, limits)
             ),
             "_depth16.png": encode_png(depth_16_bit(depth_hw, kind), sixteen_bits_in_words(kind)),
             "_depth.npy": encode_npy(depth_hw),

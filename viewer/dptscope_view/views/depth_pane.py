@@ -32,8 +32,7 @@ class DepthPane:
     @property
     def limits(self) -> tuple[float, float] | None:
         """Depths at the ends of the colours, where they are not the picture's own."""
-        original = self.frame.original_hw
-        return (float(original.min()), float(original.max())) if self.shown.state.keep_range else None
+        return self.frame.original_range if self.shown.state.keep_range else None
 
     def nearer_hw(self) -> Float32Array:
         """By how much each point is nearer than in the unmodified model."""

@@ -7,7 +7,7 @@ from collections.abc import Hashable
 import numpy as np
 
 from dptscope.arrays import Float32Array
-from dptscope.attention.maps import Attention, BlockAttention
+from dptscope.attention.maps import Attention, BlockAttention, Token
 from dptscope.pictures.scaling import Scale, choose_scale
 from dptscope_view.anchor import CLASS_TOKEN, Anchor, Place, cell_at
 from dptscope_view.engine import Frame
@@ -31,10 +31,10 @@ class HeadMaps(BlockMaps):
         if here and self.anchor is not None and self.anchor.place is not None:
             self.place = self.anchor.place
         shape = frame.norms[frame.question.attention or 0].shape
-        self._token = "class" if self.anchor is CLASS_TOKEN else cell_at(self.place, shape)
+        self._token: Token = "class" if self.anchor is CLASS_TOKEN else cell_at(self.place, shape)
         self.attention: Attention = kept.get(
             ("attention", frame.number, self._token),
-            lambda: attention.of(self._token),  # type: ignore[arg-type]
+            lambda: attention.of(self._token),
         )
         self.count = len(self.attention.row)
         self.chosen = self.count if state.head is None else min(state.head, self.count - 1)
