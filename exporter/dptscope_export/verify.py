@@ -32,7 +32,7 @@ class Limits:
         depth: of the depth's range.
         norms: of the block's mean norm.
         tokens: of the block's mean norm, for single channels.
-        fusion: of the fusion input's standard deviation, and of the class tokens'.
+        fusion: of the fusion input's standard deviation, and of the class and register tokens'.
         sky: of the sky's standard deviation, or of :data:`SKY_UNIT`.
     """
 
@@ -229,6 +229,8 @@ def _expected_outputs(model: DPT, features: Features, plan: ExportPlan) -> dict[
         expected[contract.block_tokens_name(index)] = tokens.numpy()
     if features.block_cls_tokens is not None:
         expected[contract.BLOCK_CLS_TOKENS] = features.block_cls_tokens.numpy()
+    if features.block_register_tokens is not None:
+        expected[contract.BLOCK_REGISTER_TOKENS] = features.block_register_tokens.numpy()
     for k, fusion_input in zip(contract.FUSION_BLOCKS, features.fusion_inputs, strict=True):
         expected[contract.fusion_input_name(k)] = fusion_input.numpy()
     return expected
@@ -273,6 +275,7 @@ def _check_values(
         worst.norms = max(worst.norms, check(name, limits.norms, mean, "of their mean", norms=True))
         check(name, limits.tokens, mean, "of the mean norm")
     others = [contract.BLOCK_CLS_TOKENS] if plan.has_cls else []
+    others += [contract.BLOCK_REGISTER_TOKENS] if plan.registers else []
     for name in (*others, *(contract.fusion_input_name(k) for k in contract.FUSION_BLOCKS)):
         check(name, limits.fusion, float(expected[name].std()), "of its standard deviation")
     if plan.has_sky:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 Positive = Annotated[float, Gt(1e-6)]
 Index = Annotated[int, Interval(ge=0)]
+Few = Annotated[int, Interval(ge=0, le=64)]
 
 DepthKind = Literal["relative", "distance", "metric"]
 ResizeRule = Literal["lower_bound", "minimal", "exact", "longest"]
@@ -111,6 +112,7 @@ class ModelSpec:
         has_cls: whether the encoder has a class token.
         fusion_channels: channels of the fusion maps.
         has_sky: whether the model says where the sky is, in an output of its own.
+        registers: register tokens that the encoder was trained with, between class token and patches; 0 in most.
         windows: for each stage, tokens a side of the windows that its blocks attend within, and of the windows of an earlier
             training, which offsets are told by, or 0; empty where tokens attend to the whole grid, or not noted.
     """
@@ -131,11 +133,12 @@ class ModelSpec:
     fusion_channels: Count
     canonical_focal: Annotated[float, Gt(0)] | None = None
     has_sky: bool = False
+    registers: Few = 0
     windows: Annotated[tuple[tuple[Count, Index], ...], Len(0, 1000)] = ()
 
     def outputs(self) -> tuple[TensorSpec, ...]:
         """All outputs of ``NAME.onnx``."""
-        return model_outputs(self.blocks, self.has_cls, self.fusion_channels, self.has_sky)
+        return model_outputs(self.blocks, self.has_cls, self.fusion_channels, self.has_sky, self.registers)
 
 
 @dataclass(frozen=True, kw_only=True)

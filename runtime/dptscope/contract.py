@@ -28,6 +28,7 @@ SCALES_AXIS = "scales"
 DEPTH = "depth"
 SKY = "sky"
 BLOCK_CLS_TOKENS = "block_cls_tokens"
+BLOCK_REGISTER_TOKENS = "block_register_tokens"
 EMBEDDED_TOKENS = "embedded_tokens"
 
 
@@ -157,13 +158,23 @@ def cls_output(blocks: Sequence[BlockSpec]) -> TensorSpec:
     )
 
 
+def register_output(blocks: Sequence[BlockSpec], registers: int) -> TensorSpec:
+    """Register tokens of every transformer block, where the encoder was trained with some."""
+    return TensorSpec(
+        BLOCK_REGISTER_TOKENS,
+        ("batch", len(blocks), registers, blocks[0].channels),
+        "register tokens that leave each block: the model's own, which it was trained with",
+    )
+
+
 def model_outputs(
-    blocks: Sequence[BlockSpec], has_cls: bool, fusion_channels: int, has_sky: bool = False
+    blocks: Sequence[BlockSpec], has_cls: bool, fusion_channels: int, has_sky: bool = False, registers: int = 0
 ) -> tuple[TensorSpec, ...]:
     """All outputs of ``NAME.onnx``, in the order of the file. Readers go by name, never by position."""
     cls = (cls_output(blocks),) if has_cls else ()
+    own = (register_output(blocks, registers),) if registers else ()
     sky = (sky_output(),) if has_sky else ()
-    return (depth_output(), *sky, *block_outputs(blocks), *cls, *fusion_inputs(fusion_channels))
+    return (depth_output(), *sky, *block_outputs(blocks), *cls, *own, *fusion_inputs(fusion_channels))
 
 
 def companion_path(model_path: Path) -> Path:

@@ -124,6 +124,7 @@ def norms_report(
     input_size: tuple[int, int],
     statistics: Sequence[NormStatistics],
     cls_tokens: Float32Array | None = None,
+    register_tokens: Float32Array | None = None,
 ) -> dict[str, Any]:
     """Report on the norms of one photo, as plain values for a JSON file.
 
@@ -135,11 +136,15 @@ def norms_report(
         input_size: height and width at which the model saw it.
         statistics: of every block.
         cls_tokens: the class token of every block ``[blocks, channels]``, or None where there is none.
+        register_tokens: the register tokens of every block ``[blocks, registers, channels]``, or None where there are none.
     """
     blocks = [block.to_json() for block in statistics]
     if cls_tokens is not None:
         for block, norm in zip(blocks, token_norms(cls_tokens[None])[0], strict=True):
             block["cls_norm"] = float(norm)
+    if register_tokens is not None:
+        for block, norms in zip(blocks, token_norms(register_tokens), strict=True):
+            block["register_norms"] = norms.tolist()
     return {
         "model": model,
         "model_id": card.model_id,

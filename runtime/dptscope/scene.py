@@ -30,6 +30,8 @@ class Scene:
         input_size: height and width at which the model saw it.
         block_norms: L2 norms of the tokens that leave each block, float32 ``[grid_height, grid_width]`` each.
         cls_tokens: the class token that leaves each block, float32 ``[blocks, channels]``; None where the encoder has none.
+        register_tokens: the register tokens that leave each block, float32 ``[blocks, registers, channels]``: those that the
+            model was trained with; None where it has none.
     """
 
     def __init__(
@@ -59,14 +61,16 @@ class Scene:
         fusion = [contract.fusion_input_name(k) for k in contract.FUSION_BLOCKS]
         needed = fusion if graphs.has_companion or graphs.has_preview else []
         cls = [contract.BLOCK_CLS_TOKENS] if graphs.card.has_cls else []
+        registers = [contract.BLOCK_REGISTER_TOKENS] if graphs.card.registers else []
         embedded = [contract.EMBEDDED_TOKENS] if keep_tokens and graphs.has_embedded_tokens else []
-        found = graphs.whole(input_bchw, [contract.DEPTH, *blocks, *needed, *cls, *embedded], cancel=cancel)
+        found = graphs.whole(input_bchw, [contract.DEPTH, *blocks, *needed, *cls, *registers, *embedded], cancel=cancel)
         self._unscaled_hw: Float32Array = found[contract.DEPTH][0]
         self._tokens = tuple(found[name][0] for name in blocks) if keep_tokens else None
         self._embedded_hwc = found[embedded[0]][0] if embedded else None
         self._attention: tuple[int, BlockAttention] | None = None
         self.block_norms = tuple(token_norms(found[name][0]) for name in blocks)
         self.cls_tokens: Float32Array | None = found[cls[0]][0] if cls else None
+        self.register_tokens: Float32Array | None = found[registers[0]][0] if registers else None
         self._fusion_inputs = tuple(found[name] for name in needed)
         self._input_bchw = None if graphs.has_companion else input_bchw
         self._warned = False

@@ -29,8 +29,9 @@ class WholeGraph(nn.Module):
         features = self.model.features(image)
         scales = (fusion_scale_1, fusion_scale_2, fusion_scale_3, fusion_scale_4)
         maps = self.model.maps(features.fusion_inputs, scales)
-        cls_tokens = () if features.block_cls_tokens is None else (features.block_cls_tokens,)
-        return (*maps, *features.block_tokens, *cls_tokens, *features.fusion_inputs)
+        special = (features.block_cls_tokens, features.block_register_tokens)
+        special_tokens = [tokens for tokens in special if tokens is not None]
+        return (*maps, *features.block_tokens, *special_tokens, *features.fusion_inputs)
 
 
 class FusionGraph(nn.Module):

@@ -20,12 +20,14 @@ class Features:
         block_tokens: for every transformer block its patch tokens ``[batch, grid_height, grid_width, channels]``: the
             residual stream as it leaves the block, without class token, before any final norm.
         block_cls_tokens: ``[batch, blocks, channels]``, or None where the encoder has no class token.
+        block_register_tokens: ``[batch, blocks, registers, channels]``, or None where the encoder has no registers.
         fusion_inputs: ``fusion_input_1 … 4`` as ``[batch, fusion_channels, height, width]``; see :meth:`Fusion.inputs`.
     """
 
     block_tokens: tuple[Tensor, ...]
     block_cls_tokens: Tensor | None
     fusion_inputs: tuple[Tensor, Tensor, Tensor, Tensor]
+    block_register_tokens: Tensor | None = None
 
 
 class DPT(nn.Module, ABC):

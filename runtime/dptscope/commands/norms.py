@@ -98,9 +98,9 @@ def norm_writers(model: DepthModel, photo: Path, scene: Scene, title: str, forma
     from dptscope.pictures.block_sheets import norm_sheet
 
     statistics = scene.statistics()
-    report = norms_report(
-        model.card, model.path.name, photo, scene.photo_size, scene.input_size, statistics, scene.cls_tokens
-    )
+    sizes = scene.photo_size, scene.input_size
+    special = scene.cls_tokens, scene.register_tokens
+    report = norms_report(model.card, model.path.name, photo, *sizes, statistics, *special)
     writers: Writers = {}
     if "png" in formats:
         sheet = f"{title}L2 norms of tokens"
