@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 
 import dptscope
-from dptscope_view.engine import Engine, Question, Subject
+from dptscope_view.engine import Engine
+from dptscope_view.frame import Question, Subject
 
 
 def measure() -> tuple[float, int, int]:

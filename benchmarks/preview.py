@@ -16,7 +16,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.compare.speed import psnr
 from dptscope.scales import FusionScales
-from dptscope_view.engine import Engine, Question, Subject
+from dptscope_view.engine import Engine
+from dptscope_view.frame import Question, Subject
 
 MOVES = 60
 

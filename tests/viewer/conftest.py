@@ -13,7 +13,8 @@ import pytest
 from support.fake_model import FakeModel, make_card
 
 from dptscope.card import ModelCard
-from dptscope_view.engine import Engine, Question
+from dptscope_view.engine import Engine
+from dptscope_view.frame import Question
 from dptscope_view.state import Facts, State
 from dptscope_view.ui.theme import Measures
 from dptscope_view.viewer import Viewer

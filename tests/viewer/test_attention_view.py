@@ -143,7 +143,8 @@ def test_the_attention_of_the_shipped_model_sums_to_one() -> None:
     """End to end: what the window's engine shows of a real file."""
     import dptscope
     from dptscope.commands.demo import MODEL, demo_photos
-    from dptscope_view.engine import Engine, Question, Subject
+    from dptscope_view.engine import Engine
+    from dptscope_view.frame import Question, Subject
 
     engine = Engine(dptscope.load(MODEL), tuple(demo_photos()))
     frame = engine.full(Question(Subject(0, 224), tokens=True, attention=7))

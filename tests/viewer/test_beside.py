@@ -16,6 +16,7 @@ from dptscope_view.anchor import cell_at, place_of
 from dptscope_view.state import Show
 from dptscope_view.ui import theme
 from dptscope_view.ui.events import Mouse, Pointer
+from dptscope_view.views.charts import number
 
 from .conftest import Bench
 
@@ -87,7 +88,8 @@ def test_the_mouse_reads_out_the_photo_that_it_is_over(made: Bench) -> None:
     kept = made.viewer._beside
     assert kept is not None
     row, column = cell_at((0.3, 0.7), kept.norms[3].shape)
-    assert made.viewer.readout.startswith(f"a.png · row {row}, column {column} · norm {kept.norms[3][row, column]:.4g}")
+    norm = number(float(kept.norms[3][row, column]))
+    assert made.viewer.readout.startswith(f"a.png · row {row}, column {column} · norm {norm} · rank")
     over(made, "map", 0.3, 0.7)
     assert not made.viewer.readout.startswith("a.png")
 

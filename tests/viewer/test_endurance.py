@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import dptscope
-from dptscope_view.engine import Engine, Question, Subject
+from dptscope_view.engine import Engine
+from dptscope_view.frame import Question, Subject
 
 MOST_GROWTH = 16.0  # MiB; a leak of one small depth map a move would be more than that
 

@@ -11,7 +11,9 @@ from support.fake_model import SWIN_BLOCKS, FakeModel, make_card
 
 from dptscope.errors import DptscopeError, ImageError
 from dptscope.files.photos import find_photos
-from dptscope_view.engine import Engine, Pace, Question, Subject
+from dptscope_view.engine import Engine
+from dptscope_view.frame import Question, Subject
+from dptscope_view.pace import Pace
 from dptscope_view.photos import cropped
 
 SCALED = (1.0, 0.5, 1.0, 1.0)
@@ -100,7 +102,7 @@ def test_a_moving_slider_shows_the_preview(photos: tuple[Path, ...], dynamic: bo
     assert model.previews == 3
     assert frame.input_size == full.input_size and frame.norms is full.norms
     np.testing.assert_allclose(frame.depth_hw, full.depth_hw, rtol=0, atol=1e-5)
-    assert frame.fusion_ms < 30.0 < full.fusion_ms
+    assert frame.fusion_ms < full.fusion_ms
     assert engine.wants_coarse(question)  # how long a preview takes says nothing about the full picture
     assert not engine.wants_coarse(Question(Subject(0, size)))
 

@@ -573,12 +573,12 @@ def test_notices_are_shown_for_a_while(bench: Benches) -> None:
 
 def test_nothing_is_drawn_twice_the_same_work(bench: Benches) -> None:
     made = bench()
-    kept = len(made.viewer._pictures)
+    kept = len(made.viewer._pictures._kept)
     for step in range(20):
         made.viewer.on_mouse(Mouse(Pointer.MOVE, 100 + step * 20, 300))
         made.viewer.draw(1280, 800)
-    assert len(made.viewer._pictures) == kept
+    assert len(made.viewer._pictures._kept) == kept
     for step in range(20):
         made.viewer.take(replace(made.viewer.frame, number=10**9 + step))  # type: ignore[type-var]
         made.viewer.draw(1280 + step, 800)
-    assert len(made.viewer._pictures) == kept
+    assert len(made.viewer._pictures._kept) == kept

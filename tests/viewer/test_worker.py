@@ -10,7 +10,9 @@ from support.fake_model import FakeModel
 from support.screen import wait_until
 
 from dptscope.errors import DptscopeError
-from dptscope_view.engine import Engine, Frame, Pace, Question, Subject
+from dptscope_view.engine import Engine
+from dptscope_view.frame import Frame, Question, Subject
+from dptscope_view.pace import Pace
 from dptscope_view.worker import Notice, Worker
 
 QUESTION = Question(Subject(0, 280))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dptscope.arrays import Float32Array
 
 if TYPE_CHECKING:
-    from dptscope_view.engine import Frame
+    from dptscope_view.frame import Frame
 
 Place = tuple[float, float]
 """From the left and from above, as shares 0 … 1 of what is shown of the photo."""
@@ -54,3 +54,23 @@ def anchor_at(frame: Frame, place: Place, photo_name: str) -> Anchor:
     finest = max((norms_hw.shape for norms_hw in frame.norms), key=lambda shape: shape[0])
     key = frame.number, cell_at(place, finest)
     return Anchor(frame.question.subject.photo, place, tokens, f"a token of {photo_name}", key)
+
+
+def next_outlier(frame: Frame, block: int, kept: Anchor | None, photo_name: str) -> tuple[Anchor | None, str]:
+    """The outlier of a block that follows the token that is kept, longest first, and in words where else it is one; None
+    where the block has no outliers."""
+    statistics, shape = frame.statistics[block], frame.norms[block].shape
+    cells = [(row, column) for row, column, _ in statistics.outliers]
+    if not cells:
+        return None, f"no outliers in block {block}"
+    cell = cell_at(kept.place, shape) if kept is not None and kept.place is not None else None
+    index = (cells.index(cell) + 1) % len(cells) if cell in cells else 0
+    place = place_of(cells[index], shape)
+    where = [
+        str(other.block)
+        for other in frame.statistics
+        if cell_at(place, other.grid) in [(row, column) for row, column, _ in other.outliers]
+    ]
+    norm = statistics.outliers[index][2]
+    told = f"outlier {index + 1} of {len(cells)}: norm {norm:.4g}; one in blocks {', '.join(where)}"
+    return anchor_at(frame, place, photo_name), told

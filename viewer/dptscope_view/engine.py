@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,11 +23,10 @@ from dptscope.process.quiet import native_libraries_silenced
 from dptscope.scales import UNSCALED, FusionScales
 from dptscope.tokens import PrincipalComponents, components_of_blocks
 from dptscope_view.detail import Detail
+from dptscope_view.frame import Frame, Question, Subject
+from dptscope_view.pace import Pace
 from dptscope_view.photos import cropped
-from dptscope_view.state import WHOLE, Crop
-
-BUDGET_MS = 40.0
-"""How long the model may take for a picture while a slider moves."""
+from dptscope_view.state import Crop
 
 MOST_TOKEN_BYTES = 256 * 2**20
 """Tokens are kept with their norms where they take no more than this: a ViT-L's at 518 × 518 take 128 MiB. Beyond it they
@@ -68,114 +66,6 @@ class ModelLike(Protocol):
         keep_tokens: bool = ...,
         cancel: Cancellation | None = ...,
     ) -> SceneLike: ...
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What the encoder sees. Another subject is another run of the encoder.
-
-    Attributes:
-        photo: index of the photo.
-        crop: the part that is used.
-        size: target of the model's resize rule in pixels.
-        square: ignore the aspect.
-    """
-
-    photo: int
-    size: int
-    crop: Crop = WHOLE
-    square: bool = False
-
-
-@dataclass(frozen=True)
-class Question:
-    """Everything that the worker's answer depends on.
-
-    Attributes:
-        subject: what the encoder sees.
-        scales: of fusion blocks 1 … 4.
-        tokens: the tokens themselves are shown, not only their norms.
-        components: so are their principal components.
-        attention: the block whose attention is shown, if one is.
-    """
-
-    subject: Subject
-    scales: FusionScales = UNSCALED
-    tokens: bool = False
-    components: bool = False
-    attention: int | None = None
-
-
-_numbers = itertools.count(1)
-
-
-@dataclass(frozen=True)
-class Frame:
-    """An answer: all that the views draw from.
-
-    Attributes:
-        question: what was asked.
-        photo_bgr: uint8 ``[height, width, 3]``, cropped.
-        depth_hw: float32 at the size at which the model saw the photo.
-        original_hw: the same of the unmodified model.
-        norms: one float32 ``[grid_height, grid_width]`` a block.
-        statistics: of the norms.
-        tokens: one float32 ``[grid_height, grid_width, channels]`` a block, or None where they are many and nobody asked.
-        cls_tokens: float32 ``[blocks, channels]``, or None where the encoder has no class token.
-        components: of the tokens, one a block, or None when nobody asked.
-        attention: of the block that was asked for, or None.
-        no_attention: why there is none, although it was asked for.
-        input_size: height and width at which the model saw the photo.
-        coarse: it saw it smaller than was asked, or the depth is the model's preview with the detail of the last full
-            picture; the full picture follows.
-        encoder_ms: what the encoder took when this subject was prepared.
-        fusion_ms: what fusion and head took for these scales; 0 for the unmodified model, which the encoder's run includes.
-        number: different for every frame.
-    """
-
-    question: Question
-    photo_bgr: NDArray[np.uint8]
-    depth_hw: Float32Array
-    original_hw: Float32Array
-    norms: tuple[Float32Array, ...]
-    statistics: tuple[NormStatistics, ...]
-    tokens: tuple[Float32Array, ...] | None
-    cls_tokens: Float32Array | None
-    components: tuple[PrincipalComponents, ...] | None
-    attention: BlockAttention | None
-    no_attention: str
-    input_size: tuple[int, int]
-    coarse: bool
-    encoder_ms: float
-    fusion_ms: float
-    number: int = field(default_factory=lambda: next(_numbers))
-
-    @property
-    def original_range(self) -> tuple[float, float]:
-        """The least and the greatest depth of the unmodified model."""
-        return float(self.original_hw.min()), float(self.original_hw.max())
-
-
-class Pace:
-    """How long things take here, learned while they run: milliseconds per pixel of the model's input."""
-
-    def __init__(self, budget_ms: float = BUDGET_MS) -> None:
-        self.budget_ms = budget_ms
-        self._rate: dict[str, float] = {}
-
-    def learn(self, what: str, pixels: int, milliseconds: float) -> None:
-        """Note one run; half the weight is on the latest, so that a busy moment is soon forgotten."""
-        new = milliseconds / max(pixels, 1)
-        self._rate[what] = (self._rate[what] + new) / 2 if what in self._rate else new
-
-    def expect(self, what: str, pixels: int) -> float | None:
-        """Milliseconds that a run should take, or None while none has been seen."""
-        return self._rate[what] * pixels if what in self._rate else None
-
-    def affordable(self, what: str, pixels: int) -> float:
-        """Share 0 … 1 of the pixels that fits the budget; a ninth while nothing is known."""
-        expected = self.expect(what, pixels)
-        return 1 / 9 if expected is None else min(1.0, self.budget_ms / max(expected, 1e-6))
 
 
 @dataclass

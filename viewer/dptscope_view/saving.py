@@ -13,7 +13,8 @@ from dptscope.files.encode import encode_json, encode_npy, encode_png
 from dptscope.meaning import sixteen_bits_in_words
 from dptscope.norms import norms_report
 from dptscope.pictures.depth import as_16_bit, depth_16_bit, depth_picture
-from dptscope_view.engine import Engine, Frame, Question
+from dptscope_view.engine import Engine
+from dptscope_view.frame import Frame, Question
 from dptscope_view.state import Facts, Show, State, View, channel_index
 from dptscope_view.views.heads import HeadMaps, maps_of
 from dptscope_view.views.maps import BlockMaps

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from dptscope.errors import DptscopeError
 from dptscope.scales import UNSCALED
-from dptscope_view.anchor import anchor_at, cell_at, place_of
-from dptscope_view.engine import Frame, Question, Subject
+from dptscope_view.anchor import anchor_at, next_outlier
+from dptscope_view.frame import Frame, Question, Subject
 from dptscope_view.keys import Command, find, key_name
 from dptscope_view.presets import list_presets, read_preset, write_preset
 from dptscope_view.saving import Saving
@@ -294,26 +294,13 @@ class Viewer:
         return f"preset {self._preset + 1} of {len(found)}: {path.name}"
 
     def _keep_next_outlier(self) -> str:
-        """Keep the next of the chosen block's outliers, longest first, and say where else it is one."""
-        frame, block = self.frame, self.state.block
-        if frame is None or frame.question.subject.photo != self.state.photo:
+        frame, state = self.frame, self.state
+        if frame is None or frame.question.subject.photo != state.photo:
             return "the tokens of this photo are on their way"
-        if not frame.statistics[block].outliers:
-            return f"no outliers in block {block}"
-        statistics, shape = frame.statistics[block], frame.norms[block].shape
-        cells = [(row, column) for row, column, _ in statistics.outliers]
-        anchor = self.state.anchor
-        kept = cell_at(anchor.place, shape) if anchor is not None and anchor.place is not None else None
-        index = (cells.index(kept) + 1) % len(cells) if kept in cells else 0
-        place = place_of(cells[index], shape)
-        self._apply(with_anchor(self.state, anchor_at(frame, place, self.facts.photos[self.state.photo])))
-        where = [
-            other.block
-            for other in frame.statistics
-            if cell_at(place, other.grid) in [(r, c) for r, c, _ in other.outliers]
-        ]
-        norm = statistics.outliers[index][2]
-        return f"outlier {index + 1} of {len(cells)}: norm {norm:.4g}; one in blocks {', '.join(map(str, where))}"
+        anchor, told = next_outlier(frame, state.block, state.anchor, self.facts.photos[state.photo])
+        if anchor is not None:
+            self._apply(with_anchor(state, anchor))
+        return told
 
     def _save(self) -> None:
         if self._worker is None or self._pixels is None:

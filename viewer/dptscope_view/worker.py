@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from dptscope.cancel import Cancellation, CancelledError
 from dptscope.errors import DptscopeError, ImageError
-from dptscope_view.engine import Engine, Frame, Question
+from dptscope_view.engine import Engine
+from dptscope_view.frame import Frame, Question
 
 REST_SECONDS = 0.12
 """No new question for so long: the hand rests, and the full picture is worth its time."""

@@ -9,14 +9,15 @@ from __future__ import annotations
 import numpy as np
 
 from dptscope.pictures.text import BOLD
-from dptscope_view.anchor import Anchor, Place, anchor_at, cell_at, place_of
-from dptscope_view.engine import Frame
+from dptscope_view.anchor import Anchor, Place, anchor_at, place_of
+from dptscope_view.frame import Frame
 from dptscope_view.state import Show
 from dptscope_view.ui import theme
 from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.geometry import Rect
 from dptscope_view.views.map_pane import draw_map
 from dptscope_view.views.maps import BlockMaps
+from dptscope_view.views.norm_words import token_in_words
 from dptscope_view.views.parts import Part, ViewInput
 from dptscope_view.views.photo import photo_aspect, relative_position
 
@@ -48,24 +49,21 @@ class Beside:
 
     def parts(self, anchor: Anchor | None, place: Place | None) -> list[Part]:
         """Caption and map; ``place`` is the one under the mouse in the shown photo."""
-        maps = BlockMaps(self.shown.state, self.frame, self.hovered, self.shown.pictures, anchor)
+        maps = self._maps(anchor)
         marked = self.hovered if self.hovered is not None else self.linked(maps, place)
         return [
             Part("beside-title", self.caption, lambda canvas, rect, hover: self._draw_caption(canvas, rect)),
             Part("beside", self.rect, lambda canvas, rect, hover: draw_map(canvas, rect, self.shown, maps, marked)),
         ]
 
-    def readout(self) -> str:
+    def readout(self, anchor: Anchor | None) -> str:
         """Of the token under the mouse, where that is over this photo."""
         if self.hovered is None:
             return ""
-        norms_hw = self.frame.norms[self.shown.state.block]
-        row, column = cell_at(self.hovered, norms_hw.shape)
-        norm = norms_hw[row, column]
-        rank = int((norms_hw > norm).sum()) + 1
-        return (
-            f"{self._name(self.frame)} · row {row}, column {column} · norm {norm:.4g} · rank {rank} of {norms_hw.size}"
-        )
+        return f"{self._name(self.frame)} · {token_in_words(self.shown, self._maps(anchor), self.hovered)}"
+
+    def _maps(self, anchor: Anchor | None) -> BlockMaps:
+        return BlockMaps(self.shown.state, self.frame, self.hovered, self.shown.pictures, anchor)
 
     def _name(self, frame: Frame) -> str:
         return self.shown.facts.photos[frame.question.subject.photo]

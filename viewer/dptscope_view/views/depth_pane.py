@@ -12,7 +12,7 @@ from dptscope.pictures.depth import depth_picture
 from dptscope.pictures.difference import difference_picture
 from dptscope.pictures.text import BOLD
 from dptscope.resize import resized_value
-from dptscope_view.engine import Frame
+from dptscope_view.frame import Frame
 from dptscope_view.state import Compare
 from dptscope_view.ui import theme
 from dptscope_view.ui.canvas import Canvas

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dptscope.pictures.text import BOLD
-from dptscope_view.engine import Frame
+from dptscope_view.frame import Frame
 from dptscope_view.state import (
     Compare,
     State,

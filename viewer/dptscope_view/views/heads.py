@@ -10,7 +10,7 @@ from dptscope.arrays import Float32Array
 from dptscope.attention.maps import Attention, BlockAttention, Token
 from dptscope.pictures.scaling import Scale, choose_scale
 from dptscope_view.anchor import CLASS_TOKEN, Anchor, Place, cell_at
-from dptscope_view.engine import Frame
+from dptscope_view.frame import Frame
 from dptscope_view.state import Show, State
 from dptscope_view.views.maps import BlockMaps
 from dptscope_view.views.parts import PictureCache

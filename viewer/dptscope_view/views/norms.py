@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from dptscope.norms import token_norms
 from dptscope.pictures.colours import colour_map
 from dptscope.pictures.scaling import Scaling
 from dptscope.pictures.text import BOLD
-from dptscope_view.anchor import CLASS_TOKEN, Place, anchor_at, cell_at, place_of
-from dptscope_view.engine import Frame
+from dptscope_view.anchor import Place, anchor_at, cell_at, place_of
+from dptscope_view.frame import Frame
 from dptscope_view.state import Show, channel_index, with_anchor, with_block, with_channel
 from dptscope_view.ui import theme
 from dptscope_view.ui.canvas import Canvas
@@ -17,13 +17,15 @@ from dptscope_view.ui.choice import Button, Choice
 from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.ui.geometry import Rect, wrap_controls
 from dptscope_view.ui.slider import Slider
-from dptscope_view.ui.tiles import Tile, TileGrid
+from dptscope_view.ui.tiles import Tile
 from dptscope_view.views.absent import absent_part
 from dptscope_view.views.beside import Beside
 from dptscope_view.views.charts import ColourBar, Histogram, Strip, number
-from dptscope_view.views.heads import HeadMaps, head_count, maps_of
+from dptscope_view.views.heads import HeadMaps, maps_of
 from dptscope_view.views.map_pane import cell_rect, draw_map
 from dptscope_view.views.maps import BlockMaps
+from dptscope_view.views.norm_layout import NormLayout, norm_layout
+from dptscope_view.views.norm_words import SCALING_HINTS, SHOW_HINTS, overview, token_in_words
 from dptscope_view.views.parts import (
     Answer,
     ComposedView,
@@ -34,40 +36,9 @@ from dptscope_view.views.parts import (
     choice_part,
     slider_part,
 )
-from dptscope_view.views.photo import draw_drag, photo_aspect, photo_buttons, relative_position, respond_to_crop
+from dptscope_view.views.photo import draw_drag, photo_buttons, relative_position, respond_to_crop
 from dptscope_view.views.sliders import size_slider, size_slider_width
 from dptscope_view.views.token_label import token_label
-
-_WIDE = 1.15  # height over width from which the tiles stand below the map
-
-_SHOW_HINTS = {
-    Show.PHOTO: "the photo, as the model sees it",
-    Show.NORM: "how long each token is",
-    Show.CHANNEL: "one number of each token; the slider chooses which",
-    Show.SIMILARITY: "how alike each token is to the one under the mouse",
-    Show.ATTENTION: "what the token under the mouse attends to, head by head; w: who attends to it",
-    Show.COMPONENTS: "the three principal components of a block's tokens as red, green and blue",
-}
-_SCALING_HINTS = {
-    Scaling.PLAIN: "colours from a block's least value to its greatest",
-    Scaling.SHARED: "the same colours for the same values in all blocks",
-    Scaling.LOG: "colours by the logarithm",
-    Scaling.ROBUST: "colours from the 1st to the 99th percentile of what is no outlier; outliers in a colour of their own",
-}
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """Where everything goes."""
-
-    title: Rect
-    map: Rect
-    bar: Rect
-    slider: Rect | None
-    histogram: Rect
-    tiles: Rect
-    grid: TileGrid
-    strip: Rect
 
 
 def compose(shown: ViewInput, body: Rect) -> ComposedView:
@@ -76,9 +47,9 @@ def compose(shown: ViewInput, body: Rect) -> ComposedView:
     frame = shown.frame
     if frame is None or shown.problem:
         return ComposedView((*parts, absent_part(shown, below)))
-    layout = _layout(shown, frame, below)
+    layout = norm_layout(shown, frame, below)
     beside = None if shown.beside is None else Beside(shown, shown.beside, layout.tiles)
-    hovered = _place_under(shown.pointer, shown, layout)
+    hovered = layout.place_under(shown.pointer, shown)
     anchor = None if beside is None else beside.anchor(frame, hovered)
     maps = maps_of(shown.state, frame, hovered, shown.pictures, anchor)
     linked = None if beside is None else beside.linked(maps, beside.hovered)
@@ -98,58 +69,12 @@ def compose(shown: ViewInput, body: Rect) -> ComposedView:
         *(beside.parts(anchor, hovered) if beside is not None else [_tiles(shown, frame, layout, place)]),
         _strip(shown, maps, layout.strip, place),
     ]
-    readout = (beside.readout() if beside is not None else "") or _readout(shown, maps, place)
+    readout = "" if beside is None else beside.readout(anchor)
+    if not readout:
+        readout = overview(shown, maps) if place is None else token_in_words(shown, maps, place)
     if hovered is not None and shown.pointer is not None and not shown.state.cropping:
         parts.append(token_label(readout, shown.pointer, below, shown.measures))
     return ComposedView(tuple(parts), layout.grid.columns, readout, hovered, below)
-
-
-def _layout(shown: ViewInput, frame: Frame, below: Rect) -> _Layout:
-    """Tiles and strip beside the map, or below it where that shows the map clearly larger."""
-    apart = shown.measures.gap + shown.measures.pad
-    beside, stacked = (
-        _divided(shown, frame, *halves)
-        for halves in (below.columns([0.46, 0.54], apart), below.cut_top(below.height // 2, apart))
-    )
-    tall = below.height > _WIDE * below.width
-    return stacked if tall or stacked.map.width > 1.2 * beside.map.width else beside
-
-
-def _divided(shown: ViewInput, frame: Frame, left: Rect, right: Rect) -> _Layout:
-    """The map with what explains it in one part, tiles and strip in the other."""
-    m = shown.measures
-    aspect = photo_aspect(frame)
-    least = round(m.font * 6.2)  # a chart lower than this cannot be read
-    bar_height = round(m.small * 1.6)
-    with_slider = shown.state.show is Show.CHANNEL
-    title, left = left.cut_top(round(m.font * 1.7))
-    room = left.cut_bottom(least + bar_height + (m.row if with_slider else 0), m.gap)[1]
-    place = room.fit(aspect)
-    # The picture stands right below its title and in line with it; what is left below it is the charts'.
-    place = Rect(left.x, left.y, place.width, place.height)
-    _, charts = left.cut_top(place.height, m.gap // 2)
-    bar, charts = charts.cut_top(bar_height, m.gap // 2)
-    slider = None
-    if with_slider:
-        slider, charts = charts.cut_top(m.row, m.gap // 2)
-    tiles = right.cut_bottom(least, m.gap)[1]
-    heads = shown.state.show is Show.ATTENTION and frame.attention is not None
-    count = head_count(frame, shown.pictures) if heads else len(frame.norms)
-    blank = (Tile("", ""),) * count  # what stands below does not move them
-    grid = TileGrid.in_area(blank, shown.state.block, aspect, tiles, m)
-    # A photo that is kept beside takes all that the tiles may.
-    tiles, strip = right.cut_top(grid.height(tiles, m) if shown.beside is None else tiles.height, m.gap)
-    return _Layout(title, place, bar, slider, charts, tiles, grid, strip)
-
-
-def _place_under(pointer: Hover, shown: ViewInput, layout: _Layout) -> Place | None:
-    """The place of the photo that the mouse is over, in the map or in any tile."""
-    tiles = layout.grid.pictures(layout.tiles, shown.measures) if shown.beside is None else []
-    for rect in (layout.map, *tiles):
-        place = relative_position(pointer, rect)
-        if place is not None:
-            return place
-    return None
 
 
 def _kept_place(shown: ViewInput, frame: Frame) -> Place | None:
@@ -175,7 +100,7 @@ def _toolbar(shown: ViewInput, body: Rect) -> tuple[list[Part], Rect]:
     places, below = wrap_controls(body, widths, m)
     return [
         choice_part(
-            "show", places[0], show, shown, lambda i: replace(state, show=shows[i]), [_SHOW_HINTS[s] for s in shows]
+            "show", places[0], show, shown, lambda i: replace(state, show=shows[i]), [SHOW_HINTS[s] for s in shows]
         ),
         choice_part(
             "scaling",
@@ -183,7 +108,7 @@ def _toolbar(shown: ViewInput, body: Rect) -> tuple[list[Part], Rect]:
             scaling,
             shown,
             lambda i: replace(state, scaling=scalings[i]),
-            [_SCALING_HINTS[s] for s in scalings],
+            [SCALING_HINTS[s] for s in scalings],
         ),
         *(
             button_part(f"button-{button.key}", place, button, shown)
@@ -288,10 +213,10 @@ def _captions(maps: BlockMaps) -> tuple[Tile, ...]:
     )
 
 
-def _tiles(shown: ViewInput, frame: Frame, layout: _Layout, place: Place | None) -> Part:
+def _tiles(shown: ViewInput, frame: Frame, layout: NormLayout, place: Place | None) -> Part:
     m = shown.measures
     # All blocks' similarities take longer than a picture may: the tiles wait until the mouse rests.
-    maps = maps_of(shown.state, frame, _place_under(shown.rested, shown, layout), shown.pictures)
+    maps = maps_of(shown.state, frame, layout.place_under(shown.rested, shown), shown.pictures)
     grid = replace(layout.grid, tiles=_captions(maps), chosen=maps.chosen)
 
     def draw(canvas: Canvas, rect: Rect, hover: Hover) -> None:
@@ -334,46 +259,3 @@ def _strip(shown: ViewInput, maps: BlockMaps, rect: Rect, place: Place | None) -
         return None if block is None else with_block(shown.state, shown.facts, block)
 
     return Part("strip", rect, lambda canvas, place, hover: strip.draw(canvas, place), respond)
-
-
-def _readout(shown: ViewInput, maps: BlockMaps, place: Place | None) -> str:
-    """The token under the mouse or kept: where it is, its norm and rank, and the value that is shown."""
-    state = shown.state
-    if place is None:
-        return _overview(shown, maps)
-    norms_hw = maps.frame.norms[state.block]
-    cell = cell_at(place, norms_hw.shape)
-    norm = norms_hw[cell]
-    rank = int((norms_hw > norm).sum()) + 1
-    parts = [f"row {cell[0]}, column {cell[1]}", f"norm {number(float(norm))}", f"rank {rank} of {norms_hw.size}"]
-    value = number(float(maps.values(maps.chosen)[cell]))
-    if maps.show is Show.CHANNEL:
-        parts.insert(1, f"channel {channel_index(state.channel, shown.facts.channels[state.block])} {value}")
-    elif maps.show is Show.SIMILARITY:
-        parts.insert(1, f"similarity {value}{_to_what(maps)}")
-    elif isinstance(maps, HeadMaps):
-        parts.insert(1, f"attention {value}")
-    return " · ".join(parts)
-
-
-def _to_what(maps: BlockMaps) -> str:
-    return f" to {maps.anchor.name}" if maps.anchor is not None else ""
-
-
-def _overview(shown: ViewInput, maps: BlockMaps) -> str:
-    state = shown.state
-    if maps.show is Show.SIMILARITY:
-        what = "the class token" if maps.anchor is CLASS_TOKEN else "the token in the middle"
-        if maps.anchor is not None:
-            what = maps.anchor.name
-        return f"cosine similarity to {what}; move over a token, click to keep it, g for the class token"
-    if state.show is Show.ATTENTION:
-        return maps.frame.no_attention or "move over a token for its attention, click to keep it; a tile is a head"
-    if state.scaling is not Scaling.ROBUST or maps.show is Show.COMPONENTS:
-        return ""
-    marked = maps.outliers(maps.chosen)
-    return (
-        f"{marked} of {maps.values(maps.chosen).size} tokens marked as outliers"
-        if marked
-        else "no outliers in this block"
-    )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dptscope_view.anchor import Place
-from dptscope_view.engine import Frame
+from dptscope_view.frame import Frame
 from dptscope_view.keys import Command, find
 from dptscope_view.state import Facts, State
 from dptscope_view.ui.canvas import Canvas
@@ -46,9 +46,6 @@ class PictureCache:
     def sweep(self) -> None:
         """A drawing is done."""
         self._kept, self._used = self._used, {}
-
-    def __len__(self) -> int:
-        return len(self._kept)
 
 
 @dataclass(frozen=True)

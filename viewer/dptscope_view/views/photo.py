@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from dptscope.opencv import cv2
-from dptscope_view.engine import Frame
+from dptscope_view.frame import Frame
 from dptscope_view.state import WHOLE, Crop
 from dptscope_view.ui import theme
 from dptscope_view.ui.canvas import Canvas

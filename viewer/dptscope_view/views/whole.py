@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dptscope_view.engine import Frame
+from dptscope_view.frame import Frame
 from dptscope_view.state import Facts, State, View
 from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.geometry import Rect

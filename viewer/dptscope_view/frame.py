@@ -1,0 +1,102 @@
+"""What is asked of the model, and what the views draw from: plain records that go from thread to thread."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dptscope.arrays import Float32Array
+from dptscope.attention.maps import BlockAttention
+from dptscope.norms import NormStatistics
+from dptscope.scales import UNSCALED, FusionScales
+from dptscope.tokens import PrincipalComponents
+from dptscope_view.state import WHOLE, Crop
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the encoder sees. Another subject is another run of the encoder.
+
+    Attributes:
+        photo: index of the photo.
+        crop: the part that is used.
+        size: target of the model's resize rule in pixels.
+        square: ignore the aspect.
+    """
+
+    photo: int
+    size: int
+    crop: Crop = WHOLE
+    square: bool = False
+
+
+@dataclass(frozen=True)
+class Question:
+    """Everything that the worker's answer depends on.
+
+    Attributes:
+        subject: what the encoder sees.
+        scales: of fusion blocks 1 … 4.
+        tokens: the tokens themselves are shown, not only their norms.
+        components: so are their principal components.
+        attention: the block whose attention is shown, if one is.
+    """
+
+    subject: Subject
+    scales: FusionScales = UNSCALED
+    tokens: bool = False
+    components: bool = False
+    attention: int | None = None
+
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """An answer: all that the views draw from.
+
+    Attributes:
+        question: what was asked.
+        photo_bgr: uint8 ``[height, width, 3]``, cropped.
+        depth_hw: float32 at the size at which the model saw the photo.
+        original_hw: the same of the unmodified model.
+        norms: one float32 ``[grid_height, grid_width]`` a block.
+        statistics: of the norms.
+        tokens: one float32 ``[grid_height, grid_width, channels]`` a block, or None where they are many and nobody asked.
+        cls_tokens: float32 ``[blocks, channels]``, or None where the encoder has no class token.
+        components: of the tokens, one a block, or None when nobody asked.
+        attention: of the block that was asked for, or None.
+        no_attention: why there is none, although it was asked for.
+        input_size: height and width at which the model saw the photo.
+        coarse: it saw it smaller than was asked, or the depth is the model's preview with the detail of the last full
+            picture; the full picture follows.
+        encoder_ms: what the encoder took when this subject was prepared.
+        fusion_ms: what fusion and head took for these scales; 0 for the unmodified model, which the encoder's run includes.
+        number: different for every frame.
+    """
+
+    question: Question
+    photo_bgr: NDArray[np.uint8]
+    depth_hw: Float32Array
+    original_hw: Float32Array
+    norms: tuple[Float32Array, ...]
+    statistics: tuple[NormStatistics, ...]
+    tokens: tuple[Float32Array, ...] | None
+    cls_tokens: Float32Array | None
+    components: tuple[PrincipalComponents, ...] | None
+    attention: BlockAttention | None
+    no_attention: str
+    input_size: tuple[int, int]
+    coarse: bool
+    encoder_ms: float
+    fusion_ms: float
+    number: int = field(default_factory=lambda: next(_numbers))
+
+    @property
+    def original_range(self) -> tuple[float, float]:
+        """The least and the greatest depth of the unmodified model."""
+        return float(self.original_hw.min()), float(self.original_hw.max())
