@@ -16,7 +16,7 @@ from viewer.conftest import Bench
 from dptscope.pictures.colours import colour_map
 from dptscope.pictures.depth import depth_picture
 from dptscope.pictures.scaling import Scaling
-from dptscope_view.state import SCALE_LOW, Show, View, channel_index
+from dptscope_view.state import SCALE_LOW, Compare, Show, View, channel_index
 from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.worker import Notice
 
@@ -209,6 +209,14 @@ def test_off_half_and_one_by_a_key(bench: Benches) -> None:
         assert made.viewer.state.scales == (1.0, scale, 1.0, 1.0)
 
 
+def test_off_half_and_one_by_the_mouse(bench: Benches) -> None:
+    made = bench(view=View.FUSION, scales=(1.0, -2.3, 1.0, 1.0))
+    stops = made.rect("stops-2")
+    for share, scale in ((0.1, 0.0), (0.5, 0.5), (0.95, 1.0)):
+        click(made, int(stops.x + share * stops.width), stops.y + 5)
+        assert made.viewer.state.scales == (1.0, scale, 1.0, 1.0)
+
+
 def test_sliders_are_faint_while_the_original_is_shown(bench: Benches) -> None:
     made = bench(view=View.FUSION, scales=(-2.0, 1.0, 1.0, 1.0))
     row = made.rect("scale-1")
@@ -383,6 +391,47 @@ def test_escape_leaves_what_is_open_before_it_quits(bench: Benches) -> None:
     made.viewer.magnify(1.0)
     made.viewer.on_key(27)
     assert made.viewer.closing
+
+
+def test_escape_goes_back_step_by_step(bench: Benches) -> None:
+    crop = (0.0, 0.0, 0.5, 0.5)
+    made = bench(show=Show.SIMILARITY, crop=crop)
+    viewer = made.viewer
+    made.press("r")
+    for done in (
+        lambda: viewer._beside is None,
+        lambda: viewer.state.show is Show.NORM,
+        lambda: viewer.state.crop == (0.0, 0.0, 1.0, 1.0),
+        lambda: viewer.closing,
+    ):
+        assert not done()
+        viewer.on_key(27)
+        assert done()
+    made = bench(view=View.FUSION, compare=Compare.DIVIDER, crop=crop, show=Show.CHANNEL)
+    made.viewer.on_key(27)
+    assert made.viewer.state.compare is Compare.NONE and made.viewer.state.crop == crop
+    made.press("b")
+    made.viewer.on_key(27)
+    assert made.viewer.state.scales_on and made.viewer.state.crop == crop
+    made.viewer.on_key(27)
+    assert made.viewer.state.crop != crop and made.viewer.state.show is Show.CHANNEL and not made.viewer.closing
+
+
+def test_who_slides_off_a_button_has_thought_better_of_it(bench: Benches) -> None:
+    made = bench()
+    for name, pressed in (
+        ("button-i", lambda: made.viewer.state.reverse),
+        ("tabs", lambda: made.viewer.state.view is View.FUSION),
+    ):
+        x, y = made.rect(name).right - 6, made.rect(name).y + 6
+        made.viewer.on_mouse(Mouse(Pointer.PRESS, x, y))
+        assert not pressed()
+        made.viewer.on_mouse(Mouse(Pointer.MOVE, x, y + 300))
+        made.viewer.on_mouse(Mouse(Pointer.RELEASE, x, y + 300))
+        made.viewer.on_mouse(Mouse(Pointer.RELEASE, x, y))  # pressed elsewhere
+        assert not pressed()
+        click(made, x, y)
+        assert pressed()
 
 
 @pytest.mark.parametrize("x", [3, 640, 1276])

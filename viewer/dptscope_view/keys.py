@@ -133,7 +133,7 @@ KEYS: tuple[Binding, ...] = (
     Binding(("i",), "reverse the colours", _toggle("reverse")),
     Binding(("s",), "save picture and data", Command.SAVE),
     Binding(("h", "?", "F1"), "this help", _toggle("help")),
-    Binding(("q", "Esc"), "quit (Esc leaves what is open first)", Command.QUIT),
+    Binding(("q", "Esc"), "quit; Esc goes back step by step first", Command.QUIT),
     Binding(("k", "Right"), "next block", lambda s, f: with_block(s, f, s.block + 1), _N),
     Binding(("j", "Left"), "previous block", lambda s, f: with_block(s, f, s.block - 1), _N),
     Binding(("d", "Down"), "block one row down", Command.ROW_DOWN, _N),

@@ -245,6 +245,24 @@ def step_stop(state: State) -> State:
     return with_scale(state, state.chosen, following.get(state.scales[state.chosen - 1], 0.0))
 
 
+def with_closed(state: State) -> State:
+    """Without the uppermost of what is open."""
+    opened = next((name for name in ("help", "cropping", "files") if getattr(state, name)), None)
+    return state if opened is None else toggled(state, opened)
+
+
+def with_left(state: State) -> State:
+    """One step back towards what everybody begins with: the kept token, what is shown of it, a comparison, then the crop."""
+    if state.view is View.NORMS:
+        if state.anchor is not None:
+            return with_anchor(state, None)
+        if state.show is not Show.NORM:
+            return replace(state, show=Show.NORM)
+    elif state.compare is not Compare.NONE or not state.scales_on:
+        return replace(state, compare=Compare.NONE, scales_on=True)
+    return replace(state, crop=WHOLE)
+
+
 _Choice = TypeVar("_Choice", bound=enum.Enum)
 
 

@@ -18,7 +18,7 @@ from dptscope_view.frame import Frame, Question, Subject
 from dptscope_view.keys import Command, find, key_name
 from dptscope_view.presets import list_presets, read_preset, write_preset
 from dptscope_view.saving import Saving
-from dptscope_view.state import Facts, Show, State, View, toggled, with_anchor, with_block, with_photo
+from dptscope_view.state import Facts, Show, State, View, with_anchor, with_block, with_closed, with_left, with_photo
 from dptscope_view.typed import with_typed
 from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.events import Mouse, Pointer
@@ -190,24 +190,31 @@ class Viewer:
         self._step = {1: 1, count - 1: -1}.get((self.state.photo - before) % count, self._step)
 
     def _leave(self) -> bool:
-        """Close or undo what is uppermost; whether there was anything."""
+        """Close, stop or undo what is uppermost; whether there was anything."""
         state = self.state
-        for opened in ("help", "cropping", "files"):
-            if getattr(state, opened):
-                self._apply(toggled(state, opened))
-                return True
-        if self._worker is not None and self._worker.stop():
-            if self.frame is None or self.frame.question.subject.photo != self.state.photo:
-                self._problem = STOPPED
-                self.dirty = self._outdated = True
-            else:
-                self.tell(STOPPED)
-        elif state.anchor is not None:
-            self._apply(with_anchor(state, None))
+        if with_closed(state) != state:
+            self._apply(with_closed(state))
+        elif self._stop():
+            pass
+        elif self._beside is not None and state.view is View.NORMS:
+            self._run(Command.BESIDE)
+        elif with_left(state) != state:
+            self._apply(with_left(state))
         elif self._magnified > 1:
             self.tell(MAGNIFIED.format(self._magnified) + "; q quits")
         else:
             return False
+        return True
+
+    def _stop(self) -> bool:
+        """End what the worker runs; whether it did anything."""
+        if self._worker is None or not self._worker.stop():
+            return False
+        if self.frame is None or self.frame.question.subject.photo != self.state.photo:
+            self._problem = STOPPED
+            self.dirty = self._outdated = True
+        else:
+            self.tell(STOPPED)
         return True
 
     def on_mouse(self, event: Mouse) -> None:

@@ -18,7 +18,7 @@ class Choice:
 
     Attributes:
         options: their texts.
-        chosen: index of the chosen one.
+        chosen: index of the chosen one; -1: none of them.
         large: heading size, for the tabs.
         key: the key that goes on to the next, shown behind them where there is room.
     """
@@ -55,8 +55,8 @@ class Choice:
         return next((i for i, cell in enumerate(self.cells(rect, measures)) if cell.contains(*place)), None)
 
     def answer(self, event: Mouse, rect: Rect, measures: Measures) -> int | None:
-        """The index that a click or the wheel asks for, or None."""
-        if event.kind is Pointer.PRESS:
+        """The index that the end of a click or the wheel asks for, or None."""
+        if event.kind is Pointer.RELEASE:
             return self.option_at((event.x, event.y), rect, measures)
         if event.kind is Pointer.WHEEL:
             return max(0, min(self.chosen - event.steps, len(self.options) - 1))
@@ -111,9 +111,9 @@ class Button:
     def _key_width(self, measures: Measures) -> int:
         return 0 if measures.compact else _key_width(self.key, measures)
 
-    def answer(self, event: Mouse) -> bool:
-        """Tell whether an event presses it."""
-        return event.kind is Pointer.PRESS
+    def answer(self, event: Mouse, rect: Rect) -> bool:
+        """Tell whether an event ends a click on it: who slides off before letting go has thought better of it."""
+        return event.kind is Pointer.RELEASE and rect.contains(event.x, event.y)
 
     def draw(self, canvas: Canvas, rect: Rect, hovered: bool) -> None:
         """Draw it."""

@@ -23,7 +23,7 @@ from dptscope_view.views.photo import (
     relative_position,
     respond_to_crop,
 )
-from dptscope_view.views.sliders import scale_slider, size_slider
+from dptscope_view.views.sliders import scale_sliders
 
 
 def compose(shown: ViewInput, body: Rect) -> ComposedView:
@@ -33,9 +33,9 @@ def compose(shown: ViewInput, body: Rect) -> ComposedView:
     rows = 5
     spacing = 0 if m.compact else m.gap // 3
     sliders, below = below.cut_bottom(rows * m.row + (rows - 1) * spacing, m.gap)
-    for index in range(rows):
-        row = Rect(sliders.x, sliders.y + index * (m.row + spacing), sliders.width, m.row)
-        parts.append(scale_slider(shown, index + 1, row) if index < 4 else size_slider(shown, row))
+    parts += scale_sliders(
+        shown, [Rect(sliders.x, sliders.y + index * (m.row + spacing), sliders.width, m.row) for index in range(rows)]
+    )
     frame = shown.frame
     if frame is None or shown.problem:
         return ComposedView((*parts, absent_part(shown, below)))

@@ -184,6 +184,8 @@ def choice_part(
     hint = hints[over] if hints and over is not None else ""
 
     def respond(event: Mouse, place: Rect, held: bool) -> Answer:
+        if event.kind is Pointer.RELEASE and not held:
+            return None
         index = choice.answer(event, place, measures)
         return None if index is None else change(index)
 
@@ -197,7 +199,7 @@ def button_part(name: str, rect: Rect, button: Button, shown: ViewInput) -> Part
     action = row.action
 
     def respond(event: Mouse, place: Rect, held: bool) -> Answer:
-        if not button.answer(event):
+        if not (held and button.answer(event, place)):
             return None
         return action if isinstance(action, Command) else action(shown.state, shown.facts)
 

@@ -2,19 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from dptscope_view.state import SCALE_HIGH, SCALE_LOW, SCALE_STEP, State, with_scale, with_size
+from dptscope_view.ui.choice import Choice
 from dptscope_view.ui.geometry import Rect
 from dptscope_view.ui.slider import Slider
 from dptscope_view.ui.theme import Measures
-from dptscope_view.views.parts import Part, ViewInput, slider_part
+from dptscope_view.views.parts import Part, ViewInput, choice_part, slider_part
 
 _ENDS = {1: "finest", 4: "coarsest"}
+_STOPS = {"off": 0.0, "½": 0.5, "1": 1.0}
 
 
-def scale_slider(shown: ViewInput, fusion_block: int, rect: Rect) -> Part:
-    """The scale of fusion block 1 … 4: a press on its name chooses it, one on its number begins to type another."""
+def scale_sliders(shown: ViewInput, rows: Sequence[Rect]) -> list[Part]:
+    """The scales of fusion blocks 1 … 4, and the image size below them in line with them."""
+    widest = _stops(1.0).width(shown.measures)
+    places = [row.cut_right(widest, shown.measures.gap) for row in rows]
+    parts = [size_slider(shown, places[4][1])]
+    for fusion_block, (right, left) in enumerate(places[:4], 1):
+        parts += [_scale_slider(shown, fusion_block, left), _scale_stops(shown, fusion_block, right)]
+    return parts
+
+
+def _stops(value: float) -> Choice:
+    return Choice(tuple(_STOPS), list(_STOPS.values()).index(value) if value in _STOPS.values() else -1)
+
+
+def _scale_stops(shown: ViewInput, fusion_block: int, rect: Rect) -> Part:
+    """Off, half and one: what is tried first, and hard to hit with a slider."""
+    state = shown.state
+    stops = list(_STOPS.values())
+    return choice_part(
+        f"stops-{fusion_block}",
+        rect.inset(0, max(1, shown.measures.line)),
+        _stops(state.scales[fusion_block - 1]),
+        shown,
+        lambda index: with_scale(state, fusion_block, stops[index]),
+        [f"{what} (f)" for what in ("without this block", "half of it", "as the model has it")],
+    )
+
+
+def _scale_slider(shown: ViewInput, fusion_block: int, rect: Rect) -> Part:
+    """A press on its name chooses it, one on its number begins to type another."""
     state = shown.state
     value, chosen = state.scales[fusion_block - 1], state.chosen == fusion_block
     end = _ENDS.get(fusion_block)
@@ -36,7 +67,7 @@ def scale_slider(shown: ViewInput, fusion_block: int, rect: Rect) -> Part:
     def choose(to_type: bool) -> State:
         return replace(state, chosen=fusion_block, typed="" if to_type else None)
 
-    hint = "click the number to type it, right click for 1, . and , for small steps, f for off and half"
+    hint = "click the number to type it, right click for 1, . and , for small steps"
     return slider_part(
         f"scale-{fusion_block}", rect, slider, shown, lambda v: with_scale(state, fusion_block, v), choose, hint
     )
