@@ -13,21 +13,11 @@ import onnx
 import onnx_ir as ir
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+from support.browser import ARGUMENTS, CHROMIUM
 
 from dptscope.commands import app as cli
 from dptscope_export.graph.functions.extract import make_readable
 
-CHROMIUM = "/usr/bin/chromium"
-# No sandbox, for tests may run as root; no look-ups of its own on the network.
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 TIMEOUT = 60_000  # milliseconds
 
 
