@@ -28,6 +28,7 @@ PANELS = (
     ("Export", "models"),
     ("Look inside", "demo"),
     ("Look inside", "view"),
+    ("Look inside", "page"),
     ("Look inside", "depth"),
     ("Look inside", "norms"),
     ("Look inside", "attention"),

@@ -1,0 +1,247 @@
+/** What answers: the graphs of one model and one photo, in onnxruntime. It lives in a worker, so that the page never freezes. */
+import * as ort from "onnxruntime-web/wasm";
+import { readCard, type Card } from "./card";
+import { PageError } from "./errors";
+import { inputSize, prepare, toPhotoSize, type Size } from "./prepare";
+import { readOnnx, type Default, type OnnxFile } from "./protobuf";
+import { gigabytes, readBytes, readPixels, type Source } from "./reading";
+import { similarity, tokenNorms } from "./statistics";
+
+export type Scales = [number, number, number, number];
+type Role = "model" | "companion" | "preview";
+
+export interface ModelFacts {
+  name: string;
+  card: Card;
+  companion: boolean;
+  preview: boolean;
+  threads: number;
+  milliseconds: number;
+}
+
+export interface SceneFacts {
+  photo: Size;
+  input: Size;
+  norms: Float32Array[]; // one map a block …
+  grids: Size[]; // … and its rows and columns
+  classNorms: Float32Array | null; // one number a block
+  depth: DepthMap;
+}
+
+export interface DepthMap {
+  values: Float32Array;
+  size: Size;
+  coarse: boolean;
+  milliseconds: number;
+}
+
+interface Graph {
+  session: ort.InferenceSession;
+  defaults: Default[];
+}
+
+interface Scene {
+  photo: Size;
+  image: ort.Tensor;
+  tokens: Float32Array[];
+  norms: Float32Array[];
+  grids: Size[];
+  classTokens: Float32Array | null;
+  maps: Record<string, ort.Tensor>; // the companion's inputs
+  sky: Float32Array | null;
+}
+
+const FUSION_BLOCKS = [1, 2, 3, 4] as const;
+const SKY_FROM = 0.3;
+const FEWEST_SKY = 10;
+
+export class Engine {
+  private readonly graphs = new Map<Role, Graph>();
+  private card: Card | null = null;
+  private name = "";
+  private scene: Scene | null = null;
+  private milliseconds = 0;
+
+  constructor(private readonly report: (what: string, share: number) => void) {}
+
+  /** Unpack the runtime, once. */
+  async start(runtime: Source): Promise<void> {
+    ort.env.wasm.wasmBinary = (await readBytes(runtime)).buffer as ArrayBuffer;
+    // More than one needs the two headers that the little server sends.
+    ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency || 1, 8) : 1;
+    ort.env.logLevel = "error";
+  }
+
+  /** Open a model with what lies beside it, or what lies beside the model that is open. */
+  async open(sources: Source[]): Promise<ModelFacts> {
+    const began = performance.now();
+    const files: { role: Role; source: Source; card: Card; file: OnnxFile; data: Uint8Array }[] = [];
+    for (const source of sources) {
+      const data = await readBytes(source, (share) => this.report(`reading ${source.name}`, share));
+      const file = readOnnx(data, source.name);
+      files.push({ role: roleOf(file, source.name), source, card: readCard(file, source.name), file, data });
+    }
+    const model = files.find((each) => each.role === "model");
+    const id = model?.card.model_id ?? this.card?.model_id;
+    for (const { role, source, card } of files) {
+      if (id === undefined) {
+        throw new PageError(`${source.name}: expected a model, got a ${ROLES[role]}; choose the model with it.`);
+      }
+      if (card.model_id !== id) {
+        throw new PageError(`${source.name}: expected the ${ROLES[role]} of ${model?.source.name ?? this.name}, got that of another model.`);
+      }
+    }
+    for (const { role, source, file, data } of files) {
+      this.report(`preparing ${source.name}`, 1);
+      this.graphs.set(role, { session: await this.session(data, source), defaults: file.defaults });
+    }
+    if (model) [this.card, this.name] = [model.card, model.source.name];
+    this.milliseconds = performance.now() - began;
+    return this.facts();
+  }
+
+  private async session(data: Uint8Array, source: Source): Promise<ort.InferenceSession> {
+    try {
+      return await ort.InferenceSession.create(data, {
+        executionProviders: ["wasm"],
+        logSeverityLevel: 3,
+        extra: { session: { force_spinning_stop: "1" } },
+      });
+    } catch (error) {
+      const text = String(error);
+      if (/bad_alloc|memory|^Error: \d+$|RangeError/i.test(text) || /^\d+$/.test(text)) {
+        throw new PageError(
+          `${source.name}: there is not enough memory for this model of ${gigabytes(source.size)} in this browser; open it with dptscope view.`,
+        );
+      }
+      throw new PageError(`${source.name}: onnxruntime cannot open it (${text.split("\n")[0].slice(0, 200)}).`);
+    }
+  }
+
+  private facts(): ModelFacts {
+    return {
+      name: this.name,
+      card: this.needed(this.card),
+      companion: this.graphs.has("companion"),
+      preview: this.graphs.has("preview"),
+      threads: ort.env.wasm.numThreads ?? 1,
+      milliseconds: this.milliseconds,
+    };
+  }
+
+  /** Run the encoder on a photo; `side` in place of the native size. */
+  async prepare(photo: Blob, name: string, side: number | null): Promise<SceneFacts> {
+    const card = this.needed(this.card);
+    const began = performance.now();
+    const pixels = await readPixels(photo, name);
+    const size = inputSize(card, [pixels.height, pixels.width], side);
+    const image = new ort.Tensor("float32", prepare(pixels, size, card.preparation), [1, 3, ...size]);
+    const tokenNames = card.blocks.map((_, block) => `block_${String(block).padStart(2, "0")}_tokens`);
+    const fusionNames = FUSION_BLOCKS.map((k) => `fusion_input_${k}`);
+    const wanted = ["depth", ...tokenNames, ...fusionNames];
+    if (card.has_cls) wanted.push("block_cls_tokens");
+    if (card.has_sky) wanted.push("sky");
+    const out = await this.run("model", { image }, wanted);
+    const grids = tokenNames.map((key): Size => [out[key].dims[1], out[key].dims[2]]);
+    const tokens = tokenNames.map((key) => floats(out[key]));
+    const norms = tokens.map((each, block) => tokenNorms(each, card.blocks[block].channels));
+    const classTokens = card.has_cls ? floats(out["block_cls_tokens"]) : null;
+    this.scene = {
+      photo: [pixels.height, pixels.width],
+      image,
+      tokens,
+      norms,
+      grids,
+      classTokens,
+      maps: Object.fromEntries(fusionNames.map((key) => [key, out[key]])),
+      sky: card.has_sky ? floats(out["sky"]) : null,
+    };
+    const depth = this.depthMap(out["depth"], false, performance.now() - began);
+    return {
+      photo: this.scene.photo,
+      input: size,
+      norms,
+      grids,
+      classNorms: classTokens && tokenNorms(classTokens, card.blocks[0].channels),
+      depth,
+    };
+  }
+
+  /** Depth with other scales: by the companion, or coarse and quicker by the preview, where they are there. */
+  async depth(scales: Scales, coarse: boolean): Promise<DepthMap> {
+    const scene = this.needed(this.scene);
+    const began = performance.now();
+    const role = coarse && this.graphs.has("preview") ? "preview" : this.graphs.has("companion") ? "companion" : "model";
+    const feeds = role === "model" ? { image: scene.image } : scene.maps;
+    const out = await this.run(role, { ...feeds, ...scaleFeeds(scales) }, ["depth"]);
+    return this.depthMap(out["depth"], role === "preview", performance.now() - began);
+  }
+
+  /** Depth in full, at the photo's size: what is saved. */
+  async photoDepth(scales: Scales): Promise<DepthMap> {
+    const { photo } = this.needed(this.scene);
+    const depth = await this.depth(scales, false);
+    const how = this.needed(this.card).preparation.output_resize;
+    return { ...depth, values: toPhotoSize(depth.values, depth.size, photo, how), size: photo };
+  }
+
+  /** Cosine similarity, in every block, of its tokens to the one at a place of the photo (0 to 1), or to the class token. */
+  similarities(place: [x: number, y: number] | null): Float32Array[] {
+    const { tokens, norms, grids, classTokens } = this.needed(this.scene);
+    return this.needed(this.card).blocks.map(({ channels }, block) => {
+      const [rows, columns] = grids[block];
+      const from = place ? tokens[block] : this.needed(classTokens);
+      const at = place ? Math.floor(place[1] * rows) * columns + Math.floor(place[0] * columns) : block;
+      return similarity(tokens[block], channels, norms[block], from.subarray(at * channels, (at + 1) * channels));
+    });
+  }
+
+  private async run(role: Role, feeds: Record<string, ort.Tensor>, wanted: string[]): Promise<Record<string, ort.Tensor>> {
+    const graph = this.needed(this.graphs.get(role));
+    const neutral = graph.defaults.map((each) => [each.name, new ort.Tensor(each.type, each.data, each.dims)]);
+    return graph.session.run({ ...Object.fromEntries(neutral), ...feeds }, wanted);
+  }
+
+  private depthMap(depth: ort.Tensor, coarse: boolean, milliseconds: number): DepthMap {
+    const [, height, width] = depth.dims;
+    let values = floats(depth);
+    const sky = this.scene?.sky;
+    if (sky && sky.length === values.length) values = withSkyFilled(values, sky);
+    if (!values.every(Number.isFinite)) throw new PageError("The depth has values that are no numbers: take scales nearer to 1.");
+    return { values, size: [height, width], coarse, milliseconds };
+  }
+
+  private needed<T>(value: T | null | undefined): T {
+    if (value === null || value === undefined) throw new PageError("Choose a model and a photo first.");
+    return value;
+  }
+}
+
+const ROLES: Record<Role, string> = { model: "model", companion: "fusion companion", preview: "preview" };
+
+function roleOf(file: OnnxFile, name: string): Role {
+  if (!file.inputs.some((input) => input.name === "fusion_input_1")) return "model";
+  const depth = file.outputs.find((output) => output.name === "depth");
+  return depth?.axes.includes("preview_height") || name.includes(".preview") ? "preview" : "companion";
+}
+
+function scaleFeeds(scales: Scales): Record<string, ort.Tensor> {
+  return Object.fromEntries(
+    FUSION_BLOCKS.map((k) => [`fusion_scale_${k}`, new ort.Tensor("float32", new Float32Array([scales[k - 1]]), [1])]),
+  );
+}
+
+function floats(tensor: ort.Tensor): Float32Array {
+  return tensor.data as Float32Array;
+}
+
+/** The 0.99 quantile of all other depths in place of the sky's, as `dptscope.sky` has it. */
+function withSkyFilled(depth: Float32Array, sky: Float32Array): Float32Array {
+  const rest = depth.filter((_, i) => sky[i] < SKY_FROM).sort();
+  if (Math.min(rest.length, depth.length - rest.length) <= FEWEST_SKY) return depth;
+  const at = 0.99 * (rest.length - 1);
+  const low = Math.floor(at);
+  const far = rest[low] + (at - low) * (rest[Math.min(low + 1, rest.length - 1)] - rest[low]);
+  return depth.map((value, i) => (sky[i] >= SKY_FROM ? far : value));
+}
+

@@ -1,0 +1,64 @@
+/** Files and photos as bytes and pixels. */
+import { PageError } from "./errors";
+import type { Pixels } from "./prepare";
+
+/** A file, wherever it came from. */
+export interface Source {
+  name: string;
+  blob: Blob;
+  gzip: boolean;
+  size: number; // of what is in it
+}
+
+/** Read a file into one array, and say how far it is. */
+export async function readBytes(source: Source, progress: (share: number) => void = () => {}): Promise<Uint8Array> {
+  const stream = source.gzip ? source.blob.stream().pipeThrough(new DecompressionStream("gzip")) : source.blob.stream();
+  let data: Uint8Array;
+  try {
+    data = new Uint8Array(source.size);
+  } catch {
+    throw new PageError(
+      `${source.name}: there is not enough memory for its ${gigabytes(source.size)} in this browser; open it with dptscope view.`,
+    );
+  }
+  const reader = stream.getReader();
+  for (let place = 0; ; ) {
+    const { done, value } = await reader.read();
+    if (done) return place === data.length ? data : data.subarray(0, place);
+    if (place + value.length > data.length) throw new PageError(`${source.name}: it is longer than it was said to be.`);
+    data.set(value, place);
+    place += value.length;
+    progress(place / data.length);
+  }
+}
+
+export function gigabytes(bytes: number): string {
+  return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${Math.max(Math.round(bytes / 1e6), 1)} MB`;
+}
+
+/** A photo's pixels, the right way up (Exif), without colour management: as OpenCV reads it. */
+export async function readPixels(photo: Blob, name: string): Promise<Pixels> {
+  const bitmap = await decode(photo, name);
+  const { width, height } = bitmap;
+  const canvas = new OffscreenCanvas(width, height);
+  const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
+  if (!context) throw new PageError(`${name}: ${width} × ${height} pixels are more than this browser can draw.`);
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  return { data: context.getImageData(0, 0, width, height).data, height, width };
+}
+
+/** Decode a photo, for the screen or for its pixels. */
+export async function decode(photo: Blob, name: string): Promise<ImageBitmap> {
+  try {
+    return await createImageBitmap(photo, {
+      imageOrientation: "from-image",
+      colorSpaceConversion: "none",
+      premultiplyAlpha: "none",
+    });
+  } catch {
+    throw new PageError(
+      `${name}: expected a photo (JPEG, PNG, …), got something that this browser cannot read, or a part of one.`,
+    );
+  }
+}

@@ -1,0 +1,193 @@
+"""``dptscope page`` in a real browser, by what a person does: photos are dropped, sliders dragged, files saved, and what was
+saved is held against dptscope's own numbers. Needs /usr/bin/chromium."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+from support.browser import ARGUMENTS, CHROMIUM
+
+import dptscope
+from dptscope.commands import app as cli
+from dptscope.commands import demo
+from dptscope.files.photos import read_image
+from dptscope.tokens import similarity
+
+ASTRONAUT = demo.ASSETS / "photos" / "astronaut.png"
+TIMEOUT = 60_000  # milliseconds
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "page.html"
+    assert cli.run(["page", "-o", str(path)]) == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, file: Path) -> Iterator[Page]:
+    """The page from ``file://`` with the shipped model and photo; nothing is said on its console, and it asks for nothing."""
+    said: list[str] = []
+    asked: list[str] = []
+    page = open_page(browser, file.as_uri(), said)
+    page.on("request", lambda request: asked.append(request.url))
+    page.get_by_role("button", name="astronaut.png").click()
+    page.locator("#norms").wait_for()
+    yield page
+    assert said == []
+    assert [url for url in asked if not url.startswith(("blob:", "data:"))] == []
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def scene() -> dptscope.Scene:
+    return dptscope.load(demo.MODEL).prepare(read_image(ASTRONAUT), keep_tokens=True)
+
+
+def open_page(browser: Browser, address: str, said: list[str]) -> Page:
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.set_default_timeout(TIMEOUT)
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(address)
+    at_rest(page)
+    return page
+
+
+def at_rest(page: Page) -> None:
+    page.locator("body[aria-busy=false]").wait_for()
+
+
+def drop(page: Page, paths: Sequence[Path]) -> None:
+    """Drop files on the page, as from a file manager."""
+    contents = [[path.name, base64.b64encode(path.read_bytes()).decode()] for path in paths]
+    transfer = page.evaluate_handle(
+        """files => {
+            const transfer = new DataTransfer();
+            for (const [name, text] of files) {
+                transfer.items.add(new File([Uint8Array.from(atob(text), c => c.charCodeAt(0))], name));
+            }
+            return transfer;
+        }""",
+        contents,
+    )
+    page.dispatch_event("body", "dragover", {"dataTransfer": transfer})
+    page.dispatch_event("body", "drop", {"dataTransfer": transfer})
+    at_rest(page)
+
+
+def saved(page: Page, what: str, folder: Path) -> Path:
+    page.locator("#save summary").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name=what).click()
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    return path
+
+
+def show(page: Page, view: str) -> None:
+    page.get_by_role("button", name=view, exact=True).click()
+
+
+def test_norms_are_dptscopes(page: Page, scene: dptscope.Scene, tmp_path: Path) -> None:
+    """Norms of a block in numbers and words; the token under the pointer in every picture; similarity to it."""
+    show(page, "Norms")
+    page.locator(".tile").nth(6).click()
+    expected = scene.block_norms[6]
+    norms = np.load(saved(page, "Numbers", tmp_path))
+    assert norms.dtype == np.float32
+    assert np.abs(norms / expected - 1).max() < 1e-6
+    sixteen = cv2.imread(str(saved(page, "16-bit", tmp_path)), cv2.IMREAD_UNCHANGED)
+    assert sixteen.dtype == np.uint16
+    assert np.abs(sixteen / 65535 * np.ptp(expected) + expected.min() - expected).max() < np.ptp(expected) / 65000
+
+    rows, columns = expected.shape
+    box = page.locator("#map").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 4.5 / columns * box["width"], box["y"] + 2.5 / rows * box["height"])
+    rank = int((expected > expected[2, 4]).sum()) + 1
+    page.get_by_text(f"row 2, column 4 · norm {expected[2, 4]:.0f} · rank {rank} of {expected.size}").first.wait_for()
+    assert page.locator(".mark:visible").count() == len(scene.block_norms) + 1
+    page.keyboard.press("o")
+    page.get_by_text("similarity 1").first.wait_for()
+    alike = np.load(saved(page, "Numbers", tmp_path))
+    page.mouse.click(box["x"] + 4.5 / columns * box["width"], box["y"] + 2.5 / rows * box["height"])
+    alike = np.load(saved(page, "Numbers", tmp_path))
+    np.testing.assert_allclose(alike, similarity(scene.block_tokens[6], (2, 4)), atol=1e-6)
+    page.keyboard.press("o")
+
+
+def test_a_slider_is_dragged(page: Page, scene: dptscope.Scene, tmp_path: Path) -> None:
+    """Coarse while it moves, full when it rests; what is saved is the depth at the photo's size, with these scales."""
+    show(page, "Fusion")
+    kept = np.load(saved(page, "Numbers", tmp_path))
+    expected = scene.depth()
+    assert kept.shape == expected.shape == (512, 512)
+    assert np.abs(kept - expected).max() < 1e-5 * np.ptp(expected)
+
+    box = page.locator("#scale-2").bounding_box()
+    assert box is not None
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 0.6 * box["width"], y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.3 * box["width"], y, steps=5)
+    page.locator("#depth[data-coarse=true]").wait_for()
+    page.mouse.up()
+    page.locator("#depth[data-coarse=false]").wait_for()
+    value = float(page.locator("#scale-2").input_value())
+    assert -2.2 < value < -1.8
+    moved = np.load(saved(page, "Numbers", tmp_path))
+    expected = scene.depth(fusion_scales=(1.0, value, 1.0, 1.0))
+    assert np.abs(moved - expected).max() < 1e-5 * np.ptp(expected)
+    page.keyboard.press("r")
+    assert page.locator("#scale-2").input_value() == "1"
+
+
+def test_a_photo_and_a_model_are_dropped(page: Page, tmp_path: Path) -> None:
+    """Another model with what lies beside it, and a photo with an orientation in its Exif."""
+    model = Path("tests/data/tiny.onnx")
+    drop(page, sorted(model.parent.glob("tiny*.onnx")))
+    assert "tiny" in (page.locator("#model-name").text_content() or "")
+    photo = tmp_path / "turned.png"
+    shutil.copy(demo.ASSETS / "photos" / "scene.png", photo)
+    drop(page, [photo])
+    assert page.locator("#photo-name").text_content() == "turned.png"
+    show(page, "Fusion")
+    depth = np.load(saved(page, "Numbers", tmp_path))
+    expected = dptscope.load(model).predict(read_image(photo)).depth
+    assert np.abs(depth - expected).max() < 1e-5 * np.ptp(expected)
+
+
+def test_served_with_threads(browser: Browser) -> None:
+    """The two headers are there, so that onnxruntime has threads."""
+    command = [sys.executable, "-m", "dptscope", "page", "--serve", str(Path("tests/data/tiny.onnx")), "--no-browser"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            address = process.stdout.readline().split()[0]
+            said: list[str] = []
+            page = open_page(browser, address, said)
+            page.get_by_role("button", name="astronaut.png").click()
+            page.get_by_text("threads").wait_for()
+            assert page.evaluate("crossOriginIsolated")
+            assert said == []
+            page.close()
+        finally:
+            process.terminate()
