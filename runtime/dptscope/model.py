@@ -16,14 +16,13 @@ from dptscope.arrays import Float32Array
 from dptscope.camera import metres_a_unit
 from dptscope.cancel import Cancellation
 from dptscope.card import DepthKind, ModelCard
-from dptscope.errors import DptscopeError
 from dptscope.graphs import Graphs
 from dptscope.prepare import check_image, input_size, prepare_image
 from dptscope.resize import resize_depth
 from dptscope.scales import UNSCALED, FusionScales
 from dptscope.scene import Scene
 from dptscope.session import Providers, SessionOptions
-from dptscope.sky import fill_sky
+from dptscope.sky import check_has_sky, fill_sky
 
 
 @dataclass(frozen=True)
@@ -125,8 +124,8 @@ class DepthModel:
         """
         image, card = check_image(image_bgr), self.card
         photo_hw = (image.shape[0], image.shape[1])
-        if far_sky and not card.has_sky:
-            raise DptscopeError(f"expected a model that says where the sky is, got {card.variant}")
+        if far_sky:
+            check_has_sky(card)
         input_w = input_size(card, photo_hw, size, square)[1]
         metres = metres_a_unit(card, photo_hw[1], input_w, focal, fov)  # before the run: it may be wrong
         input_bchw = prepare_image(card, image, size, square)

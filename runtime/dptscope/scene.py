@@ -5,16 +5,20 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from dptscope import contract
 from dptscope.arrays import Float32Array
 from dptscope.attention.families import block_attention, first_class_token
 from dptscope.attention.maps import Attention, BlockAttention, Token
+from dptscope.camera import metres_a_unit
 from dptscope.cancel import Cancellation
 from dptscope.errors import DptscopeError, ModelFileError
 from dptscope.graphs import Graphs
 from dptscope.norms import NormStatistics, norm_statistics, token_norms
 from dptscope.resize import resize_depth
 from dptscope.scales import UNSCALED, FusionScales, four_scales
+from dptscope.sky import check_has_sky, fill_sky
 
 if TYPE_CHECKING:
     from dptscope.notebook import Picture
@@ -32,6 +36,8 @@ class Scene:
         cls_tokens: the class token that leaves each block, float32 ``[blocks, channels]``; None where the encoder has none.
         register_tokens: the register tokens that leave each block, float32 ``[blocks, registers, channels]``: those that the
             model was trained with; None where it has none.
+        sky: where the sky is, float32 ``[height, width]`` of ``input_size``: zero or more, the larger, the surer; None where
+            the model does not say.
     """
 
     def __init__(
@@ -62,8 +68,11 @@ class Scene:
         needed = fusion if graphs.has_companion or graphs.has_preview else []
         cls = [contract.BLOCK_CLS_TOKENS] if graphs.card.has_cls else []
         registers = [contract.BLOCK_REGISTER_TOKENS] if graphs.card.registers else []
+        sky = [contract.SKY] if graphs.card.has_sky else []
         embedded = [contract.EMBEDDED_TOKENS] if keep_tokens and graphs.has_embedded_tokens else []
-        found = graphs.whole(input_bchw, [contract.DEPTH, *blocks, *needed, *cls, *registers, *embedded], cancel=cancel)
+        found = graphs.whole(
+            input_bchw, [contract.DEPTH, *sky, *blocks, *needed, *cls, *registers, *embedded], cancel=cancel
+        )
         self._unscaled_hw: Float32Array = found[contract.DEPTH][0]
         self._tokens = tuple(found[name][0] for name in blocks) if keep_tokens else None
         self._embedded_hwc = found[embedded[0]][0] if embedded else None
@@ -71,6 +80,7 @@ class Scene:
         self.block_norms = tuple(token_norms(found[name][0]) for name in blocks)
         self.cls_tokens: Float32Array | None = found[cls[0]][0] if cls else None
         self.register_tokens: Float32Array | None = found[registers[0]][0] if registers else None
+        self.sky: Float32Array | None = found[sky[0]][0] if sky else None
         self._fusion_inputs = tuple(found[name] for name in needed)
         self._input_bchw = None if graphs.has_companion else input_bchw
         self._warned = False
@@ -129,10 +139,28 @@ class Scene:
             for index, norms_hw in enumerate(self.block_norms)
         )
 
-    def depth(self, fusion_scales: FusionScales = UNSCALED) -> Float32Array:
-        """Depth at the photo's size, float32 ``[height, width]``; see :meth:`raw_depth`."""
+    def depth(
+        self,
+        fusion_scales: FusionScales = UNSCALED,
+        *,
+        focal: float | None = None,
+        fov: float | None = None,
+        far_sky: bool = False,
+    ) -> Float32Array:
+        """Depth at the photo's size, float32 ``[height, width]``; see :meth:`raw_depth`.
+
+        ``focal``, ``fov``, ``far_sky`` and their errors are those of :meth:`DepthModel.predict`. Of a scaled depth, too, the
+        sky is where :attr:`sky` has it.
+        """
+        card = self._graphs.card
+        if far_sky:
+            check_has_sky(card)
+        metres = metres_a_unit(card, self.photo_size[1], self.input_size[1], focal, fov)
         raw_hw = self.raw_depth(fusion_scales)
-        return resize_depth(raw_hw, self.photo_size, self._graphs.card.preparation.output_resize)
+        if far_sky and self.sky is not None:
+            raw_hw = fill_sky(raw_hw, self.sky)
+        depth_hw = resize_depth(raw_hw, self.photo_size, card.preparation.output_resize)
+        return depth_hw if metres is None else depth_hw * np.float32(metres)
 
     def raw_depth(self, fusion_scales: FusionScales = UNSCALED, cancel: Cancellation | None = None) -> Float32Array:
         """Depth at the model's input size, float32 ``[height, width]``, for scales of fusion blocks 1 … 4.

@@ -10,10 +10,22 @@ from __future__ import annotations
 import numpy as np
 
 from dptscope.arrays import Float32Array
+from dptscope.card import ModelCard
+from dptscope.errors import DptscopeError
 
 SKY_FROM = 0.3  # of the sky output. The original calls it sky from 0.5 on in the mask that it hands out
 _QUANTILE = 0.99
 _FEWEST = 10  # pixels; where no more are sky, or no more are not, everything stays
+
+
+def check_has_sky(card: ModelCard) -> None:
+    """Hold a model to saying where the sky is.
+
+    Raises:
+        DptscopeError: it does not.
+    """
+    if not card.has_sky:
+        raise DptscopeError(f"expected a model that says where the sky is, got {card.variant}")
 
 
 def fill_sky(depth_hw: Float32Array, sky_hw: Float32Array) -> Float32Array:

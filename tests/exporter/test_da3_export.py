@@ -213,6 +213,11 @@ def test_the_sky_goes_far(metric: Case, photo_bgr: Any) -> None:
     wanted = resize_depth(filled.astype(np.float32), photo_bgr.shape[:2], "bilinear") * np.float32(504 / 300)
     np.testing.assert_allclose(far.depth, wanted, rtol=1e-5)
     assert far.kind == "metric" and 0.05 < (raw_sky >= 0.3).mean() < 0.95
+    scene = model.prepare(photo_bgr)
+    assert scene.sky is not None
+    np.testing.assert_allclose(scene.sky, raw_sky, atol=1e-5)
+    np.testing.assert_allclose(scene.depth(far_sky=True, focal=741.0), far.depth, rtol=1e-4)
+    np.testing.assert_array_equal(scene.depth(), resize_depth(scene.raw_depth(), photo_bgr.shape[:2], "bilinear"))
 
 
 def test_the_nearest_is_bright(metric: Case, photo_bgr: Any) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dptscope.attention.maps import BlockAttention, FullAttention
+from dptscope.camera import metres_a_unit
 from dptscope.cancel import Cancellation
 from dptscope.card import DepthKind, ModelCard, Preparation
 from dptscope.contract import BlockSpec
@@ -17,6 +18,7 @@ from dptscope.errors import DptscopeError
 from dptscope.norms import NormStatistics, norm_statistics
 from dptscope.prepare import input_size
 from dptscope.scales import UNSCALED, FusionScales
+from dptscope.sky import fill_sky
 
 PLAIN_BLOCKS = tuple(BlockSpec(channels=32, stride=14) for _ in range(12))
 SWIN_BLOCKS = (
@@ -53,6 +55,8 @@ class FakeScene:
         self.tokens = tuple(self._tokens(index, block) for index, block in enumerate(model.card.blocks))
         self.block_norms = tuple(np.sqrt((t**2).sum(-1)).astype(np.float32) for t in self.tokens)
         self.has_tokens = keep_tokens
+        ramp = np.linspace(1, 0, size[0], dtype=np.float32)
+        self.sky = np.repeat(ramp[:, None], size[1], axis=1) if model.card.has_sky else None
         plain = len({block.channels for block in model.card.blocks}) == 1
         self.cls_tokens = np.stack([t.mean((0, 1)) for t in self.tokens]).astype(np.float32) if plain else None
 
@@ -105,11 +109,17 @@ class FakeScene:
         finally:
             self.model.fusion_seconds_a_pixel = seconds
 
-    def depth(self, fusion_scales: FusionScales = UNSCALED) -> NDArray[np.float32]:
+    def depth(
+        self, fusion_scales: FusionScales = UNSCALED, *, focal: float | None = None, far_sky: bool = False
+    ) -> NDArray[np.float32]:
         import cv2
 
+        raw_hw = self.raw_depth(fusion_scales)
+        if far_sky and self.sky is not None:
+            raw_hw = fill_sky(raw_hw, self.sky)
+        metres = metres_a_unit(self.model.card, self.photo_size[1], self.input_size[1], focal)
         height, width = self.photo_size
-        return np.asarray(cv2.resize(self.raw_depth(fusion_scales), (width, height)), np.float32)
+        return np.asarray(cv2.resize(raw_hw, (width, height)), np.float32) * np.float32(metres or 1)
 
 
 class FakeModel:

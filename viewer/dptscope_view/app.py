@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dptscope.camera import metres_a_unit
 from dptscope.card import ModelCard
 from dptscope.errors import DptscopeError, SizeError
 from dptscope.files.atomic import write_file
@@ -14,6 +15,7 @@ from dptscope.model import load
 from dptscope.pictures.colours import COLOUR_MAP_NAMES
 from dptscope.pictures.scaling import Scaling
 from dptscope.scales import FusionScales
+from dptscope.sky import check_has_sky
 from dptscope_view.display import DisplayProbe
 from dptscope_view.engine import Engine
 from dptscope_view.photos import photos_to_view
@@ -42,6 +44,9 @@ class Options:
     preset: Path | None = None
     presets: Path | None = None
     colours: str | None = None
+    focal: float | None = None
+    fov: float | None = None
+    far_sky: bool = False
     reverse: bool = False
     equalise: bool = False
     size: int | None = None
@@ -71,10 +76,14 @@ def run(options: Options) -> None:
     finally:
         if probe is not None:
             probe.close()
-    facts = Facts.of(options.model.name.removesuffix(".onnx"), model.card, tuple(photo.name for photo in photos))
+    card = model.card
+    metres_a_unit(card, *card.native_size, options.focal, options.fov)  # what cannot be is said before a window opens
+    if options.far_sky:
+        check_has_sky(card)
+    facts = Facts.of(options.model.name.removesuffix(".onnx"), card, tuple(photo.name for photo in photos))
     facts, state = starting_state(options, facts, scales)
     state = replace(state, photo=first)
-    engine = Engine(model, photos)
+    engine = Engine(model, photos, focal=options.focal, fov=options.fov)
     presets = options.presets or default_folder() or options.output
     if options.render is not None:
         _render(options.render, Viewer(facts, state, photos, None, options.output, presets), engine, size or RENDERED)
@@ -144,7 +153,7 @@ def starting_state(options: Options, facts: Facts, scales: FusionScales) -> tupl
     facts, size = _with_size(facts, options.size)
     state = State(
         view=options.view, size=size, square=options.square, block=block, show=options.show, scaling=options.scaling,
-        reverse=options.reverse, equalise=options.equalise, scales=scales, files=False,
+        reverse=options.reverse, equalise=options.equalise, scales=scales, far_sky=options.far_sky,
     )  # fmt: skip
     if options.colours is not None:
         state = with_colours(state, options.colours)

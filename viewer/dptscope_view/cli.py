@@ -8,6 +8,9 @@ from typing import Annotated
 import typer
 
 from dptscope.commands.options import (
+    FarSkyOption,
+    FocalOption,
+    FovOption,
     ModelArgument,
     ProviderOption,
     Scales,
@@ -54,6 +57,9 @@ def view(
     colours: Annotated[str | None, typer.Option(metavar="NAME", help="Colour map to begin with.")] = None,
     reverse: Annotated[bool, typer.Option("--reverse", help="Turn the colour maps round.")] = False,
     high_contrast: Annotated[bool, typer.Option("--high-contrast", help="Equalise the depth's histogram.")] = False,
+    focal: FocalOption = None,
+    fov: FovOption = None,
+    far_sky: FarSkyOption = False,
     size: SizeOption = None,
     square: SquareOption = False,
     window: Annotated[
@@ -85,6 +91,9 @@ def view(
             colours=colours,
             reverse=reverse,
             equalise=high_contrast,
+            focal=focal,
+            fov=fov,
+            far_sky=far_sky,
             size=size,
             square=square,
             window=window,

@@ -12,44 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dptscope.arrays import Float32Array
-from dptscope.attention.maps import BlockAttention
+from dptscope.camera import focal_of_view, metres_a_unit
 from dptscope.cancel import Cancellation
 from dptscope.card import ModelCard
-from dptscope.errors import DptscopeError
 from dptscope.files.photos import read_image
-from dptscope.norms import NormStatistics
 from dptscope.prepare import input_size
 from dptscope.process.quiet import native_libraries_silenced
-from dptscope.scales import UNSCALED, FusionScales
-from dptscope.tokens import PrincipalComponents, components_of_blocks
-from dptscope_view.detail import Detail
+from dptscope.scales import UNSCALED
 from dptscope_view.frame import Frame, Question, Subject
 from dptscope_view.pace import Pace
 from dptscope_view.photos import cropped
+from dptscope_view.prepared import Prepared, SceneLike
 from dptscope_view.state import Crop
 
 MOST_TOKEN_BYTES = 256 * 2**20
 """Tokens are kept with their norms where they take no more than this: a ViT-L's at 518 × 518 take 128 MiB. Beyond it they
 are fetched, by another run of the encoder, when somebody asks for them."""
-
-
-class SceneLike(Protocol):
-    """What is used of :class:`dptscope.Scene`; the tests have their own."""
-
-    photo_size: tuple[int, int]
-    input_size: tuple[int, int]
-    block_norms: tuple[Float32Array, ...]
-    cls_tokens: Float32Array | None
-
-    @property
-    def block_tokens(self) -> tuple[Float32Array, ...]: ...
-    def block_attention(self, block: int) -> BlockAttention: ...
-    def statistics(self) -> tuple[NormStatistics, ...]: ...
-    @property
-    def has_preview(self) -> bool: ...
-    def raw_depth(self, fusion_scales: FusionScales = ..., cancel: Cancellation | None = ...) -> Float32Array: ...
-    def preview_depth(self, fusion_scales: FusionScales) -> Float32Array: ...
-    def depth(self, fusion_scales: FusionScales = ...) -> Float32Array: ...
 
 
 class ModelLike(Protocol):
@@ -68,40 +46,42 @@ class ModelLike(Protocol):
     ) -> SceneLike: ...
 
 
-@dataclass
-class _Prepared:
-    """A photo that has been through the encoder, and the last full depth that was made of it."""
+@dataclass(frozen=True)
+class _Photo:
+    """What was read of one, and how wide the whole is."""
 
-    subject: Subject
-    scene: SceneLike
-    statistics: tuple[NormStatistics, ...]
-    has_tokens: bool
-    encoder_ms: float
-    shown: tuple[FusionScales, Float32Array] | None = None
-    detail: Detail | None = None  # of what is in ``shown``, made when it is first needed
-    components: tuple[PrincipalComponents, ...] | None = None  # made when they are first asked for
-
-
-def _attention(prepared: _Prepared, block: int | None) -> tuple[BlockAttention | None, str]:
-    """Of a block that is asked for, or why there is none: the rest of the picture does not depend on it."""
-    if block is None or not prepared.has_tokens:
-        return None, ""
-    try:
-        return prepared.scene.block_attention(block), ""
-    except DptscopeError as error:
-        return None, str(error)
+    index: int
+    crop: Crop
+    image_bgr: NDArray[np.uint8]
+    whole_width: int
 
 
 class Engine:
-    """Answers questions. Belongs to one thread; holds one photo and at most two scenes (full and coarse) of it."""
+    """Answers questions. Belongs to one thread; holds one photo and at most two scenes (full and coarse) of it.
 
-    def __init__(self, model: ModelLike, photos: tuple[Path, ...], pace: Pace | None = None) -> None:
+    Args:
+        model: what answers.
+        photos: their paths.
+        pace: what is known of this machine.
+        focal: focal length in pixels of the photos, for a model that gives metres by it.
+        fov: their horizontal field of view in degrees, in its place.
+    """
+
+    def __init__(
+        self,
+        model: ModelLike,
+        photos: tuple[Path, ...],
+        pace: Pace | None = None,
+        focal: float | None = None,
+        fov: float | None = None,
+    ) -> None:
         self.model = model
         self.photos = photos
         self.pace = pace if pace is not None else Pace()
-        self._photo: tuple[tuple[int, Crop], NDArray[np.uint8]] | None = None
-        self._full: _Prepared | None = None
-        self._coarse: _Prepared | None = None
+        self._focal, self._fov = focal, fov
+        self._photo: _Photo | None = None
+        self._full: Prepared | None = None
+        self._coarse: Prepared | None = None
 
     def is_prepared(self, question: Question) -> bool:
         """Tell whether the full picture needs no further run of the encoder."""
@@ -162,7 +142,7 @@ class Engine:
         """Depth at the photo's own size, float32 ``[height, width]``, for a file."""
         self.full(question)
         assert self._full is not None
-        return self._full.scene.depth(question.scales)
+        return self._full.scene.depth(question.scales, focal=self._full.focal, far_sky=question.far_sky)
 
     def _can_preview(self, question: Question) -> bool:
         """Tell whether only the scales differ from what has been prepared, and the file has a preview."""
@@ -194,13 +174,17 @@ class Engine:
         return max(4 * step, math.floor(size * math.sqrt(share) / step) * step)
 
     def _image(self, subject: Subject) -> NDArray[np.uint8]:
-        key = (subject.photo, subject.crop)
-        if self._photo is None or self._photo[0] != key:
+        return self._read(subject).image_bgr
+
+    def _read(self, subject: Subject) -> _Photo:
+        kept = self._photo
+        if kept is None or (kept.index, kept.crop) != (subject.photo, subject.crop):
             self._photo = None
             with native_libraries_silenced():
                 whole = read_image(self.photos[subject.photo])
-            self._photo = (key, np.ascontiguousarray(cropped(whole, subject.crop)))
-        return self._photo[1]
+            image_bgr = np.ascontiguousarray(cropped(whole, subject.crop))
+            kept = self._photo = _Photo(subject.photo, subject.crop, image_bgr, whole.shape[1])
+        return kept
 
     def _token_bytes(self, image: NDArray[np.uint8], subject: Subject) -> int:
         height, width = input_size(self.model.card, image.shape[:2], subject.size, subject.square)
@@ -209,51 +193,41 @@ class Engine:
         )
         return 4 * sum(tokens)
 
-    def _prepare(self, subject: Subject, needs_tokens: bool, cancel: Cancellation | None) -> _Prepared:
-        image = self._image(subject)
+    def _prepare(self, subject: Subject, needs_tokens: bool, cancel: Cancellation | None) -> Prepared:
+        photo = self._read(subject)
+        image = photo.image_bgr
         keep_tokens = needs_tokens or self._token_bytes(image, subject) <= MOST_TOKEN_BYTES
         start = time.perf_counter()
         size = subject.size if self.model.card.dynamic else None
         scene = self.model.prepare(image, size=size, square=subject.square, keep_tokens=keep_tokens, cancel=cancel)
         took = (time.perf_counter() - start) * 1000
         self.pace.learn("encoder", scene.input_size[0] * scene.input_size[1], took)
-        return _Prepared(subject, scene, scene.statistics(), keep_tokens, took)
+        # A field of view is the whole photo's; a crop leaves the focal length as it is.
+        focal = self._focal if self._fov is None else focal_of_view(self._fov, photo.whole_width)
+        metres = metres_a_unit(self.model.card, image.shape[1], scene.input_size[1], focal)
+        return Prepared(subject, scene, scene.statistics(), keep_tokens, took, focal, metres)
 
-    def _preview_depth(self, prepared: _Prepared, scales: FusionScales) -> Float32Array:
-        """The preview with the fine structure of the last full picture, at that one's size."""
-        coarse_hw = prepared.scene.preview_depth(scales)
-        if prepared.detail is None:
-            if prepared.shown is None:
-                return coarse_hw
-            shown_scales, full_hw = prepared.shown
-            prepared.detail = Detail(full_hw, prepared.scene.preview_depth(shown_scales))
-        return prepared.detail.added_to(coarse_hw)
-
-    def _frame(self, prepared: _Prepared, question: Question, coarse: bool, cancel: Cancellation | None) -> Frame:
+    def _frame(self, prepared: Prepared, question: Question, coarse: bool, cancel: Cancellation | None) -> Frame:
         scene = prepared.scene
         start = time.perf_counter()
         preview = coarse and prepared is self._full
-        if preview:
-            depth_hw = self._preview_depth(prepared, question.scales)
-        else:
-            depth_hw = scene.raw_depth(question.scales, cancel)
-            prepared.shown, prepared.detail = (question.scales, depth_hw), None
+        raw_hw = prepared.preview_depth(question.scales) if preview else prepared.full_depth(question.scales, cancel)
         took = (time.perf_counter() - start) * 1000
         if question.scales != UNSCALED and not preview:
             self.pace.learn("fusion", scene.input_size[0] * scene.input_size[1], took)
-        if question.components and prepared.components is None and prepared.has_tokens:
-            prepared.components = tuple(components_of_blocks(scene.block_tokens))
-        attention, no_attention = _attention(prepared, question.attention)
+        attention, no_attention = prepared.attention(question.attention)
         return Frame(
             question=question,
             photo_bgr=self._image(question.subject),
-            depth_hw=depth_hw,
-            original_hw=scene.raw_depth(),
+            depth_hw=prepared.finished(raw_hw, question.far_sky),
+            original_hw=prepared.finished(scene.raw_depth(), question.far_sky),
+            depth_kind=self.model.card.depth_kind if prepared.metres is None else "metric",
+            sky_hw=scene.sky,
             norms=scene.block_norms,
             statistics=prepared.statistics,
             tokens=scene.block_tokens if prepared.has_tokens else None,
             cls_tokens=scene.cls_tokens,
-            components=prepared.components if question.components else None,
+            components=prepared.components() if question.components else None,
             attention=attention,
             no_attention=no_attention,
             input_size=scene.input_size,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dptscope.arrays import Float32Array
 from dptscope.attention.maps import BlockAttention
+from dptscope.card import DepthKind
 from dptscope.norms import NormStatistics
 from dptscope.scales import UNSCALED, FusionScales
 from dptscope.tokens import PrincipalComponents
@@ -43,6 +44,7 @@ class Question:
         tokens: the tokens themselves are shown, not only their norms.
         components: so are their principal components.
         attention: the block whose attention is shown, if one is.
+        far_sky: the sky is put at one far distance.
     """
 
     subject: Subject
@@ -50,6 +52,7 @@ class Question:
     tokens: bool = False
     components: bool = False
     attention: int | None = None
+    far_sky: bool = False
 
 
 _numbers = itertools.count(1)
@@ -62,8 +65,10 @@ class Frame:
     Attributes:
         question: what was asked.
         photo_bgr: uint8 ``[height, width, 3]``, cropped.
-        depth_hw: float32 at the size at which the model saw the photo.
+        depth_hw: float32 at the size at which the model saw the photo; in metres where the focal length gives them.
         original_hw: the same of the unmodified model.
+        depth_kind: what both are.
+        sky_hw: where the sky is, of the same size, or None where the model does not say; see :class:`dptscope.Scene`.
         norms: one float32 ``[grid_height, grid_width]`` a block.
         statistics: of the norms.
         tokens: one float32 ``[grid_height, grid_width, channels]`` a block, or None where they are many and nobody asked.
@@ -83,6 +88,8 @@ class Frame:
     photo_bgr: NDArray[np.uint8]
     depth_hw: Float32Array
     original_hw: Float32Array
+    depth_kind: DepthKind
+    sky_hw: Float32Array | None
     norms: tuple[Float32Array, ...]
     statistics: tuple[NormStatistics, ...]
     tokens: tuple[Float32Array, ...] | None

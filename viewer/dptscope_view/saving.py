@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from dptscope.errors import DptscopeError
 from dptscope.files.atomic import write_new
 from dptscope.files.encode import encode_json, encode_npy, encode_png
 from dptscope.meaning import sixteen_bits_in_words
 from dptscope.norms import norms_report
 from dptscope.pictures.depth import as_16_bit, depth_16_bit, depth_picture
+from dptscope.resize import resize_depth
 from dptscope_view.engine import Engine
 from dptscope_view.frame import Frame, Question
 from dptscope_view.state import Facts, Show, State, View, channel_index
@@ -69,8 +71,14 @@ class Saving:
 
     def _fusion(self, frame: Frame, engine: Engine) -> dict[str, bytes]:
         depth_hw = engine.photo_depth(self.question)
-        kind, state = self.facts.card.depth_kind, self.state
+        kind, state = frame.depth_kind, self.state
         limits = frame.original_range if state.keep_range else None
+        files = {
+            "_depth.png": encode_png(
+                depth_picture(depth_hw, kind, None, state.depth_colours, state.reverse, state.equalise, limits)
+            ),
+            "_depth.npy": encode_npy(depth_hw),
+        }
         about = self._about(frame) | {
             "fusion_scales": list(self.question.scales),
             "depth_kind": kind,
@@ -81,14 +89,15 @@ class Saving:
             "reverse": self.state.reverse,
             "high_contrast": self.state.equalise,
         }
-        return {
-            "_depth.png": encode_png(
-                depth_picture(depth_hw, kind, None, state.depth_colours, state.reverse, state.equalise, limits)
-            ),
-            "_depth16.png": encode_png(depth_16_bit(depth_hw, kind), sixteen_bits_in_words(kind)),
-            "_depth.npy": encode_npy(depth_hw),
-            ".json": encode_json(about),
-        }
+        try:
+            files["_depth16.png"] = encode_png(depth_16_bit(depth_hw, kind), sixteen_bits_in_words(kind))
+        except DptscopeError as error:  # farther than 16 bits go; the rest is no worse for it
+            about["depth16"] = f"not written: {error}"
+        if frame.sky_hw is not None:
+            resize = self.facts.card.preparation.output_resize
+            files["_sky.npy"] = encode_npy(resize_depth(frame.sky_hw, (depth_hw.shape[0], depth_hw.shape[1]), resize))
+            about["far_sky"] = self.question.far_sky
+        return files | {".json": encode_json(about)}
 
     def _norms(self, frame: Frame) -> dict[str, bytes]:
         state, block = self.state, self.state.block

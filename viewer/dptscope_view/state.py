@@ -111,6 +111,7 @@ class State:
         compare: scaled and unmodified depth in one picture.
         divider: place of the line between them, 0 … 1 from the left.
         keep_range: colours keep the range of the unmodified depth.
+        far_sky: the sky is put at one far distance.
         help: the table of keys is shown.
         files: the list of photos is shown.
         cropping: the next drag over the photo sets the crop.
@@ -140,6 +141,7 @@ class State:
     compare: Compare = Compare.NONE
     divider: float = 0.5
     keep_range: bool = False
+    far_sky: bool = False
     help: bool = False
     files: bool = False
     cropping: bool = False
@@ -175,6 +177,11 @@ def toggle_class_token(state: State, facts: Facts) -> State:
     if state.show in (Show.SIMILARITY, Show.ATTENTION):
         return replace(state, anchor=None if state.anchor is CLASS_TOKEN else CLASS_TOKEN)
     return replace(state, show=Show.SIMILARITY, anchor=CLASS_TOKEN)
+
+
+def toggle_far_sky(state: State, facts: Facts) -> State:
+    """The sky at one far distance, or as the network has it."""
+    return toggled(state, "far_sky") if facts.card.has_sky else state
 
 
 def toggled(state: State, name: str) -> State:

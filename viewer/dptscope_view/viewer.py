@@ -110,7 +110,7 @@ class Viewer:
         norms, components = state.view is View.NORMS, state.show is Show.COMPONENTS
         tokens = norms and (components or state.show in (Show.CHANNEL, Show.SIMILARITY, Show.ATTENTION))
         attention = state.block if norms and state.show is Show.ATTENTION else None
-        return Question(subject, state.effective_scales, tokens, norms and components, attention)
+        return Question(subject, state.effective_scales, tokens, norms and components, attention, far_sky=state.far_sky)
 
     def _ask(self) -> None:
         question = self.question()

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dptscope.commands.options import (
+    FarSkyOption,
+    FocalOption,
+    FovOption,
     ImagesArgument,
     ModelArgument,
     OutputOption,
@@ -46,25 +49,9 @@ def depth(
             "description says; npy: float32 as is, and where the sky is, of models that say so.",
         ),
     ] = "png,png16,npy",
-    focal: Annotated[
-        float | None,
-        typer.Option(
-            metavar="PIXELS",
-            help="Focal length in pixels of the photo, for models that give metres by it.",
-            show_default=False,
-        ),
-    ] = None,
-    fov: Annotated[
-        float | None,
-        typer.Option(
-            metavar="DEGREES",
-            help="Field of view of the photo from left to right, in place of --focal.",
-            show_default=False,
-        ),
-    ] = None,
-    far_sky: Annotated[
-        bool, typer.Option("--far-sky", help="Put the sky at one far distance, in models that say where it is.")
-    ] = False,
+    focal: FocalOption = None,
+    fov: FovOption = None,
+    far_sky: FarSkyOption = False,
     threads: ThreadsOption = None,
     provider: ProviderOption = None,
 ) -> None:

@@ -33,6 +33,25 @@ ProviderOption = Annotated[
         metavar="NAME", help="onnxruntime execution provider, repeatable; the CPU by default.", show_default=False
     ),
 ]
+FocalOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="PIXELS",
+        help="Focal length in pixels of the photo, for models that give metres by it.",
+        show_default=False,
+    ),
+]
+FovOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="DEGREES",
+        help="Field of view of the photo from left to right, in place of --focal.",
+        show_default=False,
+    ),
+]
+FarSkyOption = Annotated[
+    bool, typer.Option("--far-sky", help="Put the sky at one far distance, in models that say where it is.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

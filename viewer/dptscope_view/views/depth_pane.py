@@ -37,7 +37,7 @@ class DepthPane:
     def nearer_hw(self) -> Float32Array:
         """By how much each point is nearer than in the unmodified model."""
         difference_hw = self.frame.depth_hw - self.frame.original_hw
-        return -difference_hw if grows_with_distance(self.shown.facts.card.depth_kind) else difference_hw
+        return -difference_hw if grows_with_distance(self.frame.depth_kind) else difference_hw
 
     def draw_caption(self, canvas: Canvas, rect: Rect) -> None:
         """What it is, and what its colours mean."""
@@ -56,7 +56,7 @@ class DepthPane:
             canvas.text(rest, text, size=m.small, colour=theme.MUTED, align="right")
             return
         low, high = self.limits or (float(self.frame.depth_hw.min()), float(self.frame.depth_hw.max()))
-        kind = self.shown.facts.card.depth_kind
+        kind = self.frame.depth_kind
         unit = " m" if kind == "metric" else ""
         # The bar runs from far to near like the colours, so numbers that grow with distance fall.
         far, near = (high, low) if grows_with_distance(kind) else (low, high)
@@ -87,7 +87,7 @@ class DepthPane:
         return self.shown.pictures.get(
             key,
             lambda: depth_picture(
-                depth_hw, self.shown.facts.card.depth_kind, size_hw, state.depth_colours, state.reverse, state.equalise,
+                depth_hw, self.frame.depth_kind, size_hw, state.depth_colours, state.reverse, state.equalise,
                 self.limits,
             ),
         )  # fmt: skip
@@ -112,12 +112,13 @@ class DepthPane:
 
     def readout(self, row: int, column: int) -> str:
         """The value at a pixel of the photo, as it is saved; beside the unmodified model's where both are compared."""
-        unit = " m" if self.shown.facts.card.depth_kind == "metric" else ""
-        depth = number(self._value(self.frame.depth_hw, row, column))
-        if self.shown.state.compare is Compare.NONE:
-            return f"depth {depth}{unit}"
-        original = number(self._value(self.frame.original_hw, row, column))
-        return f"depth {depth}{unit}, original {original}{unit}"
+        unit = " m" if self.frame.depth_kind == "metric" else ""
+        told = f"depth {number(self._value(self.frame.depth_hw, row, column))}{unit}"
+        if self.shown.state.compare is not Compare.NONE:
+            told += f", original {number(self._value(self.frame.original_hw, row, column))}{unit}"
+        if self.frame.sky_hw is not None:
+            told += f" · sky {number(self._value(self.frame.sky_hw, row, column))}"
+        return told
 
     def _value(self, depth_hw: Float32Array, row: int, column: int) -> float:
         height, width = self.frame.photo_bgr.shape[:2]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+from dptscope.meaning import in_words
 from dptscope.pictures.text import BOLD
 from dptscope_view.frame import Frame
-from dptscope_view.state import (
-    Compare,
-    State,
-)
+from dptscope_view.state import Compare
 from dptscope_view.ui import theme
 from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.choice import Button
@@ -28,7 +26,7 @@ from dptscope_view.views.sliders import scale_sliders
 
 def compose(shown: ViewInput, body: Rect) -> ComposedView:
     """Put the view together."""
-    m, state = shown.measures, shown.state
+    m = shown.measures
     parts, below = _toolbar(shown, body)
     rows = 5
     spacing = 0 if m.compact else m.gap // 3
@@ -57,7 +55,9 @@ def compose(shown: ViewInput, body: Rect) -> ComposedView:
         Part("depth-caption", _above(places[1], caption_height), lambda c, r, h: pane.draw_caption(c, r)),
         Part("depth", places[1], lambda c, r, h: _draw_depth(c, r, pane, where), pane.respond),
     ]
-    return ComposedView(tuple(parts), readout=_readout(shown, frame, pane, where) or _hint(state), pictures=below)
+    return ComposedView(
+        tuple(parts), readout=_readout(shown, frame, pane, where) or _hint(shown, frame), pictures=below
+    )
 
 
 def _draw_depth(canvas: Canvas, rect: Rect, pane: DepthPane, where: tuple[float, float] | None) -> None:
@@ -91,6 +91,7 @@ def _toolbar(shown: ViewInput, body: Rect) -> tuple[list[Part], Rect]:
         Button("High contrast", "e", state.equalise),
         Button("Compare", "t", state.compare is not Compare.NONE),
         Button("Keep range", "g", state.keep_range),
+        *([Button("Far sky", "k", state.far_sky)] if shown.facts.card.has_sky else []),
         *photo_buttons(shown),
     ]
     places, below = wrap_controls(body, [button.width(m) for button in buttons], m)
@@ -138,5 +139,7 @@ def _readout(shown: ViewInput, frame: Frame, pane: DepthPane, where: tuple[float
     return f"x {column}, y {row} · {pane.readout(row, column)}"
 
 
-def _hint(state: State) -> str:
-    return "" if state.scales_on else "scales off: the unmodified model"
+def _hint(shown: ViewInput, frame: Frame) -> str:
+    if not shown.state.scales_on:
+        return "scales off: the unmodified model"
+    return f"depth: {in_words(shown.facts.card)}" if frame.depth_kind == "distance" else ""

@@ -1,0 +1,109 @@
+"""A photo that has been through the encoder, with what is made of it from then on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from dptscope.arrays import Float32Array
+from dptscope.attention.maps import BlockAttention
+from dptscope.cancel import Cancellation
+from dptscope.errors import DptscopeError
+from dptscope.norms import NormStatistics
+from dptscope.opencv import cv2
+from dptscope.scales import FusionScales
+from dptscope.sky import fill_sky
+from dptscope.tokens import PrincipalComponents, components_of_blocks
+from dptscope_view.detail import Detail
+from dptscope_view.frame import Subject
+
+
+class SceneLike(Protocol):
+    """What is used of :class:`dptscope.Scene`; the tests have their own."""
+
+    photo_size: tuple[int, int]
+    input_size: tuple[int, int]
+    block_norms: tuple[Float32Array, ...]
+    cls_tokens: Float32Array | None
+    sky: Float32Array | None
+
+    @property
+    def block_tokens(self) -> tuple[Float32Array, ...]: ...
+    def block_attention(self, block: int) -> BlockAttention: ...
+    def statistics(self) -> tuple[NormStatistics, ...]: ...
+    @property
+    def has_preview(self) -> bool: ...
+    def raw_depth(self, fusion_scales: FusionScales = ..., cancel: Cancellation | None = ...) -> Float32Array: ...
+    def preview_depth(self, fusion_scales: FusionScales) -> Float32Array: ...
+    def depth(
+        self, fusion_scales: FusionScales = ..., *, focal: float | None = ..., far_sky: bool = ...
+    ) -> Float32Array: ...
+
+
+@dataclass
+class Prepared:
+    """A scene, and what is kept of it.
+
+    Attributes:
+        subject: what the encoder saw.
+        scene: what it gave.
+        statistics: of the norms.
+        has_tokens: the scene has the tokens themselves.
+        encoder_ms: what the encoder took.
+        focal: in pixels of the photo, where the depth is in metres by it.
+        metres: a unit of the raw depth; None where it is not known.
+    """
+
+    subject: Subject
+    scene: SceneLike
+    statistics: tuple[NormStatistics, ...]
+    has_tokens: bool
+    encoder_ms: float
+    focal: float | None
+    metres: float | None
+    _shown: tuple[FusionScales, Float32Array] | None = None  # the last full depth
+    _detail: Detail | None = None  # of that, made when it is first needed
+    _components: tuple[PrincipalComponents, ...] | None = None  # made when they are first asked for
+
+    def full_depth(self, scales: FusionScales, cancel: Cancellation | None) -> Float32Array:
+        """The raw depth."""
+        raw_hw = self.scene.raw_depth(scales, cancel)
+        self._shown, self._detail = (scales, raw_hw), None
+        return raw_hw
+
+    def preview_depth(self, scales: FusionScales) -> Float32Array:
+        """The preview with the fine structure of the last full depth, at that one's size."""
+        coarse_hw = self.scene.preview_depth(scales)
+        if self._detail is None:
+            if self._shown is None:
+                return coarse_hw
+            shown_scales, full_hw = self._shown
+            self._detail = Detail(full_hw, self.scene.preview_depth(shown_scales))
+        return self._detail.added_to(coarse_hw)
+
+    def finished(self, raw_hw: Float32Array, far_sky: bool) -> Float32Array:
+        """A raw depth as it is shown: the sky far, where that is asked for, and in metres, where there are any."""
+        sky_hw = self.scene.sky
+        if far_sky and sky_hw is not None:
+            if sky_hw.shape != raw_hw.shape:  # a preview is smaller
+                size = raw_hw.shape[1], raw_hw.shape[0]
+                sky_hw = np.asarray(cv2.resize(sky_hw, size, interpolation=cv2.INTER_AREA), np.float32)
+            raw_hw = fill_sky(raw_hw, sky_hw)
+        return raw_hw if self.metres is None else raw_hw * np.float32(self.metres)
+
+    def components(self) -> tuple[PrincipalComponents, ...] | None:
+        """Of every block's tokens; None where they are not kept."""
+        if self._components is None and self.has_tokens:
+            self._components = tuple(components_of_blocks(self.scene.block_tokens))
+        return self._components
+
+    def attention(self, block: int | None) -> tuple[BlockAttention | None, str]:
+        """Of a block that is asked for, or why there is none: the rest of the picture does not depend on it."""
+        if block is None or not self.has_tokens:
+            return None, ""
+        try:
+            return self.scene.block_attention(block), ""
+        except DptscopeError as error:
+            return None, str(error)
