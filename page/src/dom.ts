@@ -29,10 +29,11 @@ export function placeIn(element: Element, event: PointerEvent | MouseEvent): [x:
   return [share((event.clientX - rect.left) / rect.width), share((event.clientY - rect.top) / rect.height)];
 }
 
-/** Words beside the pointer, inside the element. */
+/** Words beside the pointer, inside the element that holds them. */
 export function labelAt(label: HTMLElement, text: string, [x, y]: [number, number]): void {
   label.hidden = !text;
   label.textContent = text;
-  label.style.cssText = `${x < 0.5 ? "left" : "right"}:calc(${100 * (x < 0.5 ? x : 1 - x)}% + 16px);` +
-    `${y < 0.85 ? "top" : "bottom"}:calc(${100 * (y < 0.85 ? y : 1 - y)}% + 14px)`;
+  const { clientWidth, clientHeight } = label.parentElement as HTMLElement;
+  label.style.left = `${Math.max(0, Math.min(x * clientWidth + 16, clientWidth - label.offsetWidth))}px`;
+  label.style.top = `${y * clientHeight + (y < 0.8 ? 18 : -44)}px`;
 }

@@ -1,6 +1,7 @@
 /** What answers: the graphs of one model and one photo, in onnxruntime. It lives in a worker, so that the page never freezes. */
 import * as ort from "onnxruntime-web/wasm";
 import { readCard, type Card } from "./card";
+import { Detail } from "./detail";
 import { PageError } from "./errors";
 import { inputSize, prepare, toPhotoSize, type Size } from "./prepare";
 import { readOnnx, type Default, type OnnxFile } from "./protobuf";
@@ -49,6 +50,8 @@ interface Scene {
   classTokens: Float32Array | null;
   maps: Record<string, ort.Tensor>; // the companion's inputs
   sky: Float32Array | null;
+  full: { scales: Scales; depth: DepthMap } | null; // the last full depth …
+  detail: Detail | null; // … and what it has that its preview has not, made when it is first needed
 }
 
 const FUSION_BLOCKS = [1, 2, 3, 4] as const;
@@ -145,36 +148,44 @@ export class Engine {
     const grids = tokenNames.map((key): Size => [out[key].dims[1], out[key].dims[2]]);
     const tokens = tokenNames.map((key) => floats(out[key]));
     const norms = tokens.map((each, block) => tokenNorms(each, card.blocks[block].channels));
-    const classTokens = card.has_cls ? floats(out["block_cls_tokens"]) : null;
-    this.scene = {
+    const scene: Scene = {
       photo: [pixels.height, pixels.width],
       image,
       tokens,
       norms,
       grids,
-      classTokens,
+      classTokens: card.has_cls ? floats(out["block_cls_tokens"]) : null,
       maps: Object.fromEntries(fusionNames.map((key) => [key, out[key]])),
       sky: card.has_sky ? floats(out["sky"]) : null,
+      full: null,
+      detail: null,
     };
-    const depth = this.depthMap(out["depth"], false, performance.now() - began);
-    return {
-      photo: this.scene.photo,
-      input: size,
-      norms,
-      grids,
-      classNorms: classTokens && tokenNorms(classTokens, card.blocks[0].channels),
-      depth,
-    };
+    const depth = this.depthMap(out["depth"], scene, false);
+    depth.milliseconds = performance.now() - began;
+    scene.full = { scales: [1, 1, 1, 1], depth };
+    this.scene = scene;
+    const classNorms = scene.classTokens && tokenNorms(scene.classTokens, card.blocks[0].channels);
+    return { photo: scene.photo, input: size, norms, grids, classNorms, depth };
   }
 
-  /** Depth with other scales: by the companion, or coarse and quicker by the preview, where they are there. */
+  /** Depth with other scales: by the companion, or by the preview with the detail of the last full one, where they are there. */
   async depth(scales: Scales, coarse: boolean): Promise<DepthMap> {
     const scene = this.needed(this.scene);
     const began = performance.now();
-    const role = coarse && this.graphs.has("preview") ? "preview" : this.graphs.has("companion") ? "companion" : "model";
+    if (coarse && this.graphs.has("preview") && scene.full) {
+      const now = await this.decoded(scene, "preview", scales);
+      scene.detail ??= new Detail(scene.full.depth, await this.decoded(scene, "preview", scene.full.scales));
+      return { ...scene.detail.addedTo(now), milliseconds: performance.now() - began };
+    }
+    const depth = await this.decoded(scene, this.graphs.has("companion") ? "companion" : "model", scales);
+    [scene.full, scene.detail] = [{ scales, depth }, null];
+    return { ...depth, milliseconds: performance.now() - began };
+  }
+
+  private async decoded(scene: Scene, role: Role, scales: Scales): Promise<DepthMap> {
     const feeds = role === "model" ? { image: scene.image } : scene.maps;
     const out = await this.run(role, { ...feeds, ...scaleFeeds(scales) }, ["depth"]);
-    return this.depthMap(out["depth"], role === "preview", performance.now() - began);
+    return this.depthMap(out["depth"], scene, role === "preview");
   }
 
   /** Depth in full, at the photo's size: what is saved. */
@@ -202,13 +213,12 @@ export class Engine {
     return graph.session.run({ ...Object.fromEntries(neutral), ...feeds }, wanted);
   }
 
-  private depthMap(depth: ort.Tensor, coarse: boolean, milliseconds: number): DepthMap {
+  private depthMap(depth: ort.Tensor, scene: Scene, coarse: boolean): DepthMap {
     const [, height, width] = depth.dims;
     let values = floats(depth);
-    const sky = this.scene?.sky;
-    if (sky && sky.length === values.length) values = withSkyFilled(values, sky);
+    if (scene.sky?.length === values.length) values = withSkyFilled(values, scene.sky);
     if (!values.every(Number.isFinite)) throw new PageError("The depth has values that are no numbers: take scales nearer to 1.");
-    return { values, size: [height, width], coarse, milliseconds };
+    return { values, size: [height, width], coarse, milliseconds: 0 };
   }
 
   private needed<T>(value: T | null | undefined): T {

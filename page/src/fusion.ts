@@ -30,7 +30,7 @@ export class FusionView implements View {
   private readonly inputs: HTMLInputElement[] = [];
 
   readonly keys: Key[] = [
-    ...[1, 2, 3, 4].map((k): Key => [[String(k)], `choose slider ${k}${ENDS[k] ?? ""}`, () => this.choose(k, true)]),
+    [["1", "2", "3", "4"], "choose a slider, 1 is the finest", (key) => this.choose(Number(key), true)],
     [["."], "chosen slider +0.01", () => this.step(STEP)],
     [[","], "chosen slider −0.01", () => this.step(-STEP)],
     [[">"], "chosen slider +0.25", () => this.step(0.25)],

@@ -300,7 +300,7 @@ class Main implements Page {
     const found = [...this.keys, ...this.views[this.view].keys].find(([keys]) => keys.includes(event.key));
     if (!found || (!this.shown && found[0][0] !== "h")) return;
     event.preventDefault();
-    found[2]();
+    found[2](event.key);
   }
 
   private receiveDrops(): void {

@@ -304,7 +304,7 @@ export class NormView implements View {
     const rank = norms.reduce((count, norm) => count + (norm > norms[cell] ? 1 : 0), 1);
     return [
       `row ${Math.floor(cell / columns)}, column ${cell % columns}`,
-      ...(this.similar && this.similarities ? [`similarity ${number(this.similarities[this.block][cell])} to ${to}`] : []),
+      ...(this.similar && this.similarities && this.kept ? [`similarity ${number(this.similarities[this.block][cell])} to ${to}`] : []),
       `norm ${number(norms[cell])}`,
       `rank ${rank} of ${norms.length}`,
     ].join(" · ");

@@ -19,7 +19,7 @@ export interface Page {
 }
 
 /** A key with what it does; the same table handles it and explains it. */
-export type Key = [keys: string[], help: string, action: () => void];
+export type Key = [keys: string[], help: string, action: (key: string) => void];
 
 /** What a view has to save. */
 export interface Saved {

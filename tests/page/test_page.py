@@ -4,6 +4,7 @@ saved is held against dptscope's own numbers. Needs /usr/bin/chromium."""
 from __future__ import annotations
 
 import base64
+import json
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 from support.browser import ARGUMENTS, CHROMIUM
 
@@ -22,6 +25,7 @@ from dptscope.commands import demo
 from dptscope.files.photos import read_image
 from dptscope.tokens import similarity
 
+TINY = Path(__file__).parents[1] / "data" / "tiny.onnx"
 ASTRONAUT = demo.ASSETS / "photos" / "astronaut.png"
 TIMEOUT = 60_000  # milliseconds
 
@@ -126,9 +130,8 @@ def test_norms_are_dptscopes(page: Page, scene: dptscope.Scene, tmp_path: Path) 
     page.get_by_text(f"row 2, column 4 · norm {expected[2, 4]:.0f} · rank {rank} of {expected.size}").first.wait_for()
     assert page.locator(".mark:visible").count() == len(scene.block_norms) + 1
     page.keyboard.press("o")
-    page.get_by_text("similarity 1").first.wait_for()
-    alike = np.load(saved(page, "Numbers", tmp_path))
     page.mouse.click(box["x"] + 4.5 / columns * box["width"], box["y"] + 2.5 / rows * box["height"])
+    page.get_by_text("similarity 1.00 to the kept token").first.wait_for()
     alike = np.load(saved(page, "Numbers", tmp_path))
     np.testing.assert_allclose(alike, similarity(scene.block_tokens[6], (2, 4)), atol=1e-6)
     page.keyboard.press("o")
@@ -161,23 +164,117 @@ def test_a_slider_is_dragged(page: Page, scene: dptscope.Scene, tmp_path: Path) 
 
 
 def test_a_photo_and_a_model_are_dropped(page: Page, tmp_path: Path) -> None:
-    """Another model with what lies beside it, and a photo with an orientation in its Exif."""
-    model = Path("tests/data/tiny.onnx")
-    drop(page, sorted(model.parent.glob("tiny*.onnx")))
-    assert "tiny" in (page.locator("#model-name").text_content() or "")
-    photo = tmp_path / "turned.png"
-    shutil.copy(demo.ASSETS / "photos" / "scene.png", photo)
-    drop(page, [photo])
-    assert page.locator("#photo-name").text_content() == "turned.png"
+    """Another model with what lies beside it, which prepares in bytes and has an optional input and an output that the page
+    does not know; and a photo with an orientation in its Exif."""
+    for path in TINY.parent.glob("tiny*.onnx"):
+        shutil.copy(path, tmp_path)
+    model = onnx.load(TINY)
+    bytes_first = {"resize_rule": "longest", "interpolation": "uint8_area_or_cubic", "output_resize": "bicubic"}
+    for entry in model.metadata_props:
+        if entry.key == "dptscope.preparation":
+            entry.value = json.dumps(json.loads(entry.value) | bytes_first)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.zeros((0, 3), np.float32), "unknown_tokens"))
+    model.graph.input.append(onnx.helper.make_tensor_value_info("unknown_tokens", onnx.TensorProto.FLOAT, ["n", 3]))
+    model.graph.node.append(onnx.helper.make_node("Identity", ["unknown_tokens"], ["unknown_output"]))
+    model.graph.output.append(onnx.helper.make_tensor_value_info("unknown_output", onnx.TensorProto.FLOAT, ["n", 3]))
+    onnx.save(model, tmp_path / "tiny.onnx")
+    photo = tmp_path / "turned.jpg"
+    upright = cv2.resize(read_image(ASTRONAUT), (300, 200))
+    exif = b"\xff\xe1\x00\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    jpeg = cv2.imencode(".jpg", upright)[1].tobytes()
+    photo.write_bytes(jpeg[:2] + exif + jpeg[2:])
+    drop(page, [*sorted(tmp_path.glob("tiny*.onnx")), photo])
+    assert page.locator("#model-name").text_content() == "tiny · vit-64x4"
+    assert page.locator("#photo-name").text_content() == "turned.jpg"
     show(page, "Fusion")
     depth = np.load(saved(page, "Numbers", tmp_path))
-    expected = dptscope.load(model).predict(read_image(photo)).depth
+    for entry in (
+        extra for extra in (model.graph.input, model.graph.initializer, model.graph.output, model.graph.node)
+    ):
+        entry.pop()  # which dptscope itself would refuse
+    onnx.save(model, tmp_path / "tiny.onnx")
+    expected = dptscope.load(tmp_path / "tiny.onnx").predict(read_image(photo)).depth
+    assert depth.shape == expected.shape == (300, 200)
     assert np.abs(depth - expected).max() < 1e-5 * np.ptp(expected)
+
+
+def wrong_files(folder: Path) -> Iterator[tuple[str, list[Path], str]]:
+    """What it is, the files, and how the sentence goes on."""
+
+    def changed(path: Path, key: str, value: str | None, name: str) -> Path:
+        model = onnx.load(path)
+        entries = [
+            entry for entry in model.metadata_props if value is not None or not entry.key.startswith("dptscope.")
+        ]
+        for entry in entries:
+            if entry.key == f"dptscope.{key}":
+                entry.value = str(value)
+        del model.metadata_props[:]
+        model.metadata_props.extend(entries)
+        onnx.save(model, folder / name)
+        return folder / name
+
+    text = folder / "notes.onnx"
+    text.write_text("no model at all")
+    yield "no model", [text], "expected an ONNX model, got something else or a damaged one."
+    cut = folder / "cut.onnx"
+    cut.write_bytes(TINY.read_bytes()[:-100])
+    yield "half a model", [cut], "expected an ONNX model, got something else or a damaged one."
+    other = changed(TINY, "", None, "other.onnx")
+    yield "another exporter's", [other], "expected a model exported by dptscope, got an ONNX file of something else"
+    newer = changed(TINY, "contract", "99", "newer.onnx")
+    yield (
+        "a contract of the future",
+        [newer],
+        "expected contract 1 or 2, got 99; make this page again with a newer dptscope.",
+    )
+    companion = changed(TINY.with_suffix(".fusion.onnx"), "model_id", "another", "stranger.fusion.onnx")
+    yield "another's companion", [companion], "expected the fusion companion of "
+    checkpoint = folder / "weights.pth"
+    checkpoint.write_bytes(b"PK")
+    yield "a checkpoint", [checkpoint], "this is a checkpoint; make a model of it with dptscope export first."
+    broken = folder / "broken.png"
+    broken.write_bytes(ASTRONAUT.read_bytes()[:40])
+    yield "half a photo", [broken], "expected a photo (JPEG, PNG, …), got something that this browser cannot read"
+
+
+def test_wrong_files_are_one_sentence(page: Page, tmp_path: Path) -> None:
+    """And what was shown stays."""
+    before = page.locator("#model-name").text_content(), page.locator("#photo-name").text_content()
+    for what, files, sentence in wrong_files(tmp_path):
+        drop(page, files)
+        said = page.locator("#problem span").text_content() or ""
+        assert said.startswith(f"{files[0].name}: {sentence}"), (what, said)
+        assert said.count(". ") == 0 and said.endswith(".")
+    assert before == (page.locator("#model-name").text_content(), page.locator("#photo-name").text_content())
+    page.get_by_role("button", name="Close this message").click()
+    assert page.locator("#norms, #fusion").locator("visible=true").count() == 1
+
+
+def test_everybody_can_use_it(page: Page) -> None:
+    """axe-core finds nothing in either view, nor in the help; keys alone move over tokens and sliders."""
+    for view in ("Norms", "Fusion"):
+        show(page, view)
+        found = Axe().run(page).response["violations"]
+        assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
+    page.locator("#scale-1").focus()
+    page.keyboard.press("ArrowLeft")
+    assert page.locator("#scale-1").input_value() == "0.99"
+    page.keyboard.press("z")
+    page.keyboard.press("v")
+    page.locator("#map").focus()
+    for key in ("Home", "ArrowLeft", "ArrowUp"):
+        page.keyboard.press(key)
+    page.get_by_text("norm ").first.wait_for()
+    page.keyboard.press("h")
+    page.get_by_role("dialog", name="Keys").wait_for()
+    assert Axe().run(page).response["violations"] == []
+    page.keyboard.press("Escape")
 
 
 def test_served_with_threads(browser: Browser) -> None:
     """The two headers are there, so that onnxruntime has threads."""
-    command = [sys.executable, "-m", "dptscope", "page", "--serve", str(Path("tests/data/tiny.onnx")), "--no-browser"]
+    command = [sys.executable, "-m", "dptscope", "page", "--serve", str(TINY), "--no-browser"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
