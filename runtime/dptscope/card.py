@@ -55,7 +55,8 @@ class Preparation:
         colour_order: order of the input's channels.
         interpolation: how the photo is resized: ``cubic``: in floating point with OpenCV's cubic interpolation, no
             antialiasing; ``uint8_area_or_cubic``: in bytes, rounded after each of the two steps of ``longest``, with OpenCV's
-            area interpolation where no side grows and its cubic one elsewhere.
+            area interpolation where no side grows and its cubic one elsewhere; ``uint8_linear_antialiased``: in bytes,
+            rounded after the columns and after the rows, as PIL does it: see :func:`dptscope.resize.resize_bytes`.
     """
 
     __pydantic_config__: ClassVar[Any] = STRICT
@@ -66,7 +67,7 @@ class Preparation:
     multiple: Count
     output_resize: OutputResize
     colour_order: Literal["RGB"] = "RGB"
-    interpolation: Literal["cubic", "uint8_area_or_cubic"] = "cubic"
+    interpolation: Literal["cubic", "uint8_area_or_cubic", "uint8_linear_antialiased"] = "cubic"
 
 
 @dataclass(frozen=True)

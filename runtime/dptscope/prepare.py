@@ -1,7 +1,7 @@
 """Photo to model input, with the original projects' own rules, so that the depth equals theirs.
 
-The rules follow ``depth_anything_v2/util/transform.py`` and MiDaS ``midas/transforms.py`` (the same class in both), and
-``depth_anything_3/utils/io/input_processor.py``.
+The rules follow ``depth_anything_v2/util/transform.py`` and MiDaS ``midas/transforms.py`` (the same class in both),
+``depth_anything_3/utils/io/input_processor.py``, and what TIPSv2's authors publish beside their model: PIL's resize.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dptscope.card import ModelCard, Preparation
 from dptscope.errors import ImageError, SizeError
 from dptscope.opencv import cv2
 from dptscope.process.limits import check_memory, least_bytes
+from dptscope.resize import resize_bytes
 
 _ROOM = 2  # times what a run needs at least, for a size that is offered: it should work, and not just barely
 
@@ -140,6 +141,9 @@ def _resized_channels(
         image_bgr = _resized_bytes(image_bgr, size_hw)
     values_hw, resized_hw = np.empty(image_bgr.shape[:2]), np.empty(size_hw)
     for channel in (2, 1, 0):
+        if rule.interpolation == "uint8_linear_antialiased":
+            yield np.divide(resize_bytes(image_bgr[..., channel], size_hw), 255.0, out=resized_hw)
+            continue
         np.divide(image_bgr[..., channel], 255.0, out=values_hw)
         if rule.interpolation == "cubic":
             # The originals resize in float64 and leave the overshoot of the cubic kernel alone, so neither is clipped here.

@@ -9,7 +9,7 @@ import numpy as np
 
 from dptscope import contract
 from dptscope.arrays import Float32Array
-from dptscope.attention.families import block_attention, first_class_token
+from dptscope.attention.families import block_attention, first_special_tokens
 from dptscope.attention.maps import Attention, BlockAttention, Token
 from dptscope.camera import metres_a_unit
 from dptscope.cancel import Cancellation
@@ -102,7 +102,7 @@ class Scene:
 
         Args:
             block: index of the block.
-            token: row and column in the grid, or ``"class"``.
+            token: row and column in the grid, ``"class"``, or ``("register", 0)`` and so on, where the model has registers.
 
         Raises:
             DptscopeError: no such block or token, or the scene was prepared without ``keep_tokens``.
@@ -115,21 +115,24 @@ class Scene:
         if not 0 <= block < len(self._graphs.card.blocks):
             raise DptscopeError(f"expected a block from 0 to {len(self._graphs.card.blocks) - 1}, got {block}")
         if self._attention is None or self._attention[0] != block:
-            tokens_hwc, cls_c = self._tokens_into(block)
             card, weights = self._graphs.card, self._graphs.weights
-            self._attention = block, block_attention(card, weights, block, tokens_hwc, cls_c)
+            self._attention = block, block_attention(card, weights, block, *self._tokens_into(block))
         return self._attention[1]
 
     def _tokens_into(self, block: int) -> tuple[Float32Array, Float32Array | None]:
-        tokens = self.block_tokens
+        """The grid's, and those before it."""
+        tokens, cls, registers = self.block_tokens, self.cls_tokens, self.register_tokens
+        if block and cls is not None:
+            before = cls[block - 1 : block]
+            return tokens[block - 1], before if registers is None else np.concatenate([before, registers[block - 1]])
         if block:
-            return tokens[block - 1], None if self.cls_tokens is None else self.cls_tokens[block - 1]
+            return tokens[block - 1], None
         if self._embedded_hwc is None:
             raise ModelFileError(
                 f"{self._graphs.path}: expected the output {contract.EMBEDDED_TOKENS}, what block 0 attends with, got a file "
                 "without it; ask for block 1 or a later one, or export the checkpoint again"
             )
-        return self._embedded_hwc, None if self.cls_tokens is None else first_class_token(self._graphs.weights)
+        return self._embedded_hwc, None if cls is None else first_special_tokens(self._graphs.weights)
 
     def statistics(self) -> tuple[NormStatistics, ...]:
         """Summarise each block's norm map, and find its outliers."""

@@ -113,7 +113,7 @@ def test_weights_that_do_not_fit(photo_bgr: Any, tmp_path: Path) -> None:
     """Or that float32 cannot multiply: a file may hold anything under a name."""
     scene = dptscope.load(SHIPPED).prepare(photo_bgr, size=56, keep_tokens=True)
     card = dptscope.load(SHIPPED).card
-    tokens, cls = scene.block_tokens[2], None if scene.cls_tokens is None else scene.cls_tokens[2]
+    tokens, cls = scene.block_tokens[2], None if scene.cls_tokens is None else scene.cls_tokens[2:3]
     mapped = mapped_weights(SHIPPED)
     bias = "encoder/block_03/attention/qkv/bias"
     with pytest.raises(dptscope.ModelFileError, match=r"a\.onnx: expected weights of attention that fit its tokens"):

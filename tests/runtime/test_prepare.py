@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 import dptscope
-from dptscope import ImageError, ModelCard, SizeError
+from dptscope import ImageError, ModelCard, Preparation, SizeError
 from dptscope.prepare import check_image, check_input_shape, input_size, prepare_image
 from dptscope.process.limits import least_bytes
+from dptscope.resize import resize_bytes
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,22 @@ def da3_card(card: ModelCard) -> ModelCard:
     """Depth Anything 3's way with a photo."""
     rule = replace(card.preparation, resize_rule="longest", interpolation="uint8_area_or_cubic")
     return replace(card, native_size=(504, 504), preparation=rule)
+
+
+@pytest.mark.parametrize(("size", "side"), [(None, 448), (70, 70)])
+def test_squared_in_bytes(card: ModelCard, photo_bgr: np.ndarray, size: int | None, side: int) -> None:
+    """TIPSv2: any photo to a square, with antialiasing, its bytes from 0 to 1 without mean and deviation."""
+    zero, one = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    rule = Preparation(zero, one, "exact", 14, "bilinear", interpolation="uint8_linear_antialiased")
+    squared = replace(card, native_size=(448, 448), preparation=rule)
+    got = prepare_image(squared, photo_bgr, size)
+    assert (got.shape, got.dtype) == ((1, 3, side, side), np.float32)
+    for channel in range(3):
+        wanted = resize_bytes(photo_bgr[..., 2 - channel], (side, side)) / 255
+        np.testing.assert_array_equal(got[0, channel], wanted.astype(np.float32))
+        # Each place is about the mean of what it covers.
+        covered = cv2.resize(photo_bgr[..., 2 - channel] / 255, (side, side), interpolation=cv2.INTER_AREA)
+        assert np.abs(got[0, channel] - covered).mean() < 0.03
 
 
 LONGEST = [  # photo; after the first step; after the second; interpolation of either, None where it changes nothing

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dptscope.resize import resize_depth, resized_value
+from dptscope.resize import resize_bytes, resize_depth, resized_value
 
 
 def test_align_corners_keeps_a_plane() -> None:
@@ -54,3 +54,26 @@ def test_one_value_is_that_of_the_whole(how: str, size: tuple[int, int]) -> None
         [resized_value(values, size, how, row, column) for column in range(size[1])] for row in range(size[0])
     ]
     np.testing.assert_allclose(one_by_one, whole, atol=2e-6)
+
+
+def written_out(row: list[int], size: int) -> list[int]:
+    """One row in bytes through a triangle as wide as two of the coarser pixels, in whole numbers, sum by sum."""
+    step = len(row) / size
+    reach = max(step, 1)
+    made = []
+    for place in range(size):
+        weights = [max(0, 1 - abs(x + 0.5 - (place + 0.5) * step) / reach) for x in range(len(row))]
+        whole = [int(weight / sum(weights) * 2**22 + 0.5) for weight in weights]
+        made.append((sum(a * b for a, b in zip(row, whole, strict=True)) + 2**21) >> 22)
+    return made
+
+
+@pytest.mark.parametrize("size", [(14, 28), (28, 14), (9, 60), (41, 33), (20, 23)])
+def test_bytes_with_antialiasing(size: tuple[int, int]) -> None:
+    """Columns first, then rows, each rounded to bytes; shrunk, enlarged, and left alone."""
+    plane = np.random.default_rng(5).integers(0, 256, (41, 23), dtype=np.uint8)
+    columns = plane.tolist() if size[1] == 23 else [written_out(row, size[1]) for row in plane.tolist()]
+    wanted = columns if size[0] == 41 else np.transpose([written_out(list(c), size[0]) for c in np.transpose(columns)])
+    got = resize_bytes(plane, size)
+    assert got.dtype == np.uint8
+    np.testing.assert_array_equal(got, wanted)

@@ -11,6 +11,7 @@ from dptscope_export.families.depth_anything_3 import DepthAnything3Family
 from dptscope_export.families.midas_vit import MidasViTFamily
 from dptscope_export.families.preprocessor import with_preprocessor
 from dptscope_export.families.swinv2 import SwinV2Family
+from dptscope_export.families.tips import TipsFamily
 
 FAMILIES: tuple[Family, ...] = (
     DepthAnythingFamily(),
@@ -18,6 +19,7 @@ FAMILIES: tuple[Family, ...] = (
     BeitFamily(),
     SwinV2Family(),
     MidasViTFamily(),
+    TipsFamily(),
 )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from dptscope_export.checkpoints.key_map import KeyMap, Source
 from dptscope_export.checkpoints.read import Checkpoint
@@ -66,25 +68,8 @@ def find_layout(checkpoint: Checkpoint) -> Layout | None:
 def original_keys(blocks: int, swiglu: bool, encoder: str = "pretrained", decoder: str = "depth_head") -> KeyMap:
     """The layout of the published ``.pth`` files, with the encoder and the decoder under the given names."""
     layout, scratch = original_layout(encoder, decoder), f"{decoder}.scratch"
-    modules: dict[str, str | tuple[str, ...]] = {
-        "encoder.patch_embed": layout.patch,
-        "reassemble.norm": f"{encoder}.norm",
-    }
-    tensors = {
-        "encoder.cls_token": Source((layout.cls_token,)),
-        "encoder.position.table": Source((layout.position,)),
-    }
-    for block in range(blocks):
-        ours, theirs = f"encoder.block_{block:02d}", layout.block_part(block, "")[:-1]
-        modules |= {
-            f"{ours}.norm1": f"{theirs}.norm1",
-            f"{ours}.attention.qkv": f"{theirs}.attn.qkv",
-            f"{ours}.attention.proj": f"{theirs}.attn.proj",
-            f"{ours}.scale1": f"{theirs}.ls1",
-            f"{ours}.norm2": f"{theirs}.norm2",
-            f"{ours}.scale2": f"{theirs}.ls2",
-        }
-        modules |= {f"{ours}.mlp.{layer}": f"{theirs}.mlp.{layer}" for layer in _mlp_layers(swiglu)}
+    modules, tensors = original_encoder(encoder, blocks, swiglu)
+    modules["reassemble.norm"] = f"{encoder}.norm"
     for stage in STAGES:
         modules |= {
             f"reassemble.stage_{stage}.project": layout.project[stage - 1],
@@ -98,6 +83,37 @@ def original_keys(blocks: int, swiglu: bool, encoder: str = "pretrained", decode
     modules |= {f"head.conv{index + 1}": name for index, name in enumerate(layout.head)}
     unused = (rf"{re.escape(encoder)}\.mask_token", rf"{re.escape(scratch)}\.refinenet4\.resConfUnit1\..*")
     return KeyMap(modules, tensors, unused)
+
+
+def original_encoder(
+    encoder: str, blocks: int, swiglu: bool, mlp_names: Mapping[str, str] = MappingProxyType({})
+) -> tuple[dict[str, str | tuple[str, ...]], dict[str, Source]]:
+    """Modules and bare tensors of a DINOv2 encoder by DINOv2's own names, without its final norm.
+
+    Args:
+        encoder: what stands before them.
+        blocks: number of transformer blocks.
+        swiglu: whether their MLPs are gated.
+        mlp_names: layers of an MLP that are called otherwise.
+    """
+    modules: dict[str, str | tuple[str, ...]] = {"encoder.patch_embed": f"{encoder}.patch_embed.proj"}
+    for block in range(blocks):
+        ours, theirs = f"encoder.block_{block:02d}", f"{encoder}.blocks.{block}"
+        modules |= {
+            f"{ours}.norm1": f"{theirs}.norm1",
+            f"{ours}.attention.qkv": f"{theirs}.attn.qkv",
+            f"{ours}.attention.proj": f"{theirs}.attn.proj",
+            f"{ours}.scale1": f"{theirs}.ls1",
+            f"{ours}.norm2": f"{theirs}.norm2",
+            f"{ours}.scale2": f"{theirs}.ls2",
+        }
+        modules |= {
+            f"{ours}.mlp.{layer}": f"{theirs}.mlp.{mlp_names.get(layer, layer)}" for layer in _mlp_layers(swiglu)
+        }
+    return modules, {
+        "encoder.cls_token": Source((f"{encoder}.cls_token",)),
+        "encoder.position.table": Source((f"{encoder}.pos_embed",)),
+    }
 
 
 def hugging_face_keys(blocks: int, swiglu: bool) -> KeyMap:

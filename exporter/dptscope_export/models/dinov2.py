@@ -28,6 +28,7 @@ class DinoV2Config:
         swiglu: whether the MLP is gated (ViT-giant) instead of GELU.
         patch_size: pixels a patch side.
         native_grid: patches a side of the square grid that the position embedding was trained for.
+        head_width: channels of an attention head.
     """
 
     width: int
@@ -36,10 +37,11 @@ class DinoV2Config:
     swiglu: bool = False
     patch_size: int = 14
     native_grid: int = 37
+    head_width: int = HEAD_WIDTH
 
     @property
     def heads(self) -> int:
-        return self.width // HEAD_WIDTH
+        return self.width // self.head_width
 
 
 class PositionEmbedding(nn.Module):

@@ -34,7 +34,7 @@ class DPT(nn.Module, ABC):
     """Image to depth in two halves, so that the second one can be run again and again with other fusion scales."""
 
     fusion: Fusion
-    head: nn.Module
+    head: Head
 
     @abstractmethod
     def features(self, image_bchw: Tensor) -> Features:
@@ -63,10 +63,10 @@ class DPT(nn.Module, ABC):
 class ResidualUnit(nn.Module):
     """Two 3×3 convolutions, each after its ReLU, around a shortcut (``ResidualConvUnit_custom``)."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, bias: bool = True) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
-        self.conv2 = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
+        self.conv1 = nn.Conv2d(channels, channels, kernel_size=3, padding=1, bias=bias)
+        self.conv2 = nn.Conv2d(channels, channels, kernel_size=3, padding=1, bias=bias)
 
     def forward(self, x_bchw: Tensor) -> Tensor:
         return x_bchw + self.conv2(F.relu(self.conv1(F.relu(x_bchw))))
@@ -80,9 +80,9 @@ class FusionBlock(nn.Module):
     touches a quarter of the pixels.
     """
 
-    def __init__(self, channels: int, doubles: bool) -> None:
+    def __init__(self, channels: int, doubles: bool, bias: bool = True) -> None:
         super().__init__()
-        self.residual_unit = ResidualUnit(channels)
+        self.residual_unit = ResidualUnit(channels, bias)
         self.out_conv = nn.Conv2d(channels, channels, kernel_size=1)
         self.doubles = doubles
 
@@ -105,14 +105,15 @@ class Fusion(nn.Module):
         channels: channels of all four maps.
         doubles: for blocks 1 … 4, whether the next finer map is always exactly twice as large. False for block 4 of a
             plain ViT, whose coarsest map is rounded up when the patch grid is odd.
+        bias: whether the convolutions of the residual units have one.
     """
 
-    def __init__(self, channels: int, doubles: tuple[bool, bool, bool, bool]) -> None:
+    def __init__(self, channels: int, doubles: tuple[bool, bool, bool, bool], bias: bool = True) -> None:
         super().__init__()
         for number in FUSION_BLOCKS:
-            self.add_module(f"block_{number}", FusionBlock(channels, doubles[number - 1]))
+            self.add_module(f"block_{number}", FusionBlock(channels, doubles[number - 1], bias))
         for number in FUSION_BLOCKS[:-1]:  # block 4 has no skip path; checkpoints carry unused weights for it
-            self.add_module(f"skip_{number}", ResidualUnit(channels))
+            self.add_module(f"skip_{number}", ResidualUnit(channels, bias))
 
     def inputs(self, maps: tuple[Tensor, Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Compute what :meth:`forward` needs, as far as no scale can change it.
@@ -124,7 +125,12 @@ class Fusion(nn.Module):
         skip_1, skip_2, skip_3 = (self.get_submodule(f"skip_{number}") for number in FUSION_BLOCKS[:-1])
         return skip_1(map_1), skip_2(map_2), skip_3(map_3), map_4
 
+    def maps(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """What :meth:`inputs` gave, as the blocks take it."""
+        return inputs
+
     def forward(self, inputs: tuple[Tensor, ...], scales: tuple[Tensor, ...] | None = None) -> Tensor:
+        inputs = self.maps(inputs)
         x_bchw = None
         for number in reversed(FUSION_BLOCKS):
             skip_bchw = inputs[number - 1]
@@ -138,7 +144,19 @@ class Fusion(nn.Module):
         return x_bchw
 
 
-class DepthHead(nn.Module):
+class Head(nn.Module, ABC):
+    """From the fused map to depth."""
+
+    @abstractmethod
+    def coarse(self, x_bchw: Tensor) -> Tensor:
+        """Depth ``[batch, height, width]`` at the fused map's own size: without what the head enlarges."""
+
+    @abstractmethod
+    def kernels(self) -> tuple[tuple[nn.Conv2d, float], ...]:
+        """Each 3×3 convolution, and how many times finer than the fused map the map is that it reads."""
+
+
+class DepthHead(Head):
     """Three convolutions from the fused map to depth.
 
     Args:
@@ -161,6 +179,12 @@ class DepthHead(nn.Module):
 
     def forward(self, x_bchw: Tensor) -> Tensor:
         return self.activate(self.conv3(F.relu(self.conv2(self.enlarge(x_bchw)))))
+
+    def coarse(self, x_bchw: Tensor) -> Tensor:
+        return self.activate(self.conv3(F.relu(self.conv2(self.conv1(x_bchw)))))
+
+    def kernels(self) -> tuple[tuple[nn.Conv2d, float], ...]:
+        return (self.conv1, 1), (self.conv2, self.upsample)
 
     def enlarge(self, x_bchw: Tensor) -> Tensor:
         """The fused map after the first convolution, at the depth's size."""

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dptscope.contract import FUSION_BLOCKS
-from dptscope_export.models.dpt import DPT, DepthHead, Fusion, FusionBlock
+from dptscope_export.models.dpt import DPT, Fusion, FusionBlock, Head
 
 LEVELS = (1, 2, 3)  # the map at whose resolution the preview is
 LARGEST_FLOPS = 4e9  # of the finest level that is taken: about 25 ms on two cores
@@ -53,21 +53,20 @@ class Preview(nn.Module):
         super().__init__()
         self.level = level
         self.fusion: Fusion = copy.deepcopy(model.fusion)
-        assert isinstance(model.head, DepthHead)
-        self.head: DepthHead = copy.deepcopy(model.head)
+        self.head: Head = copy.deepcopy(model.head)
         for number in FUSION_BLOCKS:
             unit = self._block(number).residual_unit
             for convolution in (unit.conv1, unit.conv2):
                 _coarsen(convolution, 2.0 ** max(level - number, 0), POINT_IN_BLOCK)
         enlarged = 2.0**level  # the head sees the finest map at twice its size
-        _coarsen(self.head.conv1, enlarged, POINT_IN_HEAD)
-        _coarsen(self.head.conv2, enlarged * self.head.upsample, POINT_IN_HEAD)
+        for convolution, finer in self.head.kernels():
+            _coarsen(convolution, enlarged * finer, POINT_IN_HEAD)
 
     def depth(self, fusion_inputs: tuple[Tensor, ...], fusion_scales: tuple[Tensor, ...]) -> Tensor:
         """Depth ``[batch, height, width]`` at the size of map ``level``; arguments as in :meth:`DPT.depth`."""
         maps = [
             F.avg_pool2d(map_bchw, 2 ** (self.level - number)) if number < self.level else map_bchw
-            for number, map_bchw in zip(FUSION_BLOCKS, fusion_inputs, strict=True)
+            for number, map_bchw in zip(FUSION_BLOCKS, self.fusion.maps(fusion_inputs), strict=True)
         ]
         x_bchw = maps[-1] * _factor(fusion_scales[-1])
         for number in reversed(FUSION_BLOCKS):
@@ -77,7 +76,7 @@ class Preview(nn.Module):
             x_bchw = block.out_conv(block.residual_unit(x_bchw))
             if number > self.level:
                 x_bchw = block.enlarge(x_bchw, maps[number - 2])
-        return self.head.activate(self.head.conv3(F.relu(self.head.conv2(self.head.conv1(x_bchw)))))
+        return self.head.coarse(x_bchw)
 
     def _block(self, number: int) -> FusionBlock:
         block = self.fusion.get_submodule(f"block_{number}")

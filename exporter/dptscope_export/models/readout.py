@@ -9,19 +9,26 @@ from dptscope_export.models.vit_dpt import DecoderConfig, Reassemble
 
 
 class Readout(nn.Module):
-    """Each patch token with the class token: a linear layer of both, then GELU."""
+    """Each patch token with the class token: a linear layer of both, then GELU.
 
-    def __init__(self, width: int) -> None:
+    Args:
+        width: channels of a token.
+        approximate: how the GELU is computed, as torch has it: ``none`` or ``tanh``.
+    """
+
+    def __init__(self, width: int, approximate: str = "none") -> None:
         super().__init__()
         self.project = nn.Linear(2 * width, width)
+        self.approximate = approximate
 
-    def forward(self, tokens_bnc: Tensor) -> Tensor:
-        """Tokens ``[B, 1 + N, C]``, class token first, to ``[B, N, C]``."""
+    def forward(self, tokens_bnc: Tensor, registers: int = 0) -> Tensor:
+        """Tokens ``[B, 1 + registers + N, C]``, class token first, to ``[B, N, C]``."""
         width = tokens_bnc.shape[-1]
         # The original repeats the class token beside every patch. Its half of the product is the same for all of them.
         weight = self.project.weight
         from_cls_b1c = F.linear(tokens_bnc[:, :1], weight[:, width:], self.project.bias)
-        return F.gelu(F.linear(tokens_bnc[:, 1:], weight[:, :width]) + from_cls_b1c)
+        from_patch_bnc = F.linear(tokens_bnc[:, 1 + registers :], weight[:, :width])
+        return F.gelu(from_patch_bnc + from_cls_b1c, approximate=self.approximate)
 
 
 class ProjectedPatches(Reassemble):

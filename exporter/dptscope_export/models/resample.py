@@ -37,6 +37,23 @@ def linear_weights(positions_o: Tensor, size: int) -> Tensor:
     return (1 - _distances(positions_o, size, reach=1)) @ _repeat_border(positions_o, size, reach=1)
 
 
+def antialiased_linear_weights(outputs: Tensor, size: int) -> Tensor:
+    """Weights of linear interpolation with antialiasing, half-pixel centres, samples beyond the border left out.
+
+    Args:
+        outputs: ``[output]``, 0, 1, … as floating point.
+        size: number of input samples.
+
+    Returns:
+        ``[output, size]``; every row sums to one; the identity where there are as many outputs as inputs.
+    """
+    factor = size / (outputs[-1] + 1)
+    centre_o = (outputs + 0.5) * factor - 0.5
+    index_p = torch.arange(size, dtype=outputs.dtype, device=outputs.device)
+    weight_op = (1 - (centre_o[:, None] - index_p).abs() / factor.clamp(min=1)).clamp(min=0)
+    return weight_op / weight_op.sum(dim=1, keepdim=True)
+
+
 def _distances(positions_o: Tensor, size: int, reach: int) -> Tensor:
     """``[output, size + 2 * reach]``: how far each sample of the axis with a border lies, at most ``reach``."""
     index_p = torch.arange(-reach, size + reach, dtype=positions_o.dtype, device=positions_o.device)

@@ -8,27 +8,36 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from dptscope_export.models.dpt import DPT, DepthHead, Features, Fusion
+from dptscope_export.models.dpt import DPT, DepthHead, Features, Fusion, Head
 from dptscope_export.models.reassemble import STAGES, ReassembleStage
 
 
 @dataclass(frozen=True)
-class DecoderConfig:
-    """All that makes one decoder differ from another.
+class ReassemblyConfig:
+    """What makes one way to the fusion differ from another.
 
     Attributes:
         taps: index of the block, for each of the four maps from fine to coarse, whose tokens it is reassembled from; None
             for one that is not made of tokens.
         stage_channels: channels of the four reassembled maps, fine to coarse.
         fusion_channels: channels in the fusion blocks.
-        middle_channels: channels after the head's first convolution.
-        head_channels: channels after the head's second convolution.
-        max_depth: metres at the end of a metric model's range; None for relative inverse depth.
     """
 
     taps: tuple[int | None, int | None, int | None, int | None]
     stage_channels: tuple[int, int, int, int]
     fusion_channels: int
+
+
+@dataclass(frozen=True)
+class DecoderConfig(ReassemblyConfig):
+    """All that makes one of MiDaS' decoders differ from another.
+
+    Attributes:
+        middle_channels: channels after the head's first convolution.
+        head_channels: channels after the head's second convolution.
+        max_depth: metres at the end of a metric model's range; None for relative inverse depth.
+    """
+
     middle_channels: int
     head_channels: int
     max_depth: float | None = None
@@ -37,7 +46,7 @@ class DecoderConfig:
 class Reassemble(nn.Module):
     """Tokens of the four tapped blocks to a pyramid of maps. Subclasses say what becomes of the class token."""
 
-    def add_stages(self, config: DecoderConfig, width: int) -> None:
+    def add_stages(self, config: ReassemblyConfig, width: int) -> None:
         """Add a stage for each map that is made of tokens, of ``width`` channels."""
         self.stages = tuple(stage for stage, tap in zip(STAGES, config.taps, strict=True) if tap is not None)
         for stage in self.stages:
@@ -45,7 +54,7 @@ class Reassemble(nn.Module):
             self.add_module(f"stage_{stage}", ReassembleStage(stage, width, channels, config.fusion_channels))
 
     def patches(self, stage: int, tokens_bnc: Tensor) -> Tensor:
-        """Tokens ``[B, 1 + N, C]``, class token first, to patches ``[B, N, C]``."""
+        """Tokens ``[B, 1 + N, C]``, class token first, behind it the registers where there are some, to ``[B, N, C]``."""
         raise NotImplementedError
 
     def forward(self, taps: list[Tensor], grid_h: int, grid_w: int) -> list[Tensor]:
@@ -56,22 +65,21 @@ class Reassemble(nn.Module):
         return maps
 
 
-class PlainViTDPT(DPT):
+class TokensDPT(DPT):
     """Encoder, reassembly, fusion and head. The encoder gives the tokens of every block, and the grid's rows and columns."""
 
-    def __init__(self, config: DecoderConfig, encoder: nn.Module, reassemble: Reassemble, patch_size: int) -> None:
+    registers = 0
+    """Tokens between the class token and the patches."""
+
+    def __init__(
+        self, config: ReassemblyConfig, encoder: nn.Module, reassemble: Reassemble, fusion: Fusion, head: Head
+    ) -> None:
         super().__init__()
         self.taps = tuple(tap for tap in config.taps if tap is not None)
         self.encoder = encoder
         self.reassemble = reassemble
-        self.fusion = Fusion(config.fusion_channels, doubles=(True, True, True, False))
-        self.head = DepthHead(
-            config.fusion_channels,
-            config.middle_channels,
-            config.head_channels,
-            upsample=patch_size / 8,  # the fused map is at eight times the patch grid
-            max_depth=config.max_depth,
-        )
+        self.fusion = fusion
+        self.head = head
 
     def features(self, image_bchw: Tensor) -> Features:
         tokens, grid_h, grid_w = self.encoder(image_bchw)
@@ -81,8 +89,25 @@ class PlainViTDPT(DPT):
         """Reassemble the tapped blocks, put finer maps that are not made of tokens before theirs, and keep all that people
         and the fusion want."""
         maps = (*finer_maps, *self.reassemble([tokens[tap] for tap in self.taps], grid_h, grid_w))
+        first = 1 + self.registers
         return Features(
-            block_tokens=tuple(t_bnc[:, 1:].unflatten(1, (grid_h, grid_w)) for t_bnc in tokens),
+            block_tokens=tuple(t_bnc[:, first:].unflatten(1, (grid_h, grid_w)) for t_bnc in tokens),
             block_cls_tokens=torch.stack([t_bnc[:, 0] for t_bnc in tokens], dim=1),
             fusion_inputs=self.fusion.inputs((maps[0], maps[1], maps[2], maps[3])),
+            block_register_tokens=torch.stack([t_bnc[:, 1:first] for t_bnc in tokens], dim=1) if first > 1 else None,
         )
+
+
+class PlainViTDPT(TokensDPT):
+    """One with MiDaS' decoder."""
+
+    def __init__(self, config: DecoderConfig, encoder: nn.Module, reassemble: Reassemble, patch_size: int) -> None:
+        head = DepthHead(
+            config.fusion_channels,
+            config.middle_channels,
+            config.head_channels,
+            upsample=patch_size / 8,  # the fused map is at eight times the patch grid
+            max_depth=config.max_depth,
+        )
+        fusion = Fusion(config.fusion_channels, doubles=(True, True, True, False))
+        super().__init__(config, encoder, reassemble, fusion, head)

@@ -17,13 +17,17 @@ HEAD_CHANNELS = 64
 
 LAYER_NORM_EPS = 1e-6
 
-_PLAIN = ("depth_anything", "depth_anything_3", "midas_vit")
+_PLAIN = ("depth_anything", "depth_anything_3", "midas_vit", "tipsv2")
 _BEIT = "midas_beit"
 _SWIN = "midas_swinv2"
 
 
 def block_attention(
-    card: ModelCard, weights: Weights, block: int, tokens_hwc: Float32Array, cls_c: Float32Array | None
+    card: ModelCard,
+    weights: Weights,
+    block: int,
+    tokens_hwc: Float32Array,
+    special_sc: Float32Array | None,
 ) -> BlockAttention:
     """The attention of one block.
 
@@ -32,14 +36,15 @@ def block_attention(
         weights: of its file.
         block: index of the block.
         tokens_hwc: the tokens that go into the block, float32 ``[grid_height, grid_width, channels]``.
-        cls_c: the class token that goes into it, float32 ``[channels]``; None where the encoder has none.
+        special_sc: the class token that goes into it and the model's own registers, where it has some, float32
+            ``[tokens, channels]``; None where the encoder has no class token.
 
     Raises:
         ModelFileError: the file does not have the weights by their names, or holds a family that is not known here.
     """
     try:
         with np.errstate(over="ignore", invalid="ignore"):
-            return _of_family(card, weights, block, tokens_hwc, cls_c)
+            return _of_family(card, weights, block, tokens_hwc, special_sc)
     except ValueError as error:  # shapes that do not go together
         raise ModelFileError(
             f"{weights.path}: expected weights of attention that fit its tokens, got others ({one_line(error)})"
@@ -47,7 +52,7 @@ def block_attention(
 
 
 def _of_family(
-    card: ModelCard, weights: Weights, block: int, tokens_hwc: Float32Array, cls_c: Float32Array | None
+    card: ModelCard, weights: Weights, block: int, tokens_hwc: Float32Array, special_sc: Float32Array | None
 ) -> BlockAttention:
     if card.family == _SWIN:
         return _in_windows(card, weights, block, tokens_hwc)
@@ -58,7 +63,7 @@ def _of_family(
         )
     grid_hw = tokens_hwc.shape[0], tokens_hwc.shape[1]
     patches_nc = tokens_hwc.reshape(-1, tokens_hwc.shape[2])
-    tokens_nc = patches_nc if cls_c is None else np.concatenate([cls_c[None], patches_nc])
+    tokens_nc = patches_nc if special_sc is None else np.concatenate([special_sc, patches_nc])
     path = f"encoder/block_{block:02d}"
     if card.family == _BEIT:
         bias = relative_bias(weights, f"{path}/attention", grid_hw)
@@ -92,8 +97,9 @@ def queries_and_keys(
     return query_hnd * scale, np.ascontiguousarray(key_hnd)
 
 
-def first_class_token(weights: Weights) -> Float32Array:
-    """The class token that goes into the first block, its position added where it has one, ``[channels]``."""
+def first_special_tokens(weights: Weights) -> Float32Array:
+    """The class token that goes into the first block, its position added where it has one, and behind it the model's own
+    registers, ``[tokens, channels]``."""
     with_position = "encoder/Expand/input"
-    name = with_position if with_position in weights else "encoder/cls_token"
-    return weights.get(name).reshape(-1)
+    found_1sc = weights.get(with_position if with_position in weights else "encoder/cls_token")
+    return found_1sc.reshape(-1, found_1sc.shape[-1])

@@ -10,8 +10,8 @@ import numpy as np
 from dptscope.arrays import Float32Array
 from dptscope.errors import DptscopeError
 
-Token = tuple[int, int] | Literal["class"]
-"""Row and column in the grid, or the class token."""
+Token = tuple[int, int] | Literal["class"] | tuple[Literal["register"], int]
+"""Row and column in the grid, the class token, or one of the registers that the model was trained with, from 0."""
 
 _ROWS = 512  # queries at once: their logits stay in the cache
 
@@ -23,7 +23,8 @@ class Attention:
     Attributes:
         row: what the token attends to, float32 ``[heads, grid_height, grid_width]``.
         column: who attends to it, float32 ``[heads, grid_height, grid_width]``.
-        row_special: its weights on the tokens beside the grid, the class token, float32 ``[heads, tokens]``.
+        row_special: its weights on the tokens beside the grid, the class token and then the model's registers, float32
+            ``[heads, tokens]``.
         column_special: the weights of those on it, float32 ``[heads, tokens]``.
         window: rows and columns of the window that the token attends within; None where it attends to the whole grid.
     """
@@ -112,11 +113,7 @@ class FullAttention:
         return weights_hn[:, self._special :].reshape(len(weights_hn), *self._grid_hw)
 
     def _place(self, token: Token) -> int:
-        if token == "class":
-            if not self._special:
-                raise DptscopeError("expected row and column of a token, got 'class': this model has no class token")
-            return 0
-        return self._special + grid_index(token, self._grid_hw)
+        return grid_index(token, self._grid_hw, self._special)
 
 
 def log_sum_exp(logits: Float32Array) -> Float32Array:
@@ -133,14 +130,28 @@ def log_sum_exp(logits: Float32Array) -> Float32Array:
     return sums
 
 
-def grid_index(token: tuple[int, int], grid_hw: tuple[int, int]) -> int:
-    """Where a token of the grid stands in reading order.
+def grid_index(token: Token, grid_hw: tuple[int, int], special: int = 0) -> int:
+    """Where a token stands: those of the grid in reading order, behind the class token and the registers.
+
+    Args:
+        token: which.
+        grid_hw: rows and columns of the grid.
+        special: how many tokens stand before the grid.
 
     Raises:
-        DptscopeError: a place outside the grid.
+        DptscopeError: a place outside the grid, or no such token beside it.
     """
-    row, column = (int(place) for place in token)
+    if token == "class":
+        if not special:
+            raise DptscopeError("expected row and column of a token, got 'class': this model has no class token")
+        return 0
+    first, second = token
+    if first == "register":
+        if not 0 <= second < special - 1:
+            raise DptscopeError(f"expected one of the model's {max(special - 1, 0)} registers, got register {second}")
+        return 1 + int(second)
+    row, column = int(first), int(second)
     height, width = grid_hw
     if not (0 <= row < height and 0 <= column < width):
         raise DptscopeError(f"expected a token of the grid of {height} × {width}, got row {row}, column {column}")
-    return row * width + column
+    return special + row * width + column

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dptscope.arrays import Float32Array
 from dptscope.attention.maps import Attention, Token, grid_index, log_sum_exp
 from dptscope.attention.weights import Weights, layer_norm
-from dptscope.errors import DptscopeError, ModelFileError
+from dptscope.errors import ModelFileError
 
 SEPARATED = np.float32(-100)  # added for two places that the shift brought together from opposite borders
 MAX_BIAS = 16
@@ -73,8 +73,6 @@ class WindowAttention:
         Raises:
             DptscopeError: no such token.
         """
-        if token == "class":
-            raise DptscopeError("expected row and column of a token, got 'class': this model has no class token")
         row, column = divmod(grid_index(token, (self._rows.grid, self._columns.grid)), self._columns.grid)
         place_h, rows_p, wrapped_h = self._rows.places(row)
         place_w, columns_p, wrapped_w = self._columns.places(column)
