@@ -153,6 +153,28 @@ def test_similarity_under_the_mouse(bench: Benches, blocks: str) -> None:
     assert f"similarity {number(float(wanted))} to a token of a.png" in made.viewer.readout
 
 
+def test_a_newcomer_is_led_to_similarity(bench: Benches) -> None:
+    """A word where the mouse is not over anything yet, one beside it, and the key that both name."""
+    made = bench(block=3)
+    assert made.viewer.readout.endswith("over a token, y shows what is similar to it")
+
+    def label_width() -> int:
+        over(made, "map", 0.3, 0.3)
+        return int(made.rect("token-label").width)
+
+    hinted = label_width()
+    made.press("y")
+    assert made.viewer.state.show is Show.SIMILARITY
+    made.answer().draw(1280, 800)
+    assert "similarity" in made.viewer.readout
+    over(made, "map", 0.3, 0.3, Pointer.PRESS)
+    assert made.viewer.state.anchor is not None
+    made.press("y")
+    assert made.viewer.state.show is Show.NORM
+    made.viewer.state = replace(made.viewer.state, show=Show.PHOTO)
+    assert label_width() < hinted - 50, "where it leads nowhere, nothing is offered"
+
+
 def test_a_kept_token_goes_along_to_another_photo_and_a_second_click_lets_it_go(bench: Benches) -> None:
     made = bench(show=Show.SIMILARITY, block=2)
     place = over(made, "map", 0.4, 0.4, Pointer.PRESS)

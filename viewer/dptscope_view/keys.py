@@ -23,6 +23,7 @@ from dptscope_view.state import (
     step_stop,
     toggle_class_token,
     toggle_far_sky,
+    toggle_similarity,
     toggled,
     with_block,
     with_photo,
@@ -140,6 +141,7 @@ KEYS: tuple[Binding, ...] = (
     Binding(("d", "Down"), "block one row down", Command.ROW_DOWN, _N),
     Binding(("u", "Up"), "block one row up", Command.ROW_UP, _N),
     Binding(("o",), "norm, channel, similarity …", lambda s, f: replace(s, show=next_of(s.show)), _N),
+    Binding(("y",), "what is similar to a token, and back", lambda s, f: toggle_similarity(s), _N),
     Binding(("t",), "photo under the map", lambda s, f: step_blend(s), _N),
     Binding(("f",), "next outlier of the block", Command.NEXT_OUTLIER, _N),
     Binding(("g",), "the class token, as the one compared", toggle_class_token, _N),
@@ -173,6 +175,12 @@ KEYS: tuple[Binding, ...] = (
     Binding(("y",), "load the next preset", Command.LOAD_PRESET, _F),
 )
 
+FIRST_STEPS = (
+    ("move over a token", "it is marked in every block"),
+    ("y", "what is similar to it"),
+    ("click it, then n", "the same in the next photo"),
+    ("v, then off", "depth without a fusion block"),
+)
 MOUSE_HELP = (
     ("click a tile or the strip", "choose a block"),
     ("click a token of the map", "keep it, to compare"),
@@ -199,7 +207,7 @@ def sections() -> Iterator[tuple[str, list[Binding]]]:
 
 def help_text() -> str:
     """The table as plain lines, for ``--help``."""
-    lines = []
+    lines = ["First steps:", *(f"  {what:<37}{does}" for what, does in FIRST_STEPS), ""]
     for heading, rows in sections():
         lines.append(f"{heading}:")
         lines += [f"  {'  '.join(row.keys):<11}{row.help}" for row in rows]

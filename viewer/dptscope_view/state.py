@@ -170,6 +170,11 @@ def with_anchor(state: State, anchor: Anchor | None) -> State:
     return replace(state, anchor=anchor)
 
 
+def toggle_similarity(state: State) -> State:
+    """Similarities, and back to the norms."""
+    return replace(state, show=Show.NORM if state.show is Show.SIMILARITY else Show.SIMILARITY)
+
+
 def toggle_class_token(state: State, facts: Facts) -> State:
     """Similarity to the class token, or its attention, and back to the token under the mouse."""
     if not facts.card.has_cls:

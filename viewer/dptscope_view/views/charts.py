@@ -24,7 +24,7 @@ def number(value: float) -> str:
     """Three digits that count, without an exponent where it can be helped."""
     if value == 0:
         return "0"
-    size = abs(value)
+    size = float(f"{abs(value):.2e}")  # rounded first, or 0.9999 would have a digit more than 1.0
     if size >= 99999.5 or size < 0.001:
         return f"{value:.1e}".replace("-", "−")
     digits = max(0, 2 - math.floor(math.log10(size)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dptscope.pictures.scaling import Scaling
 from dptscope_view.anchor import Place, cell_at
-from dptscope_view.state import Show, channel_index
+from dptscope_view.state import Show, State, channel_index
 from dptscope_view.views.charts import number
 from dptscope_view.views.heads import HeadMaps
 from dptscope_view.views.maps import BlockMaps
@@ -45,6 +45,13 @@ def token_in_words(shown: ViewInput, maps: BlockMaps, place: Place) -> str:
     return " · ".join(parts)
 
 
+def token_hint(state: State) -> str:
+    """What can be done with the token under the mouse; nothing more once it has been done."""
+    if state.show is Show.NORM:
+        return "y: what is similar"
+    return "click: keep it" if state.show in (Show.SIMILARITY, Show.ATTENTION) and state.anchor is None else ""
+
+
 def overview(shown: ViewInput, maps: BlockMaps) -> str:
     """What there is to see while the mouse is over no token."""
     state = shown.state
@@ -56,6 +63,9 @@ def overview(shown: ViewInput, maps: BlockMaps) -> str:
     if state.scaling is not Scaling.ROBUST or maps.show is Show.COMPONENTS:
         return ""
     marked = maps.outliers(maps.chosen)
-    if not marked:
-        return "no outliers in this block"
-    return f"{marked} of {maps.values(maps.chosen).size} tokens marked as outliers"
+    told = (
+        f"{marked} of {maps.values(maps.chosen).size} tokens marked as outliers"
+        if marked
+        else "no outliers in this block"
+    )
+    return f"{told} · over a token, y shows what is similar to it" if maps.show is Show.NORM else told

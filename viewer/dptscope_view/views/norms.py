@@ -25,7 +25,7 @@ from dptscope_view.views.heads import HeadMaps, maps_of
 from dptscope_view.views.map_pane import cell_rect, draw_map
 from dptscope_view.views.maps import BlockMaps
 from dptscope_view.views.norm_layout import NormLayout, norm_layout
-from dptscope_view.views.norm_words import SCALING_HINTS, SHOW_HINTS, overview, token_in_words
+from dptscope_view.views.norm_words import SCALING_HINTS, SHOW_HINTS, overview, token_hint, token_in_words
 from dptscope_view.views.parts import (
     Answer,
     ComposedView,
@@ -73,8 +73,16 @@ def compose(shown: ViewInput, body: Rect) -> ComposedView:
     if not readout:
         readout = overview(shown, maps) if place is None else token_in_words(shown, maps, place)
     if hovered is not None and shown.pointer is not None and not shown.state.cropping:
-        parts.append(token_label(readout, shown.pointer, below, shown.measures))
+        parts.append(_label(shown, layout, below, readout))
     return ComposedView(tuple(parts), layout.grid.columns, readout, hovered, below)
+
+
+def _label(shown: ViewInput, layout: NormLayout, below: Rect, readout: str) -> Part:
+    """Words beside the mouse; over the map they leave the tiles beside it free where they can."""
+    assert shown.pointer is not None
+    beside = Rect(below.x, below.y, layout.tiles.x - below.x, below.height)
+    areas = (beside, below) if beside.contains(*shown.pointer) else (below,)
+    return token_label(readout, token_hint(shown.state), shown.pointer, areas, shown.measures)
 
 
 def _kept_place(shown: ViewInput, frame: Frame) -> Place | None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from dptscope.pictures.colours import Colour
 from dptscope.pictures.text import BOLD, REGULAR, text_width
-from dptscope_view.keys import MOUSE_HELP, WHEEL_MAGNIFIES, WHEEL_STEPS, sections
+from dptscope_view.keys import FIRST_STEPS, MOUSE_HELP, WHEEL_MAGNIFIES, WHEEL_STEPS, sections
 from dptscope_view.state import View, with_photo
 from dptscope_view.ui import theme
 from dptscope_view.ui.canvas import Canvas
@@ -132,8 +132,11 @@ def _draw_help(canvas: Canvas, rect: Rect, wheel: tuple[str, str]) -> None:
     m = canvas.measures
     canvas.dim(rect, 0.72)
     columns = [(heading, [("  ".join(row.keys), row.help) for row in rows]) for heading, rows in sections()]
-    columns[1][1].extend([("", ""), ("Mouse", "")])
-    columns[1][1].extend(("•", f"{what}: {does}") for what, does in (*MOUSE_HELP, wheel))
+    for (_, rows), heading, more in (
+        (columns[0], "First steps", FIRST_STEPS),
+        (columns[1], "Mouse", (*MOUSE_HELP, wheel)),
+    ):
+        rows.extend([("", ""), (heading, ""), *(("•", f"{what}: {does}") for what, does in more)])
     lines = max(len(rows) for _, rows in columns) + 1.5
     around = m.pad * (1 if m.compact else 2)
     room = rect.inset(around)
