@@ -225,6 +225,7 @@ def _expected_outputs(model: DPT, features: Features, plan: ExportPlan) -> dict[
     maps = model.maps(features.fusion_inputs)
     names = (contract.DEPTH, contract.SKY) if plan.has_sky else (contract.DEPTH,)
     expected = {name: map_bhw.numpy() for name, map_bhw in zip(names, maps, strict=True)}
+    expected[contract.EMBEDDED_TOKENS] = features.embedded_tokens.numpy()
     for index, tokens in enumerate(features.block_tokens):
         expected[contract.block_tokens_name(index)] = tokens.numpy()
     if features.block_cls_tokens is not None:
@@ -276,7 +277,7 @@ def _check_values(
         check(name, limits.tokens, mean, "of the mean norm")
     others = [contract.BLOCK_CLS_TOKENS] if plan.has_cls else []
     others += [contract.BLOCK_REGISTER_TOKENS] if plan.registers else []
-    for name in (*others, *(contract.fusion_input_name(k) for k in contract.FUSION_BLOCKS)):
+    for name in (contract.EMBEDDED_TOKENS, *others, *(contract.fusion_input_name(k) for k in contract.FUSION_BLOCKS)):
         check(name, limits.fusion, float(expected[name].std()), "of its standard deviation")
     if plan.has_sky:
         wanted_sky = expected[contract.SKY]

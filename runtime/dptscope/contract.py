@@ -136,19 +136,27 @@ def preview_output() -> TensorSpec:
     return TensorSpec(DEPTH, ("batch", "preview_height", "preview_width"), "depth at the size of a coarser map")
 
 
+def _token_axes(block: BlockSpec, blocks: Sequence[BlockSpec]) -> tuple[int | str, ...]:
+    one_grid = len({each.stage for each in blocks}) == 1
+    stage = "" if one_grid else f"stage_{block.stage}_"
+    return ("batch", f"{stage}grid_height", f"{stage}grid_width", block.channels)
+
+
 def block_outputs(blocks: Sequence[BlockSpec]) -> tuple[TensorSpec, ...]:
     """Tokens of every transformer block, as an image-like grid."""
-    one_grid = len({block.stage for block in blocks}) == 1
     return tuple(
         TensorSpec(
             block_tokens_name(index),
-            ("batch", "grid_height", "grid_width", block.channels)
-            if one_grid
-            else ("batch", f"stage_{block.stage}_grid_height", f"stage_{block.stage}_grid_width", block.channels),
+            _token_axes(block, blocks),
             f"patch tokens that leave transformer block {index}, before any final norm",
         )
         for index, block in enumerate(blocks)
     )
+
+
+def embedded_output(blocks: Sequence[BlockSpec]) -> TensorSpec:
+    """Tokens before the first transformer block. Files of earlier exporters are without."""
+    return TensorSpec(EMBEDDED_TOKENS, _token_axes(blocks[0], blocks), "patch tokens that go into transformer block 0")
 
 
 def cls_output(blocks: Sequence[BlockSpec]) -> TensorSpec:

@@ -14,7 +14,7 @@ import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.transformers.float16 import convert_float_to_float16
 from support import midas_oracle, midas_vit_oracle, oracle
-from support.block import Array, Block, relative_error, softmax_of_all, tokens_of
+from support.block import Array, Block, relative_error, softmax_of_all, tokens_into, tokens_of
 from transformers import DPTForDepthEstimation
 
 import dptscope
@@ -102,21 +102,20 @@ def test_of_the_whole_grid(family: str, size: tuple[int, int], request: pytest.F
     path, model = request.getfixturevalue(family)
     scene, image = look_at(path, *size)
     weights = mapped_weights(path)
-    for block, wanted_bhnn in list(enumerate(torchs_own(model, image)))[1:]:
+    for block, wanted_bhnn in enumerate(torchs_own(model, image)):
         weights_hnn = softmax_of_all(scene, block)
         assert weights_hnn.shape == wanted_bhnn.shape[1:] and weights_hnn.std() > 0.1 / weights_hnn.shape[-1]
         np.testing.assert_allclose(weights_hnn, wanted_bhnn[0], atol=TORCH_LIMIT)
         check_columns(scene, block, weights_hnn)
-        got = Block(weights, f"encoder/block_{block:02d}").next_tokens(tokens_of(scene, block - 1), weights_hnn)
+        got = Block(weights, f"encoder/block_{block:02d}").next_tokens(tokens_into(scene, block), weights_hnn)
         assert relative_error(got, tokens_of(scene, block)) <= BLOCK_LIMIT, block
 
 
 def check_swin_blocks(scene: Scene, path: Path) -> None:
-    """Every block but the first."""
     model = dptscope.load(path)
-    for block, spec in list(enumerate(model.card.blocks))[1:]:
-        before_hwc = scene.block_tokens[block - 1]
-        if spec.stage != model.card.blocks[block - 1].stage:
+    for block, spec in enumerate(model.card.blocks):
+        before_hwc, _ = scene._tokens_into(block)
+        if block and spec.stage != model.card.blocks[block - 1].stage:
             before_hwc = merged(model.graphs.weights, f"encoder/merge_{spec.stage - 1}", before_hwc)
         weights_hnn = softmax_of_all(scene, block)
         check_columns(scene, block, weights_hnn)

@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from support import da3_oracle
+from support.block import check_blocks
 
 import dptscope
 from dptscope import contract
@@ -52,6 +53,10 @@ def metric(tmp_path_factory: pytest.TempPathFactory) -> Case:
     folder = tmp_path_factory.mktemp("metric")
     weights = da3_oracle.tensors(blocks=5, seed=31)
     return Case(export(save_folder(weights, folder / "hub", "da3metric-large"), folder / "metric.onnx"), weights)
+
+
+def test_attention_from_the_file(metric: Case) -> None:
+    check_blocks(metric.exported.model, (70, 98), 6e-7)
 
 
 def hold_against(case: Case, image: torch.Tensor, scales: tuple[float, float, float, float] = (1, 1, 1, 1)) -> None:

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 from support import midas_oracle, midas_vit_oracle
+from support.block import check_blocks
 from support.oracle import save_hugging_face
 
 import dptscope
@@ -48,6 +49,10 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Case]:
         midas_vit_oracle.take_any_size(model)
         found[kind] = Case(export(file, folder / f"{kind}.onnx"), file, model)
     return found
+
+
+def test_attention_from_a_hybrid_s_file(cases: dict[str, Case]) -> None:
+    check_blocks(cases["hybrid"].exported.model, (80, 112), 6e-7)
 
 
 def hold_against(path: Path, oracle: torch.nn.Module, size: tuple[int, int]) -> None:

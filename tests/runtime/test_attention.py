@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.block import Block, Weights, relative_error, softmax_of_all, tokens_of
+from support.block import Block, Weights, relative_error, softmax_of_all, tokens_into, tokens_of
 
 import dptscope
 from dptscope.arrays import Float32Array
@@ -33,13 +33,14 @@ def test_weights_are_views_into_the_file() -> None:
     assert gain.tobytes() in SHIPPED.read_bytes()
 
 
-@pytest.mark.parametrize("block", [1, 2, 11])
-def test_a_block_computed_with_it_is_the_file_s_own(scene: dptscope.Scene, block: int) -> None:
-    before, wanted = tokens_of(scene, block - 1), tokens_of(scene, block)
+# Logits of block 0 are in the hundreds: their rounding is that of its weights.
+@pytest.mark.parametrize(("block", "limit"), [(0, 3e-6), (1, 3e-7), (11, 3e-7)])
+def test_a_block_computed_with_it_is_the_file_s_own(scene: dptscope.Scene, block: int, limit: float) -> None:
+    before, wanted = tokens_into(scene, block), tokens_of(scene, block)
     got = Block(mapped_weights(SHIPPED), f"encoder/block_{block:02d}").next_tokens(before, softmax_of_all(scene, block))
     assert np.abs(got - before).mean() > 0.05 * before.std(), "a block that does nothing proves nothing"
-    assert relative_error(got, wanted) <= 3e-7
-    assert np.abs(got - wanted).max() <= 6e-6 * wanted.std()
+    assert relative_error(got, wanted) <= limit
+    assert np.abs(got - wanted).max() <= 20 * limit * wanted.std()
 
 
 def test_rows_and_columns_are_of_one_matrix(scene: dptscope.Scene) -> None:
@@ -107,6 +108,15 @@ def test_what_cannot_be_had(scene: dptscope.Scene, photo_bgr: Any, tmp_path: Pat
         scene.attention(3, (7, 0))
     with pytest.raises(dptscope.DptscopeError, match="keep_tokens=True"):
         dptscope.load(SHIPPED).prepare(photo_bgr, size=56).attention(3, (0, 0))
+
+
+def test_a_file_that_does_not_say_what_goes_into_block_0(photo_bgr: Any, tiny_model: Path) -> None:
+    """As earlier exports do not."""
+    old = dptscope.load(tiny_model.parent / "version_1" / tiny_model.name)
+    scene = old.prepare(photo_bgr, size=56, keep_tokens=True)
+    with pytest.raises(dptscope.ModelFileError, match="expected the output embedded_tokens, what block 0 attends with"):
+        scene.attention(0, (0, 0))
+    assert scene.attention(1, (0, 0)).row.shape == (1, *scene.block_norms[0].shape)
 
 
 def test_weights_that_do_not_fit(photo_bgr: Any, tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import dptscope
+from dptscope.files.onnx_file import mapped_weights
 
 Array = NDArray[Any]
 _erf = np.vectorize(math.erf, otypes=[np.float64])
@@ -40,6 +42,31 @@ def tokens_of(scene: dptscope.Scene, block: int) -> Array:
     patches_hwc = scene.block_tokens[block]
     patches_nc = patches_hwc.reshape(-1, patches_hwc.shape[-1])
     return patches_nc if scene.cls_tokens is None else np.concatenate([scene.cls_tokens[block][None], patches_nc])
+
+
+def tokens_into(scene: dptscope.Scene, block: int) -> Array:
+    """What goes into a block, as in :func:`tokens_of`."""
+    patches_hwc, special_sc = scene._tokens_into(block)
+    patches_nc = patches_hwc.reshape(-1, patches_hwc.shape[-1])
+    return patches_nc if special_sc is None else np.concatenate([special_sc, patches_nc])
+
+
+def check_blocks(path: Path, size: tuple[int, int], limit: float) -> None:
+    """Every block, computed from what goes into it with the file's weights and its attention, gives the tokens that leave it.
+
+    Args:
+        path: an exported model whose blocks have one grid.
+        size: height and width of its input.
+        limit: of the relative error.
+    """
+    weights = mapped_weights(path)
+    image = np.random.default_rng(sum(size)).normal(size=(1, 3, *size)).astype(np.float32)
+    scene = dptscope.Scene(dptscope.load(path).graphs, image, size, keep_tokens=True)
+    for block in range(len(scene.block_norms)):
+        before = tokens_into(scene, block)
+        got = Block(weights, f"encoder/block_{block:02d}").next_tokens(before, softmax_of_all(scene, block))
+        assert np.abs(got - before).mean() > 0.01 * before.std(), "a block that does nothing proves nothing"
+        assert relative_error(got, tokens_of(scene, block)) <= limit, block
 
 
 def relative_error(got: Array, wanted: Array) -> float:

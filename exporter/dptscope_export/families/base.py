@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dptscope.card import DepthKind, ModelSpec
+from dptscope.contract import TensorSpec, embedded_output
 from dptscope_export.checkpoints.key_map import KeyMap
 from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.models.dpt import DPT
@@ -67,6 +68,10 @@ class ExportPlan(ModelSpec):
     build: Callable[[], DPT]
     sizes: Sizes
     notes: tuple[str, ...] = ()
+
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """All outputs that are written: those that every file has, and what files of earlier exporters lack."""
+        return (*super().outputs(), embedded_output(self.blocks))
 
 
 class Family(Protocol):

@@ -55,4 +55,5 @@ def _specs(card: ModelCard) -> tuple[contract.TensorSpec, ...]:
         contract.image_input(),
         *contract.fusion_scale_inputs(),
         *card.outputs(),
+        contract.embedded_output(card.blocks),
     )

@@ -12,7 +12,7 @@ MODEL_ATTRIBUTE = "model"
 
 
 class WholeGraph(nn.Module):
-    """Image and scales to everything in :func:`dptscope.contract.model_outputs`."""
+    """Image and scales to everything in :meth:`dptscope_export.families.base.ExportPlan.outputs`."""
 
     def __init__(self, model: DPT) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class WholeGraph(nn.Module):
         maps = self.model.maps(features.fusion_inputs, scales)
         special = (features.block_cls_tokens, features.block_register_tokens)
         special_tokens = [tokens for tokens in special if tokens is not None]
-        return (*maps, *features.block_tokens, *special_tokens, *features.fusion_inputs)
+        return (*maps, *features.block_tokens, *special_tokens, *features.fusion_inputs, features.embedded_tokens)
 
 
 class FusionGraph(nn.Module):

@@ -159,7 +159,7 @@ class Block(nn.Module):
 
 
 class BeitEncoder(nn.Module):
-    """Image to the tokens that leave each block. There is no absolute position embedding."""
+    """Image to the tokens that go into the first block and leave each. There is no absolute position embedding."""
 
     def __init__(self, config: BeitConfig) -> None:
         super().__init__()
@@ -171,14 +171,15 @@ class BeitEncoder(nn.Module):
             self.add_module(f"block_{index:02d}", Block(config))
 
     def forward(self, image_bchw: Tensor) -> tuple[list[Tensor], int, int]:
-        """Return the tokens ``[B, 1 + grid_h * grid_w, C]`` after each block, class token first, and the grid."""
+        """Return the tokens ``[B, 1 + grid_h * grid_w, C]`` before the first block and after each, class token first, and the
+        grid."""
         patches_bchw = self.patch_embed(image_bchw)
         grid_h, grid_w = patches_bchw.shape[-2:]
         cls_b1c = self.cls_token.expand(image_bchw.shape[0], -1, -1)
         tokens_bnc = torch.cat([cls_b1c, patches_bchw.flatten(2).transpose(1, 2)], dim=1)
         grid = self.relative_positions(grid_h, grid_w)
 
-        tokens = []
+        tokens = [tokens_bnc]
         for index in range(self.config.blocks):
             tokens_bnc = self.get_submodule(f"block_{index:02d}")(tokens_bnc, grid)
             tokens.append(tokens_bnc)

@@ -149,7 +149,7 @@ class Block(nn.Module):
 
 
 class DinoV2Encoder(nn.Module):
-    """Image to the tokens that leave each block."""
+    """Image to the tokens that go into the first block and leave each."""
 
     def __init__(self, config: DinoV2Config) -> None:
         super().__init__()
@@ -161,7 +161,8 @@ class DinoV2Encoder(nn.Module):
             self.add_module(f"block_{index:02d}", Block(config))
 
     def forward(self, image_bchw: Tensor) -> tuple[list[Tensor], int, int]:
-        """Return the tokens ``[B, 1 + grid_h * grid_w, C]`` after each block, class token first, and the grid's size."""
+        """Return the tokens ``[B, 1 + grid_h * grid_w, C]`` before the first block and after each, class token first, and the
+        grid."""
         patches_bchw = self.patch_embed(image_bchw)
         grid_h, grid_w = patches_bchw.shape[-2:]
         cls_position, patch_positions = self.position(grid_h, grid_w)
@@ -169,7 +170,7 @@ class DinoV2Encoder(nn.Module):
         cls_b1c = (self.cls_token + cls_position).expand(image_bchw.shape[0], -1, -1)
         tokens_bnc = torch.cat([cls_b1c, patches_bnc], dim=1)
 
-        tokens = []
+        tokens = [tokens_bnc]
         for index in range(self.config.blocks):
             tokens_bnc = self.get_submodule(f"block_{index:02d}")(tokens_bnc)
             tokens.append(tokens_bnc)

@@ -17,6 +17,7 @@ class Features:
     """All that lies between the image and the fusion.
 
     Attributes:
+        embedded_tokens: patch tokens that go into the first block ``[batch, grid_height, grid_width, channels]``.
         block_tokens: for every transformer block its patch tokens ``[batch, grid_height, grid_width, channels]``: the
             residual stream as it leaves the block, without class token, before any final norm.
         block_cls_tokens: ``[batch, blocks, channels]``, or None where the encoder has no class token.
@@ -24,6 +25,7 @@ class Features:
         fusion_inputs: ``fusion_input_1 … 4`` as ``[batch, fusion_channels, height, width]``; see :meth:`Fusion.inputs`.
     """
 
+    embedded_tokens: Tensor
     block_tokens: tuple[Tensor, ...]
     block_cls_tokens: Tensor | None
     fusion_inputs: tuple[Tensor, Tensor, Tensor, Tensor]

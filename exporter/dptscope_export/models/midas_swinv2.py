@@ -63,8 +63,9 @@ class MidasSwinV2(DPT):
         )
 
     def features(self, image_bchw: Tensor) -> Features:
-        stages = self.encoder(image_bchw)
+        embedded_bhwc, stages = self.encoder(image_bchw)
         return Features(
+            embedded_tokens=embedded_bhwc,
             block_tokens=tuple(tokens_bhwc for stage in stages for tokens_bhwc in stage),
             block_cls_tokens=None,
             fusion_inputs=self.fusion.inputs(self.reassemble([stage[-1] for stage in stages])),

@@ -248,12 +248,12 @@ class SwinV2Encoder(nn.Module):
             self.add_module(f"stage_{index + 1}", Stage(stage, config.position_width, first_block))
             first_block += stage.blocks
 
-    def forward(self, image_bchw: Tensor) -> list[list[Tensor]]:
-        """Return, for each stage, the tokens ``[B, grid_h, grid_w, C]`` after each of its blocks."""
-        tokens_bhwc = self.patch_norm(self.patch_embed(image_bchw).permute(0, 2, 3, 1))
+    def forward(self, image_bchw: Tensor) -> tuple[Tensor, list[list[Tensor]]]:
+        """Return the tokens ``[B, grid_h, grid_w, C]`` before the first block, and for each stage after each block."""
+        tokens_bhwc = embedded_bhwc = self.patch_norm(self.patch_embed(image_bchw).permute(0, 2, 3, 1))
         stages: list[list[Tensor]] = []
         for index in range(len(self.config.stages)):
             if index:
                 tokens_bhwc = self.get_submodule(f"merge_{index}")(stages[-1][-1])
             stages.append(self.get_submodule(f"stage_{index + 1}")(tokens_bhwc))
-        return stages
+        return embedded_bhwc, stages

@@ -59,7 +59,8 @@ class PositionEmbedding(nn.Module):
 
 
 class TipsEncoder(nn.Module):
-    """Image to the tokens that leave each block: DINOv2's blocks, with register tokens behind the class token."""
+    """Image to the tokens that go into the first block and leave each: DINOv2's blocks, with register tokens behind the class
+    token."""
 
     def __init__(self, config: DinoV2Config, registers: int) -> None:
         super().__init__()
@@ -73,7 +74,8 @@ class TipsEncoder(nn.Module):
             self.add_module(f"block_{index:02d}", Block(config))
 
     def forward(self, image_bchw: Tensor) -> tuple[list[Tensor], int, int]:
-        """Return the tokens ``[B, 1 + registers + grid_h * grid_w, C]`` after each block, class token first, and the grid."""
+        """Return the tokens ``[B, 1 + registers + grid_h * grid_w, C]`` before the first block and after each, class token
+        first, and the grid."""
         patches_bchw = self.patch_embed(image_bchw)
         grid_h, grid_w = patches_bchw.shape[-2:]
         cls_position, patch_positions = self.position(grid_h, grid_w)
@@ -82,7 +84,7 @@ class TipsEncoder(nn.Module):
         special_1sc = torch.cat([self.cls_token + cls_position, self.registers], dim=1)
         tokens_bnc = torch.cat([special_1sc.expand(image_bchw.shape[0], -1, -1), patches_bnc], dim=1)
 
-        tokens = []
+        tokens = [tokens_bnc]
         for index in range(self.config.blocks):
             tokens_bnc = self.get_submodule(f"block_{index:02d}")(tokens_bnc)
             tokens.append(tokens_bnc)

@@ -77,7 +77,7 @@ class Block(nn.Module):
 
 
 class ViTEncoder(nn.Module):
-    """Image, or a map of a convolutional network, to the tokens that leave each block."""
+    """Image, or a map of a convolutional network, to the tokens that go into the first block and leave each."""
 
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
@@ -90,7 +90,8 @@ class ViTEncoder(nn.Module):
             self.add_module(f"block_{index:02d}", Block(config))
 
     def forward(self, map_bchw: Tensor) -> tuple[list[Tensor], int, int]:
-        """Return the tokens ``[B, 1 + grid_h * grid_w, C]`` after each block, class token first, and the grid."""
+        """Return the tokens ``[B, 1 + grid_h * grid_w, C]`` before the first block and after each, class token first, and the
+        grid."""
         patches_bchw = self.patch_embed(map_bchw)
         grid_h, grid_w = patches_bchw.shape[-2:]
         cls_position, patch_positions = self.position(grid_h, grid_w)
@@ -98,7 +99,7 @@ class ViTEncoder(nn.Module):
         cls_b1c = (self.cls_token + cls_position).expand(map_bchw.shape[0], -1, -1)
         tokens_bnc = torch.cat([cls_b1c, patches_bnc], dim=1)
 
-        tokens = []
+        tokens = [tokens_bnc]
         for index in range(self.config.blocks):
             tokens_bnc = self.get_submodule(f"block_{index:02d}")(tokens_bnc)
             tokens.append(tokens_bnc)

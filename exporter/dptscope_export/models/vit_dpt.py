@@ -66,7 +66,8 @@ class Reassemble(nn.Module):
 
 
 class TokensDPT(DPT):
-    """Encoder, reassembly, fusion and head. The encoder gives the tokens of every block, and the grid's rows and columns."""
+    """Encoder, reassembly, fusion and head. The encoder gives the tokens that go into the first block and leave each, and the
+    grid's rows and columns."""
 
     registers = 0
     """Tokens between the class token and the patches."""
@@ -88,9 +89,11 @@ class TokensDPT(DPT):
     def gather(self, tokens: list[Tensor], grid_h: int, grid_w: int, finer_maps: Sequence[Tensor] = ()) -> Features:
         """Reassemble the tapped blocks, put finer maps that are not made of tokens before theirs, and keep all that people
         and the fusion want."""
+        embedded_bnc, *tokens = tokens
         maps = (*finer_maps, *self.reassemble([tokens[tap] for tap in self.taps], grid_h, grid_w))
         first = 1 + self.registers
         return Features(
+            embedded_tokens=embedded_bnc[:, first:].unflatten(1, (grid_h, grid_w)),
             block_tokens=tuple(t_bnc[:, first:].unflatten(1, (grid_h, grid_w)) for t_bnc in tokens),
             block_cls_tokens=torch.stack([t_bnc[:, 0] for t_bnc in tokens], dim=1),
             fusion_inputs=self.fusion.inputs((maps[0], maps[1], maps[2], maps[3])),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -34,6 +34,7 @@ def attention(
     token: Annotated[
         tuple[int, int] | None, typer.Option(metavar="Y X", help="The token at this pixel of the photo.")
     ] = None,
+    class_token: Annotated[bool, typer.Option("--class-token", help="The class token, in its place.")] = False,
     outliers: Annotated[
         bool,
         typer.Option("--outliers", help="Each token of outstanding norm: who attends to it, in all blocks together."),
@@ -59,15 +60,24 @@ def attention(
     from dptscope.errors import DptscopeError
     from dptscope.model import load
 
-    if (token is None) != outliers:
-        raise DptscopeError(f"expected --token Y X or --outliers, got {'both' if outliers else 'neither'}")
+    wanted = [
+        option
+        for option, given in {"--token": token, "--class-token": class_token, "--outliers": outliers}.items()
+        if given
+    ]
+    if len(wanted) != 1:
+        raise DptscopeError(
+            f"expected one of --token Y X, --class-token and --outliers, got {' and '.join(wanted) or 'none'}"
+        )
     chosen = parse_formats(formats, FORMATS)
     loaded = load(model, provider, threads)
     last = len(loaded.card.blocks) - 1
     if block is not None and not 0 <= block <= last:
         raise DptscopeError(f"--block: expected a block from 0 to {last}, got {block}")
+    if class_token and not loaded.card.has_cls:
+        raise DptscopeError(f"--class-token: expected a model that has one, got {loaded.card.variant}")
     which = last if block is None else block
-    print_each(write_attention(loaded, images, output, chosen, size, square, which, token))
+    print_each(write_attention(loaded, images, output, chosen, size, square, which, "class" if class_token else token))
 
 
 def write_attention(
@@ -78,16 +88,16 @@ def write_attention(
     size: int | None,
     square: bool,
     block: int,
-    pixel: tuple[int, int] | None,
+    of: tuple[int, int] | Literal["class"] | None,
 ) -> Iterator[Path]:
-    """Write ``STEM_attention_block_KK``, or ``STEM_outliers_block_KK`` where no pixel is named, in the formats for each photo
-    and yield their paths."""
+    """Write ``STEM_attention_block_KK`` of the token at a pixel, ``STEM_class_attention_block_KK``, or
+    ``STEM_outliers_block_KK`` where neither is named, in the formats for each photo and yield their paths."""
     from dptscope.commands.failures import complain
     from dptscope.commands.photos import for_each_photo, write_formats
 
     def write(photo: Path, stem: str, image_bgr: UInt8Array) -> Iterator[Path]:
-        if pixel is not None:
-            check_pixel("--token", pixel, (image_bgr.shape[0], image_bgr.shape[1]))
+        if isinstance(of, tuple):
+            check_pixel("--token", of, (image_bgr.shape[0], image_bgr.shape[1]))
         scene = model.prepare(image_bgr, size=size, square=square, keep_tokens=True)
         report = {
             "model": model.path.name,
@@ -100,26 +110,28 @@ def write_attention(
             "block": block,
         }
         title = f"{photo.stem}   {model.card.variant} {model.card.architecture}   block {block}   "
-        if pixel is None:
+        if of is None:
             if not scene.statistics()[block].outliers:
                 complain(f"note: {photo}: no outliers in block {block}")
             writers = outlier_writers(model, scene, block, report, title)
         else:
-            writers = token_writers(scene, block, pixel, report, title)
+            writers = token_writers(scene, block, of, report, title)
         yield from write_formats(folder, stem, scene, writers, formats)
 
     return for_each_photo(images, folder, write)
 
 
-def token_writers(scene: Scene, block: int, pixel: tuple[int, int], report: dict[str, Any], title: str) -> Writers:
+def token_writers(
+    scene: Scene, block: int, of: tuple[int, int] | Literal["class"], report: dict[str, Any], title: str
+) -> Writers:
     """One token's attention in one block."""
     import numpy as np
 
     from dptscope.files.encode import encode_json, encode_npy, encode_png
     from dptscope.pictures.attention_sheets import attention_sheet
 
-    token = token_at(pixel, scene.photo_size, scene.block_norms[block])
-    found = scene.attention(block, token)
+    place = None if of == "class" else token_at(of, scene.photo_size, scene.block_norms[block])
+    found = scene.attention(block, place or "class")
     window = None if found.window is None else [[axis.start, axis.stop] for axis in found.window]
     heads = [
         {
@@ -131,11 +143,16 @@ def token_writers(scene: Scene, block: int, pixel: tuple[int, int], report: dict
         }
         for head, row_hw in enumerate(found.row)
     ]
-    told = report | {"pixel": list(pixel), "token": list(token), "window": window, "heads": heads}
-    where = f"{title}token {token[0]}, {token[1]}: "
-    name = f"_attention_block_{block:02d}"
+    told = report | {
+        "pixel": None if place is None else list(of),
+        "token": "class" if place is None else list(place),
+        "window": window,
+        "heads": heads,
+    }
+    where = f"{title}{'class token' if place is None else f'token {place[0]}, {place[1]}'}: "
+    name = f"{'_class' if place is None else ''}_attention_block_{block:02d}"
     return {
-        "png": (f"{name}.png", lambda _: encode_png(attention_sheet(found, token, where))),
+        "png": (f"{name}.png", lambda _: encode_png(attention_sheet(found, place, where))),
         "json": (f"{name}.json", lambda _: encode_json(told)),
         "npy": (f"{name}.npy", lambda _: encode_npy(np.stack([found.row, found.column]))),
     }

@@ -77,6 +77,7 @@ def _with_meaning(tensor: dict[str, Any], card: ModelCard) -> dict[str, Any]:
         contract.image_input(),
         *contract.fusion_scale_inputs(),
         *card.outputs(),
+        contract.embedded_output(card.blocks),
     )
     meaning = next((spec.meaning for spec in specs if spec.name == tensor["name"]), "")
     return {**tensor, "meaning": meaning} | ({"default": 1.0} if tensor.get("optional") else {})

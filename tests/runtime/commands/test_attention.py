@@ -42,6 +42,18 @@ def test_of_the_token_at_a_pixel(photo_path: Path, photo_bgr: Any, tmp_path: Pat
     assert sheet.std() > 20 and marked.sum() == 8 * 30 * 30  # three heads and their mean, both ways
 
 
+def test_of_the_class_token(photo_path: Path, photo_bgr: Any, tmp_path: Path) -> None:
+    """In the first block, whose class token is read from the weights."""
+    told = ["--class-token", "--block", "0", "--size", "98"]
+    assert cli.run(["attention", str(SHIPPED), str(photo_path), "-o", str(tmp_path), *told]) == 0
+    stem = "motorcycle_class_attention_block_00"
+    found = dptscope.load(SHIPPED).prepare(photo_bgr, size=98, keep_tokens=True).attention(0, "class")
+    np.testing.assert_allclose(np.load(tmp_path / f"{stem}.npy"), [found.row, found.column], atol=1e-5)
+    report = json.loads((tmp_path / f"{stem}.json").read_text())
+    assert (report["token"], report["pixel"], len(report["heads"])) == ("class", None, 3)
+    assert cv2.imread(str(tmp_path / f"{stem}.png")).std() > 20
+
+
 def test_of_outliers(tmp_path: Path) -> None:
     run = run_without_torch("attention", SHIPPED, ROCKET, "-o", tmp_path, "--outliers", "--block", 4)
     assert (run.returncode, run.stderr) == (0, "")
@@ -83,8 +95,8 @@ def test_no_outliers(photo_path: Path, tmp_path: Path, capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("told", "message"),
     [
-        ((), "expected --token Y X or --outliers, got neither"),
-        (("--token", "1", "1", "--outliers"), "expected --token Y X or --outliers, got both"),
+        ((), "expected one of --token Y X, --class-token and --outliers, got none"),
+        (("--token", "1", "1", "--outliers"), "--class-token and --outliers, got --token and --outliers"),
         (("--token", "1", "741"), "--token: expected a pixel of the photo, y below 500 and x below 741, got 1 741"),
         (("--token", "1", "1", "--block", "12"), "--block: expected a block from 0 to 11, got 12"),
     ],
