@@ -20,20 +20,26 @@ PACKAGES = {
     "dptscope_export": ROOT / "exporter/dptscope_export",
     "dptscope_view": ROOT / "viewer/dptscope_view",
     "dptscope_page": ROOT / "page/dptscope_page",
+    "dptscope_survey": ROOT / "survey/dptscope_survey",
 }
 
 # Prefix of a module's name: names of modules that it must never import, anywhere in its files, and why.
 NEVER = [
     (
         "dptscope.",
-        "torch onnx onnx_ir dptscope_export dptscope_view dptscope_page",
+        "torch onnx onnx_ir dptscope_export dptscope_view dptscope_page dptscope_survey",
         "the runtime needs no PyTorch, and no package above it",
     ),
-    ("dptscope_view.", "torch onnx onnx_ir onnxruntime dptscope_export", "the viewer asks the runtime"),
+    ("dptscope_view.", "torch onnx onnx_ir onnxruntime dptscope_export dptscope_survey", "the viewer asks the runtime"),
     ("dptscope_page.", "torch onnx onnx_ir onnxruntime dptscope_export dptscope_view", "the page runs in the browser"),
     (
+        "dptscope_survey.",
+        "torch onnx onnx_ir onnxruntime cv2 dptscope_export dptscope_view dptscope_page",
+        "a survey asks the runtime",
+    ),
+    (
         "dptscope_export.",
-        "dptscope_view dptscope_page cv2 transformers timm",
+        "dptscope_view dptscope_page dptscope_survey cv2 transformers timm",
         "an export needs no screen, and no other implementation",
     ),
     (

@@ -32,6 +32,7 @@ PANELS = (
     ("Look inside", "depth"),
     ("Look inside", "norms"),
     ("Look inside", "attention"),
+    ("Look inside", "survey"),
     ("About a file", "info"),
     ("About a file", "compare"),
     ("About a file", "bench"),

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from typing import TypeVar
 
 from dptscope.process.signals import on_exit
@@ -24,17 +25,24 @@ class PhotoCount:
     Args:
         total: how many there are.
         terminal: file descriptor that the line is drawn on; None: on none.
+        before: how many of them were done when this began.
     """
 
-    def __init__(self, total: int, terminal: int | None) -> None:
+    def __init__(self, total: int, terminal: int | None, before: int = 0) -> None:
         self._total = total
         self._terminal = terminal
-        self._done = 0
+        self._before = self._done = before
+        self._failed = 0
         self._started = time.monotonic()
 
     def one_done(self) -> None:
         """Count one photo, read or not."""
-        self._done += 1
+        self.some_done(1)
+
+    def some_done(self, photos: int, failed: int = 0) -> None:
+        """Count photos, of which some failed."""
+        self._done += photos
+        self._failed += failed
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -62,8 +70,10 @@ class PhotoCount:
 
     def _line(self) -> str:
         full = _WIDTH * self._done // self._total
-        speed = self._done / max(time.monotonic() - self._started, 1e-9)
-        told = f"  {speed:.3g} photos/s" if self._done else ""
+        speed = (self._done - self._before) / max(time.monotonic() - self._started, 1e-9)
+        left = timedelta(seconds=round((self._total - self._done) / speed)) if speed else None
+        told = f"  {speed:.3g} photos/s  {left} left" if speed else ""
+        told += f"  {self._failed} failed" if self._failed else ""
         line = f"{'━' * full}{'─' * (_WIDTH - full)}  {self._done}/{self._total}{told}"
         return line[: shutil.get_terminal_size().columns - 1]  # a longer one could not be erased
 
@@ -73,15 +83,15 @@ class PhotoCount:
 
 
 @contextmanager
-def counted_photos(total: int) -> Iterator[PhotoCount]:
+def counted_photos(total: int, before: int = 0) -> Iterator[PhotoCount]:
     """Count photos where there are several and a person looks on. Standard error leads nowhere while photos are decoded, so
     the line has a descriptor of its own."""
     if total < 2 or sys.stderr is None or not sys.stderr.isatty():
-        yield PhotoCount(total, None)
+        yield PhotoCount(total, None, before)
         return
     with ExitStack() as stack:
         terminal = os.dup(sys.stderr.fileno())
         stack.callback(os.close, terminal)
-        count = PhotoCount(total, terminal)
+        count = PhotoCount(total, terminal, before)
         stack.enter_context(on_exit(count.erase))
         yield count

@@ -39,7 +39,7 @@ def temporary_file(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
         stack.enter_context(on_exit(lambda: part.unlink(missing_ok=True)))
         with locked_folder(path.parent), uninterrupted():
             file = stack.enter_context(part.open("xb"))
-            _lock(file.fileno(), wait=True)
+            lock(file.fileno(), wait=True)
         try:
             yield file, part
         finally:
@@ -88,6 +88,18 @@ def write_file(path: Path, data: bytes) -> Path:
     except OSError as error:
         raise DptscopeError(f"{path}: cannot be written ({error.strerror})") from error
     return path
+
+
+def write_once(path: Path, data: bytes) -> bool:
+    """Write a file that is either whole or not there, unless there is one of its name; tells whether it was written.
+
+    Raises:
+        DptscopeError: the folder cannot be written to.
+    """
+    try:
+        return _write_all((path,), [data])
+    except OSError as error:
+        raise DptscopeError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def write_new(folder: Path, stem: str, files: Mapping[str, bytes]) -> tuple[Path, ...]:
@@ -171,13 +183,13 @@ def _part_name(path: Path) -> Path:
 
 @contextmanager
 def locked_folder(folder: Path) -> Iterator[None]:
-    """Keep other processes that ask for the same lock waiting."""
+    """Keep other processes that ask for the same lock waiting. A file serves as well, if nobody replaces it."""
     if sys.platform == "win32":
         yield
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        _lock(handle, wait=True)
+        lock(handle, wait=True)
         yield
     finally:
         os.close(handle)
@@ -200,7 +212,7 @@ def _clear(leftover: Path) -> None:
             return
         handle = os.open(leftover, os.O_RDONLY | os.O_NONBLOCK)  # something else with such a name may be a pipe
         try:
-            if not _lock(handle, wait=False):
+            if not lock(handle, wait=False):
                 return
             if leftover.is_dir():
                 shutil.rmtree(leftover)
@@ -210,8 +222,8 @@ def _clear(leftover: Path) -> None:
             os.close(handle)
 
 
-def _lock(handle: int, wait: bool) -> bool:
-    """Lock an open file; False when it is locked by another process and was not to be waited for."""
+def lock(handle: int, wait: bool) -> bool:
+    """Lock an open file until it is closed; False when another process has locked it and was not to be waited for."""
     if sys.platform == "win32":
         return True
     try:

@@ -66,6 +66,20 @@ def uninterrupted() -> Iterator[None]:
     wait_if_ending()
 
 
+@contextmanager
+def interrupts_kept() -> Iterator[None]:
+    """Keep Ctrl-C to this process: a terminal sends it to the whole group, but processes and threads that are started by this
+    thread in this block do not see it. Without :func:`exit_on_signals` nothing is kept, for nobody would act on it."""
+    if sys.platform == "win32" or signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def is_ending() -> bool:
     """Tell whether a signal has come."""
     return _ending.is_set()

@@ -1,0 +1,116 @@
+"""Where chunks are worked on: processes of this machine (loky), or a Dask cluster.
+
+loky is what joblib works with. ``joblib.Parallel`` ends at the first worker that dies and does not tell which chunks were
+being worked on; the futures of both executors do.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from typing import Any
+
+from dptscope.commands.extras import missing_packages
+from dptscope.errors import DptscopeError, one_line
+from dptscope.process.signals import interrupts_kept, on_exit
+
+_PATIENCE = 20  # seconds for a scheduler to answer
+
+
+class Pool:
+    """Workers that take tasks.
+
+    Attributes:
+        workers: how many tasks they work on at once.
+        deaths: what a future ends with whose worker died.
+        dies_whole: whether all that is being worked on is lost with one worker.
+    """
+
+    def __init__(
+        self, start: Callable[[], Executor], workers: int, deaths: tuple[type[Exception], ...], dies_whole: bool
+    ) -> None:
+        self._start = start
+        self._executor: Executor | None = None
+        self.workers = workers
+        self.deaths = deaths
+        self.dies_whole = dies_whole
+
+    def submit(self, function: Callable[..., Any], *arguments: object) -> Future[Any]:
+        """Hand a task to a worker."""
+        if self._executor is None:
+            self._executor = self._start()
+        return self._executor.submit(function, *arguments)
+
+    def renew(self) -> None:
+        """Take new workers from the next task on, after a death."""
+        if self.dies_whole:
+            self.close()
+
+    def close(self) -> None:
+        """End the workers."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=True)
+            self._executor = None
+
+
+@contextmanager
+def local_pool(jobs: int, threads: int) -> Iterator[Pool]:
+    """Processes of this machine, which end with this one.
+
+    Raises:
+        DptscopeError: loky is not installed.
+    """
+    if "loky" in missing_packages("survey"):
+        raise DptscopeError("survey needs what is not installed here (loky): pip install 'dptscope[survey]'")
+    import loky
+
+    # What libraries beside onnxruntime take their number of threads from: read when they are loaded.
+    environment = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
+    pool = Pool(
+        lambda: loky.ProcessPoolExecutor(jobs, env=environment), jobs, (loky.BrokenProcessPool,), dies_whole=True
+    )
+
+    others = set(multiprocessing.active_children())
+
+    def kill() -> None:
+        for child in set(multiprocessing.active_children()) - others:
+            child.terminate()
+
+    with interrupts_kept(), on_exit(kill), warnings.catch_warnings():
+        # Where psutil is installed, loky replaces a worker that has grown, and says so.
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
+        try:
+            yield pool
+        finally:
+            kill()
+            pool.close()
+
+
+@contextmanager
+def dask_pool(address: str) -> Iterator[Pool]:
+    """The workers of a Dask cluster.
+
+    Args:
+        address: of its scheduler, such as ``tcp://10.0.0.1:8786``.
+
+    Raises:
+        DptscopeError: Dask is not installed, no scheduler answers, or it has no workers.
+    """
+    try:
+        from distributed import Client, KilledWorker
+    except ImportError as error:
+        raise DptscopeError("--backend dask needs Dask: pip install 'dptscope[dask]'") from error
+    try:
+        client = Client(address, timeout=_PATIENCE, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise DptscopeError(f"{address}: expected the scheduler of a Dask cluster ({one_line(error)})") from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=_PATIENCE)
+        except TimeoutError as error:
+            raise DptscopeError(f"{address}: expected a cluster with workers, got one without") from error
+        workers = sum(client.nthreads().values())
+        yield Pool(lambda: client.get_executor(pure=False), workers, (KilledWorker,), dies_whole=False)

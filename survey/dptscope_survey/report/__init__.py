@@ -1,0 +1,1 @@
+"""The tables of a survey as a page: numbers, charts, HTML."""
