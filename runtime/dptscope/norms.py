@@ -45,6 +45,30 @@ def token_norms(tokens_hwc: Float32Array) -> Float32Array:
     return norms_hw
 
 
+def special_names(tokens: int) -> tuple[str, ...]:
+    """What the tokens before the grid are called: the class token, then the registers that the model was trained with."""
+    registers = ["register"] if tokens == 2 else [f"register {number}" for number in range(tokens - 1)]
+    return ("class", *registers)[:tokens]
+
+
+def special_norms(
+    cls_tokens: Float32Array | None, register_tokens: Float32Array | None = None
+) -> dict[str, tuple[float, ...]]:
+    """Norms of the tokens before the grid by their names, one a block: of the class token and of each register.
+
+    Args:
+        cls_tokens: ``[blocks, channels]``, or None where there is none.
+        register_tokens: ``[blocks, registers, channels]``, or None where there are none.
+    """
+    if cls_tokens is None:
+        return {}
+    tokens_bsc = cls_tokens[:, None]
+    if register_tokens is not None:
+        tokens_bsc = np.concatenate([tokens_bsc, register_tokens], axis=1)
+    norms_bs = token_norms(tokens_bsc)
+    return {name: tuple(norms_bs[:, place].tolist()) for place, name in enumerate(special_names(norms_bs.shape[1]))}
+
+
 def outlier_threshold(norms_hw: Float32Array) -> float:
     """The norm above which a token of this block is an outlier; see :data:`RULE`."""
     median = float(np.median(norms_hw))
@@ -139,12 +163,11 @@ def norms_report(
         register_tokens: the register tokens of every block ``[blocks, registers, channels]``, or None where there are none.
     """
     blocks = [block.to_json() for block in statistics]
-    if cls_tokens is not None:
-        for block, norm in zip(blocks, token_norms(cls_tokens[None])[0], strict=True):
-            block["cls_norm"] = float(norm)
-    if register_tokens is not None:
-        for block, norms in zip(blocks, token_norms(register_tokens), strict=True):
-            block["register_norms"] = norms.tolist()
+    of_cls, *of_registers = special_norms(cls_tokens, register_tokens).values() or [()]
+    for block, norm in zip(blocks, of_cls, strict=False):
+        block["cls_norm"] = norm
+        if of_registers:
+            block["register_norms"] = [norms[block["block"]] for norms in of_registers]
     return {
         "model": model,
         "model_id": card.model_id,

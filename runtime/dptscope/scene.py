@@ -15,7 +15,7 @@ from dptscope.camera import metres_a_unit
 from dptscope.cancel import Cancellation
 from dptscope.errors import DptscopeError, ModelFileError
 from dptscope.graphs import Graphs
-from dptscope.norms import NormStatistics, norm_statistics, token_norms
+from dptscope.norms import NormStatistics, norm_statistics, special_norms, token_norms
 from dptscope.resize import resize_depth
 from dptscope.scales import UNSCALED, FusionScales, four_scales
 from dptscope.sky import check_has_sky, fill_sky
@@ -134,6 +134,11 @@ class Scene:
             )
         return self._embedded_hwc, None if cls is None else first_special_tokens(self._graphs.weights)
 
+    def special_norms(self) -> dict[str, tuple[float, ...]]:
+        """L2 norms of the tokens before the grid, one a block, by name: ``class``, and ``register`` where the model was
+        trained with one, ``register 0`` and so on where with several; empty where the encoder has no class token."""
+        return special_norms(self.cls_tokens, self.register_tokens)
+
     def statistics(self) -> tuple[NormStatistics, ...]:
         """Summarise each block's norm map, and find its outliers."""
         blocks = self._graphs.card.blocks
@@ -196,7 +201,7 @@ class Scene:
 
         if what == "depth":
             return Picture(depth_picture(self.depth(fusion_scales), self._graphs.card.depth_kind))
-        return Picture(norm_sheet(self.block_norms, self.statistics(), "L2 norms of tokens"))
+        return Picture(norm_sheet(self.block_norms, self.statistics(), "L2 norms of tokens", self.special_norms()))
 
     @property
     def has_preview(self) -> bool:

@@ -59,6 +59,8 @@ class FakeScene:
         self.sky = np.repeat(ramp[:, None], size[1], axis=1) if model.card.has_sky else None
         plain = len({block.channels for block in model.card.blocks}) == 1
         self.cls_tokens = np.stack([t.mean((0, 1)) for t in self.tokens]).astype(np.float32) if plain else None
+        registers = [t[0, : model.card.registers] * 3 for t in self.tokens]
+        self.register_tokens = np.stack(registers) if model.card.registers else None
 
     def _tokens(self, index: int, block: BlockSpec) -> NDArray[np.float32]:
         rows, columns = self.input_size[0] // block.stride, self.input_size[1] // block.stride

@@ -205,6 +205,19 @@ def test_similarity_to_the_class_token(bench: Benches) -> None:
     assert made.viewer.state.anchor is None
 
 
+def test_registers_follow_the_class_token(bench: Benches) -> None:
+    """One key after the other; the strip has a line for each of their norms, and a saved report their numbers."""
+    made = bench(card=replace(make_card(), has_cls=True, registers=2), block=5)
+    made.press("g", "g", "g")
+    anchor, frame = made.viewer.state.anchor, frame_of(made)
+    assert anchor is not None and anchor.special == ("register", 1)
+    place = over(made, "map", 0.3, 0.3)
+    wanted = tokens.similarity(frame.tokens[5], frame.register_tokens[5, 1])[cell_at(place, frame.norms[5].shape)]
+    assert f"similarity {number(float(wanted))} to register 1" in made.viewer.readout
+    made.press("g")
+    assert made.viewer.state.anchor is None
+
+
 def test_no_class_token_no_key(bench: Benches) -> None:
     made = bench()
     made.press("g")

@@ -1,12 +1,14 @@
-"""The token that others are compared with: one of a photo, kept when another photo comes, or the class token."""
+"""The token that others are compared with: one of a photo, kept when another photo comes, the class token or a register."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from dptscope.arrays import Float32Array
+from dptscope.attention.maps import Token
 
 if TYPE_CHECKING:
     from dptscope_view.frame import Frame
@@ -20,11 +22,12 @@ class Anchor:
     """A token in every block.
 
     Attributes:
-        photo: index of its photo, or None: the class token of whatever photo is shown.
+        photo: index of its photo, or None: a token before the grid, of whatever photo is shown.
         place: where it is there.
-        tokens: float32 ``[channels]``, one a block; none where the tokens were not at hand, or for the class token.
+        tokens: float32 ``[channels]``, one a block; none where the tokens were not at hand, or for one before the grid.
         name: for the user.
         key: tells it from others: equal for what was made of the same token.
+        special: which token before the grid it is; None for one of the grid.
     """
 
     photo: int | None
@@ -32,9 +35,16 @@ class Anchor:
     tokens: tuple[Float32Array, ...]
     name: str
     key: Hashable
+    special: Token | None = None
 
 
-CLASS_TOKEN = Anchor(None, None, (), "the class token", "class token")
+CLASS_TOKEN = Anchor(None, None, (), "the class token", "class token", "class")
+
+
+@cache
+def register_anchor(number: int) -> Anchor:
+    """One of the registers that the model was trained with."""
+    return Anchor(None, None, (), f"register {number}", ("register", number), ("register", number))
 
 
 def cell_at(place: Place, shape_hw: Sequence[int]) -> tuple[int, int]:

@@ -227,6 +227,7 @@ class Engine:
             statistics=prepared.statistics,
             tokens=scene.block_tokens if prepared.has_tokens else None,
             cls_tokens=scene.cls_tokens,
+            register_tokens=scene.register_tokens,
             components=prepared.components() if question.components else None,
             attention=attention,
             no_attention=no_attention,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dptscope.arrays import Float32Array
-from dptscope.attention.maps import BlockAttention
+from dptscope.attention.maps import BlockAttention, Token
 from dptscope.card import DepthKind
 from dptscope.norms import NormStatistics
 from dptscope.scales import UNSCALED, FusionScales
@@ -73,6 +73,7 @@ class Frame:
         statistics: of the norms.
         tokens: one float32 ``[grid_height, grid_width, channels]`` a block, or None where they are many and nobody asked.
         cls_tokens: float32 ``[blocks, channels]``, or None where the encoder has no class token.
+        register_tokens: float32 ``[blocks, registers, channels]``, or None where the model was trained with none.
         components: of the tokens, one a block, or None when nobody asked.
         attention: of the block that was asked for, or None.
         no_attention: why there is none, although it was asked for.
@@ -94,6 +95,7 @@ class Frame:
     statistics: tuple[NormStatistics, ...]
     tokens: tuple[Float32Array, ...] | None
     cls_tokens: Float32Array | None
+    register_tokens: Float32Array | None
     components: tuple[PrincipalComponents, ...] | None
     attention: BlockAttention | None
     no_attention: str
@@ -102,6 +104,12 @@ class Frame:
     encoder_ms: float
     fusion_ms: float
     number: int = field(default_factory=lambda: next(_numbers))
+
+    def special_token(self, token: Token, block: int) -> Float32Array | None:
+        """The class token or a register that leaves a block, float32 ``[channels]``; None where there is none."""
+        if token == "class":
+            return None if self.cls_tokens is None else self.cls_tokens[block]
+        return None if self.register_tokens is None else self.register_tokens[block, int(token[1])]
 
     @property
     def original_range(self) -> tuple[float, float]:

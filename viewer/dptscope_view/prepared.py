@@ -27,6 +27,7 @@ class SceneLike(Protocol):
     input_size: tuple[int, int]
     block_norms: tuple[Float32Array, ...]
     cls_tokens: Float32Array | None
+    register_tokens: Float32Array | None
     sky: Float32Array | None
 
     @property

@@ -66,6 +66,7 @@ class Saving:
             frame.input_size,
             frame.statistics,
             frame.cls_tokens,
+            frame.register_tokens,
         )
         return report | {"crop": list(subject.crop), "size": subject.size, "square": subject.square}
 

@@ -10,7 +10,7 @@ from dptscope.card import ModelCard
 from dptscope.pictures.colours import COLOUR_MAP_NAMES, DEPTH_COLOURS, NORM_COLOURS
 from dptscope.pictures.scaling import Scaling
 from dptscope.scales import UNSCALED, FusionScales
-from dptscope_view.anchor import CLASS_TOKEN, Anchor
+from dptscope_view.anchor import CLASS_TOKEN, Anchor, register_anchor
 
 SCALE_LOW, SCALE_HIGH, SCALE_STEP = -5.0, 5.0, 0.01
 WHOLE = (0.0, 0.0, 1.0, 1.0)
@@ -175,13 +175,15 @@ def toggle_similarity(state: State) -> State:
     return replace(state, show=Show.NORM if state.show is Show.SIMILARITY else Show.SIMILARITY)
 
 
-def toggle_class_token(state: State, facts: Facts) -> State:
-    """Similarity to the class token, or its attention, and back to the token under the mouse."""
+def step_special_token(state: State, facts: Facts) -> State:
+    """Similarity to the class token, or its attention; then to each register, and back to the token under the mouse."""
     if not facts.card.has_cls:
         return state
-    if state.show in (Show.SIMILARITY, Show.ATTENTION):
-        return replace(state, anchor=None if state.anchor is CLASS_TOKEN else CLASS_TOKEN)
-    return replace(state, show=Show.SIMILARITY, anchor=CLASS_TOKEN)
+    if state.show not in (Show.SIMILARITY, Show.ATTENTION):
+        return replace(state, show=Show.SIMILARITY, anchor=CLASS_TOKEN)
+    anchors = [CLASS_TOKEN, *(register_anchor(number) for number in range(facts.card.registers))]
+    following = anchors.index(state.anchor) + 1 if state.anchor in anchors else 0
+    return replace(state, anchor=anchors[following] if following < len(anchors) else None)
 
 
 def toggle_far_sky(state: State, facts: Facts) -> State:

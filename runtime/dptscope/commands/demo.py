@@ -49,7 +49,10 @@ def write_pictures(model: DepthModel, photo: Path, folder: Path) -> Iterator[Pat
     fusion = f"{photo.stem}   depth with one fusion block scaled, the others at 1"
     writers: Writers[Scene] = {
         "depth": ("_depth.png", lambda scene: encode_png(depth_picture(scene.depth(), kind))),
-        "norms": ("_norms.png", lambda scene: encode_png(norm_sheet(scene.block_norms, scene.statistics(), norms))),
+        "norms": (
+            "_norms.png",
+            lambda scene: encode_png(norm_sheet(scene.block_norms, scene.statistics(), norms, scene.special_norms())),
+        ),
         "fusion": ("_fusion.png", lambda scene: encode_png(fusion_sheet(scene, kind, fusion))),
     }
     yield from write_formats(folder, photo.stem, model.prepare(read_image(photo)), writers, tuple(writers))

@@ -99,12 +99,15 @@ def norm_writers(model: DepthModel, photo: Path, scene: Scene, title: str, forma
 
     statistics = scene.statistics()
     sizes = scene.photo_size, scene.input_size
-    special = scene.cls_tokens, scene.register_tokens
-    report = norms_report(model.card, model.path.name, photo, *sizes, statistics, *special)
+    tokens = scene.cls_tokens, scene.register_tokens
+    report = norms_report(model.card, model.path.name, photo, *sizes, statistics, *tokens)
     writers: Writers = {}
     if "png" in formats:
         sheet = f"{title}L2 norms of tokens"
-        writers["png"] = ("_norms.png", lambda found: encode_png(norm_sheet(found.block_norms, statistics, sheet)))
+        writers["png"] = (
+            "_norms.png",
+            lambda found: encode_png(norm_sheet(found.block_norms, statistics, sheet, found.special_norms())),
+        )
     if "json" in formats:
         writers["json"] = ("_norms.json", lambda _: encode_json(report))
     return writers | (array_writers("norms", scene.block_norms) if "npy" in formats else {})

@@ -8,6 +8,7 @@ import numpy as np
 
 from dptscope.arrays import Float32Array, UInt8Array
 from dptscope.attention.maps import Attention
+from dptscope.norms import special_names
 from dptscope.pictures.block_sheets import Tile, sheet
 from dptscope.pictures.colours import NORM_COLOURS, colour_map, colourise
 from dptscope.pictures.norms import cells_picture
@@ -65,8 +66,8 @@ def outlier_sheet(maps: Sequence[Float32Array], outliers: Sequence[tuple[int, in
 
 def _tile(name: str, map_hw: Float32Array, special_t: Float32Array, token: tuple[int, int] | None) -> Tile:
     facts = f"up to {map_hw.max():.2g}"
-    if len(special_t):
-        facts += f", class {special_t[0]:.2g}"
+    for special, weight in zip(special_names(len(special_t)), special_t, strict=True):
+        facts += f", {special} {weight:.2g}"
     return Tile(_drawing(map_hw, token), facts, name=name)
 
 

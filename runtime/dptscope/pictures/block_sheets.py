@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ GREY = (189, 174, 163)
 TILE_WIDTH = 300  # pixels
 GAP = 14
 LABEL_HEIGHT = 30
+SECOND_LINE = 22
 TEXT = 15
 TITLE = 20
 
@@ -36,21 +37,29 @@ class Tile:
         facts: what stands beside its name.
         marked: at the right, in the colour of outliers.
         name: if it is not the block whose number is the tile's.
+        below: a second line of facts.
     """
 
     draw: Callable[[tuple[int, int]], UInt8Array]
     facts: str
     marked: str = ""
     name: str = ""
+    below: str = ""
 
 
-def norm_sheet(norms: Sequence[Float32Array], statistics: Sequence[NormStatistics], title: str) -> UInt8Array:
+def norm_sheet(
+    norms: Sequence[Float32Array],
+    statistics: Sequence[NormStatistics],
+    title: str,
+    special: Mapping[str, Sequence[float]] | None = None,
+) -> UInt8Array:
     """Draw the norms of all blocks as a labelled grid in reading order, each with the robust scale of its own.
 
     Args:
         norms: one ``[grid_height, grid_width]`` a block; the grids may differ.
         statistics: of the same blocks.
         title: line above the grid.
+        special: see :func:`dptscope.norms.special_norms`: they stand as numbers above each block.
 
     Returns:
         uint8 ``[height, width, 3]``, blue first.
@@ -60,7 +69,8 @@ def norm_sheet(norms: Sequence[Float32Array], statistics: Sequence[NormStatistic
         scale = choose_scale(Scaling.ROBUST, norms_hw, norms, signed=False)
         marked = f"{len(block.outliers)} out" if block.outliers else ""
         facts = f"{block.minimum:.4g} – {block.maximum:.4g}"
-        return Tile(lambda size_hw: map_picture(norms_hw, scale, size_hw), facts, marked)
+        below = "   ".join(f"{name} {values[block.block]:.4g}" for name, values in (special or {}).items())
+        return Tile(lambda size_hw: map_picture(norms_hw, scale, size_hw), facts, marked, below=below)
 
     return sheet([tile(*block) for block in zip(norms, statistics, strict=True)], norms[0].shape, title)
 
@@ -115,17 +125,19 @@ def sheet(tiles: Sequence[Tile], grid: tuple[int, ...], title: str) -> UInt8Arra
     rows = math.ceil(len(tiles) / columns)
     tile_h = max(1, round(TILE_WIDTH * grid[0] / grid[1]))
     top = 2 * GAP + TITLE + GAP
-    height = top + rows * (tile_h + LABEL_HEIGHT + GAP)
+    below = SECOND_LINE if any(tile.below for tile in tiles) else 0
+    label = LABEL_HEIGHT + below
+    height = top + rows * (tile_h + label + GAP)
     width = GAP + columns * (TILE_WIDTH + GAP)
     canvas = np.full((height, width, 3), BACKGROUND, dtype=np.uint8)
     put_text(canvas, title, GAP, 2 * GAP + TITLE // 2, TITLE, WHITE, BOLD)
     for index, tile in enumerate(tiles):
         left = GAP + (index % columns) * (TILE_WIDTH + GAP)
-        upper = top + (index // columns) * (tile_h + LABEL_HEIGHT + GAP)
+        upper = top + (index // columns) * (tile_h + label + GAP)
         _label(canvas, index, tile, left, upper + LABEL_HEIGHT - 10)
-        canvas[upper + LABEL_HEIGHT : upper + LABEL_HEIGHT + tile_h, left : left + TILE_WIDTH] = tile.draw(
-            (tile_h, TILE_WIDTH)
-        )
+        if tile.below:
+            put_text(canvas, tile.below, left, upper + label - 10, TEXT, GREY)
+        canvas[upper + label : upper + label + tile_h, left : left + TILE_WIDTH] = tile.draw((tile_h, TILE_WIDTH))
     return canvas
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -123,6 +124,10 @@ def _visible(colour: Colour) -> Colour:
     return blue, green, red
 
 
+def _special_ink(name: str) -> Colour:
+    return theme.WARN if name == "class" else theme.BAD
+
+
 @dataclass(frozen=True)
 class Strip:
     """Minimum, median, maximum and outliers of every block, over depth.
@@ -133,7 +138,7 @@ class Strip:
         chosen: index of the chosen block.
         colour: of the outliers.
         token: norms of one token, one a block, drawn over the rest; empty for none.
-        cls: norms of the class token, one a block; empty where there is none.
+        special: norms of the class token and of registers by name, one a block; empty where there are none.
     """
 
     low: tuple[float, ...]
@@ -143,7 +148,7 @@ class Strip:
     chosen: int
     colour: Colour
     token: tuple[float, ...] = ()
-    cls: tuple[float, ...] = ()
+    special: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def _plot(self, rect: Rect, measures: Measures) -> Rect:
         _, below_legend = rect.cut_top(round(measures.small * 1.5), 2)
@@ -169,8 +174,9 @@ class Strip:
         """Draw it with a logarithmic axis: outliers would press the medians flat on a linear one."""
         measures, size = canvas.measures, canvas.measures.small
         plot = self._plot(rect, measures)
-        highest = max(self.high + self.cls)
-        floor = max(min(self.low + self.cls), highest * 1e-4, 1e-12)
+        highest = max(max(norms) for norms in (self.high, *self.special.values()))
+        lowest = min(min(norms) for norms in (self.low, *self.special.values()))
+        floor = max(lowest, highest * 1e-4, 1e-12)
         bottom, top = math.log(floor), math.log(max(highest, floor * 1.01))
 
         def row(value: float) -> float:
@@ -189,8 +195,8 @@ class Strip:
         canvas.lines(line(self.low), theme.FAINT)
         canvas.lines(line(self.high), theme.MUTED)
         canvas.lines(line(self.middle), theme.ACCENT, measures.line * 2)
-        if self.cls:
-            canvas.lines(line(self.cls), theme.WARN)
+        for name, norms in self.special.items():
+            canvas.lines(line(norms), _special_ink(name))
         if self.token:
             canvas.lines(line(self.token), theme.TEXT, measures.line * 2)
         canvas.disc(x, row(self.middle[self.chosen]), measures.line * 3, theme.TEXT)
@@ -235,7 +241,8 @@ class Strip:
             ("median", theme.ACCENT),
             ("min", theme.FAINT),
         ]
-        parts += [("class token", theme.WARN)] * bool(self.cls) + [("this token", theme.TEXT)] * bool(self.token)
+        parts += [(name.replace("class", "class token"), _special_ink(name)) for name in self.special]
+        parts += [("this token", theme.TEXT)] * bool(self.token)
         parts.append((f"outliers {total}" if total else "no outliers", self.colour if total else theme.MUTED))
         for text, colour in parts:
             if text_width(text, size, REGULAR) > legend.width:

@@ -8,8 +8,9 @@ import numpy as np
 
 from dptscope.arrays import Float32Array
 from dptscope.attention.maps import Attention, BlockAttention, Token
+from dptscope.norms import special_names
 from dptscope.pictures.scaling import Scale, choose_scale
-from dptscope_view.anchor import CLASS_TOKEN, Anchor, Place, cell_at
+from dptscope_view.anchor import Anchor, Place, cell_at
 from dptscope_view.frame import Frame
 from dptscope_view.state import Show, State
 from dptscope_view.views.maps import BlockMaps
@@ -20,7 +21,7 @@ class HeadMaps(BlockMaps):
     """Maps of heads in place of blocks; the one after the last head is their mean.
 
     Attributes:
-        attention: of the token that is kept, where it is of this photo or the class token; else of the one under the mouse.
+        attention: of the token that is kept, where it is of this photo or before the grid; else of the one under the mouse.
     """
 
     def __init__(
@@ -31,7 +32,8 @@ class HeadMaps(BlockMaps):
         if here and self.anchor is not None and self.anchor.place is not None:
             self.place = self.anchor.place
         shape = frame.norms[frame.question.attention or 0].shape
-        self._token: Token = "class" if self.anchor is CLASS_TOKEN else cell_at(self.place, shape)
+        special = None if self.anchor is None else self.anchor.special
+        self._token: Token = cell_at(self.place, shape) if special is None else special
         self.attention: Attention = kept.get(
             ("attention", frame.number, self._token),
             lambda: attention.of(self._token),
@@ -54,10 +56,11 @@ class HeadMaps(BlockMaps):
     def _key(self) -> tuple[Hashable, ...]:
         return self.frame.number, self.show, self._token, self.state.attended
 
-    def beside_the_grid(self) -> float:
-        """The mean weight on the class token, or of the class token's: 0 where there is none."""
-        special = self.attention.column_special if self.state.attended else self.attention.row_special
-        return float(special.mean(axis=0).sum()) if special.size else 0.0
+    def beside_the_grid(self) -> dict[str, float]:
+        """The mean weight on the class token and on each register, or of theirs, by name; empty where there are none."""
+        special_hs = self.attention.column_special if self.state.attended else self.attention.row_special
+        names = special_names(special_hs.shape[1])
+        return dict(zip(names, special_hs.mean(axis=0).tolist(), strict=True))
 
 
 def head_count(frame: Frame, kept: PictureCache) -> int:

@@ -10,7 +10,7 @@ from dptscope.arrays import Float32Array
 from dptscope.pictures.norms import colours_picture, map_picture
 from dptscope.pictures.scaling import Scale, Scaling, choose_scale
 from dptscope.tokens import similarity
-from dptscope_view.anchor import CLASS_TOKEN, Anchor, Place, cell_at
+from dptscope_view.anchor import Anchor, Place, cell_at
 from dptscope_view.frame import Frame
 from dptscope_view.state import Show, State, channel_index
 from dptscope_view.ui.geometry import Rect
@@ -104,8 +104,10 @@ class BlockMaps:
         return similarity(tokens_hwc, self._compared_with(block, tokens_hwc), self.frame.norms[block])
 
     def _compared_with(self, block: int, tokens_hwc: Float32Array) -> Float32Array | tuple[int, int]:
-        if self.anchor is CLASS_TOKEN and self.frame.cls_tokens is not None:
-            return np.asarray(self.frame.cls_tokens[block])
+        if self.anchor is not None and self.anchor.special is not None:
+            special_c = self.frame.special_token(self.anchor.special, block)
+            if special_c is not None:
+                return special_c
         if self.anchor is not None and self.anchor.tokens:
             return self.anchor.tokens[block]
         return cell_at(self.place, tokens_hwc.shape)

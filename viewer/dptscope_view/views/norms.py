@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dptscope.norms import token_norms
+from dptscope.norms import special_norms
 from dptscope.pictures.colours import colour_map
 from dptscope.pictures.scaling import Scaling
 from dptscope.pictures.text import BOLD
@@ -198,7 +198,10 @@ def _draw_attended(canvas: Canvas, rect: Rect, maps: HeadMaps) -> Rect:
     """Say which way the weights go, and how much of them lies beside the grid."""
     head = "mean over heads" if maps.chosen == maps.count else f"head {maps.chosen}"
     way = "who attends to it" if maps.state.attended else "what it attends to"
-    text = f"{way}, {head}; class token {number(maps.beside_the_grid())}"
+    beside = [
+        f"{name.replace('class', 'class token')} {number(weight)}" for name, weight in maps.beside_the_grid().items()
+    ]
+    text = "; ".join([f"{way}, {head}", *beside])
     used = canvas.text(rect, text, size=canvas.measures.small, colour=theme.MUTED)
     return rect.cut_left(used, canvas.measures.gap)[1]
 
@@ -257,7 +260,7 @@ def _strip(shown: ViewInput, maps: BlockMaps, rect: Rect, place: Place | None) -
         shown.state.block,
         colour_map(shown.state.norm_colours).outlier,
         () if place is None else tuple(float(norms_hw[cell_at(place, norms_hw.shape)]) for norms_hw in frame.norms),
-        () if frame.cls_tokens is None else tuple(float(norm) for norm in token_norms(frame.cls_tokens[None])[0]),
+        special_norms(frame.cls_tokens, frame.register_tokens),
     )
 
     def respond(event: Mouse, place: Rect, held: bool) -> Answer:
