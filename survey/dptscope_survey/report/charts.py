@@ -182,10 +182,12 @@ def _factor_name(factor: float) -> str:
 def depth_chart(depths: dict[str, Array], meaning: str) -> bytes:
     """How the depths of the photos spread."""
     with _figure(2.5, 2) as (figure, (left, right)):
-        left.hist(depths["median"], bins=40, color=_BLUE)
+        bins = min(40, max(8, len(depths["median"]) // 8))
+        left.hist(depths["median"], bins, color=_BLUE)
         left.set_title(f"median depth of a photo ({meaning})", fontsize=9)
-        right.hist(depths["q95"] - depths["q05"], bins=40, color=_BLUE)
+        right.hist(depths["q95"] - depths["q05"], bins, color=_BLUE)
         right.set_title("range of a photo, from its 5th to its 95th percentile", fontsize=9)
         for axes in (left, right):
             axes.set_ylabel("photos")
+            axes.locator_params(axis="y", integer=True)
         return _png(figure)

@@ -85,44 +85,51 @@ def table_files(folder: Path, table: str) -> list[Path]:
 
 
 def read_numbers(folder: Path) -> Numbers:
-    """Read the blocks of a survey.
+    """Read the blocks of a survey, a file at a time.
 
     Raises:
         DptscopeError: there are none.
     """
     names = ("min", "median", "max", "mean", "outliers", "cls_norm")
     places = ("grid_height", "grid_width", "outlier_rows", "outlier_columns")
-    found = read(table_files(folder, PART), ["photo", "block", *names, *places])
-    if not found["photo"]:
-        raise DptscopeError(f"{folder}: expected the tables of a survey, got none with a photo in it")
-    blocks = max(found["block"]) + 1
-    photos = found["photo"][::blocks]
-    columns = {
-        name: np.array(found[name], np.float64).reshape(len(photos), blocks)
-        for name in names
-        if None not in found[name]
-    }
-    patches_pb = np.array(found["grid_height"], np.float64) * np.array(found["grid_width"], np.float64)
-    columns["share"] = columns["outliers"] / patches_pb.reshape(len(photos), blocks)
-    return Numbers(photos, columns, _places(found, blocks))
-
-
-def _places(found: dict[str, list[Any]], blocks: int) -> Array:
-    """Lay the outliers of every other photo, and of the others, onto one map a block. Each covers as much as its patch."""
+    photos: list[str] = []
+    parts: dict[str, list[Array]] = {name: [] for name in (*names, "share")}
     counts: dict[tuple[int, int], Array] = {}
-    for place, (block, height, width, rows, columns) in enumerate(
-        zip(
-            *(found[name] for name in ("block", "grid_height", "grid_width", "outlier_rows", "outlier_columns")),
-            strict=True,
-        )
+    for file in table_files(folder, PART):
+        found = read([file], ["photo", "block", *names, *places])
+        if found["photo"]:
+            blocks = max(found["block"]) + 1
+            _count_places(counts, found, blocks, first=len(photos))
+            photos += found["photo"][::blocks]
+            for name in names:
+                parts[name].append(np.array(found[name], np.float64).reshape(-1, blocks))
+            patches_pb = np.array(found["grid_height"], np.float64) * np.array(found["grid_width"], np.float64)
+            parts["share"].append(parts["outliers"][-1] / patches_pb.reshape(-1, blocks))
+    if not photos:
+        raise DptscopeError(f"{folder}: expected the tables of a survey, got none with a photo in it")
+    norms_pb = {name: np.concatenate(arrays) for name, arrays in parts.items()}
+    if np.isnan(norms_pb["cls_norm"]).all():  # there is no class token
+        del norms_pb["cls_norm"]
+    return Numbers(photos, norms_pb, _places(counts, len(photos)))
+
+
+def _count_places(counts: dict[tuple[int, int], Array], found: dict[str, list[Any]], blocks: int, first: int) -> None:
+    """Count the outliers of every other photo, and of the others, at each place of a grid: ``[2, blocks, rows, columns]``."""
+    columns = ("block", "grid_height", "grid_width", "outlier_rows", "outlier_columns")
+    for place, (block, height, width, at_rows, at_columns) in enumerate(
+        zip(*(found[name] for name in columns), strict=True)
     ):
         counts_2bhw = counts.setdefault((height, width), np.zeros((2, blocks, height, width)))
-        counts_2bhw[place // blocks % 2, block, rows, columns] += 1
+        counts_2bhw[(first + place // blocks) % 2, block, at_rows, at_columns] += 1
+
+
+def _places(counts: dict[tuple[int, int], Array], photos: int) -> Array:
+    """Lay grids of all shapes onto one map a block. An outlier covers as much of it as its patch does of the picture."""
+    blocks = next(iter(counts.values())).shape[1]
     halves_2bhw = np.zeros((2, blocks, _MAP_SIDE, _MAP_SIDE))
     for (height, width), counts_2bhw in counts.items():
         halves_2bhw += overlaps(height) @ counts_2bhw @ overlaps(width).T
-    photos = np.maximum(_halves(len(found["block"]) // blocks), 1)
-    return np.asarray(halves_2bhw / photos[:, None, None, None])
+    return np.asarray(halves_2bhw / np.maximum(_halves(photos), 1)[:, None, None, None])
 
 
 def overlaps(cells: int) -> Array:

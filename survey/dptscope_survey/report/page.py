@@ -157,7 +157,7 @@ def _photo(shown: Shown) -> str:
         picture = '<p class="note">The photo could not be drawn.</p>'
     else:
         of = f"the photo, then the norms of blocks {', '.join(map(str, shown.blocks))}"
-        picture = f'<div class="strip"><img src="{_inside(shown.picture)}" alt="{of}" title="{of}"></div>'
+        picture = f'<img src="{_inside(shown.picture)}" alt="{of}" title="{of}">'
     return (
         f"<figure><figcaption><b>{escape(shown.photo)}</b> <span>{shown.distance:.1f} σ</span> "
         f"{escape(shown.reason)}</figcaption>{picture}</figure>"

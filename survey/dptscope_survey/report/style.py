@@ -15,8 +15,7 @@ figure { margin: 0; padding: 10px 0; border-top: 1px solid #eef0f3; }
 figcaption { font-size: 13px; color: #4b5563; overflow-wrap: anywhere; }
 figcaption b { color: #20242c; }
 figcaption span { background: #eef0f3; border-radius: 9px; padding: 1px 8px; margin: 0 6px; white-space: nowrap; }
-.strip { overflow-x: auto; margin-top: 6px; }
-.strip img { display: block; height: 92px; }
+figure img { display: block; max-width: 100%; max-height: 92px; margin-top: 6px; }
 .note { color: #9a3412; }
 table { border-collapse: collapse; width: 100%; font-size: 13px; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: 4px 10px; border-bottom: 1px solid #eef0f3; }

@@ -26,7 +26,7 @@ MOST = 10
 _HEIGHT = 92  # pixels of a photo and its maps
 _GAP = 4
 _MOST_MAPS = 12
-_IN_WORDS = {"median": "median norm", "max": "longest token", "outliers": "outliers"}
+_IN_WORDS = {"median": "median norm", "max": "longest token", "outliers": "number of outliers"}
 
 
 @dataclass(frozen=True)
@@ -116,4 +116,4 @@ def _reason(numbers: Numbers, distances_kb: Any, place: int) -> str:
     kind, block = np.unravel_index(distances_kb.argmax(), distances_kb.shape)
     name = KINDS[kind]
     values_p = numbers.norms_pb[name][:, block]
-    return f"block {block}: {_IN_WORDS[name]} {values_p[place]:.4g}, of the median photo {np.median(values_p):.4g}"
+    return f"block {block}: {_IN_WORDS[name]} {values_p[place]:.4g}; in the median photo {np.median(values_p):.4g}"
