@@ -50,6 +50,11 @@ NEVER = [
     ("dptscope.files.", "dptscope.pictures dptscope.commands dptscope.model dptscope.card", "bytes in, bytes out"),
     ("dptscope.pictures.", "dptscope.files dptscope.process dptscope.commands", "arrays in, arrays out"),
     (
+        "dptscope_export.quantise.",
+        "torch onnxsim onnxscript safetensors dptscope_export.pipeline dptscope_export.verify dptscope_export.families",
+        "from ONNX to ONNX, on machines without PyTorch",
+    ),
+    (
         "dptscope_export.models.",
         "dptscope_export.graph dptscope_export.families",
         "the networks know nothing of exporting",
@@ -60,7 +65,7 @@ NEVER = [
 ONLY = [
     (
         r"^\s*(import|from) onnxruntime",
-        r"dptscope/session\.py",
+        r"dptscope/session\.py|quantise/int8\.py",
         "telemetry off first, subnormal numbers flushed in every run",
     ),
     (r"^\s*(import|from) cv2", r"dptscope/opencv\.py", "loaded when it is first used, and says what is missing"),

@@ -84,6 +84,7 @@ def export(
     need_extra("export", "export")
     from dptscope_export.families import ExportOptions
     from dptscope_export.graph.passes import choose_passes
+    from dptscope_export.pipeline import STAGES
     from dptscope_export.pipeline import export as export_checkpoint
     from dptscope_export.progress import show_progress, show_result
     from dptscope_export.sources import find_sources
@@ -94,7 +95,7 @@ def export(
     choose_passes(without or ())  # a wrong name is said before anything is fetched
 
     def export_one(source: Source) -> None:
-        with show_progress() as report:
+        with show_progress(STAGES) as report:
             target = _target(source, output)
             exported = export_checkpoint(
                 source.path, target, options, opset, report, source.name, form, without or (), key, half

@@ -21,7 +21,8 @@ from dptscope_export.checkpoints.key_map import load_strictly
 from dptscope_export.checkpoints.read import Checkpoint, read_checkpoint
 from dptscope_export.cost import cost
 from dptscope_export.families import ExportOptions, ExportPlan, recognise
-from dptscope_export.graph.finish import PARITY_KEY, WEIGHTS_KEY, Traced, finish, rounded
+from dptscope_export.graph.finish import Traced, finish, rounded
+from dptscope_export.graph.metadata import PARITY_KEY, WEIGHTS_KEY
 from dptscope_export.graph.passes import GraphPass, choose_passes, left_out
 from dptscope_export.graph.trace import FusionInputs, example_fusion_inputs, trace_fusion, trace_whole
 from dptscope_export.inside import check_inside

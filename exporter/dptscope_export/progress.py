@@ -7,17 +7,20 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from dptscope.meaning import in_words
 from dptscope.process.signals import on_exit
-from dptscope_export.pipeline import STAGES, Exported, Report
+
+if TYPE_CHECKING:
+    from dptscope_export.pipeline import Exported, Report
 
 
 @contextmanager
-def show_progress() -> Iterator[Report]:
+def show_progress(stages: Sequence[str]) -> Iterator[Report]:
     """A progress bar over the stages on standard error, where that is a terminal."""
     columns = (
         TextColumn("{task.description}"),
@@ -28,10 +31,10 @@ def show_progress() -> Iterator[Report]:
     console = Console(stderr=True, highlight=False)
     progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     with on_exit(lambda: _clear_line(console)), progress:
-        task = progress.add_task("start", total=len(STAGES))
+        task = progress.add_task("start", total=len(stages))
 
         def report(stage: str, detail: str) -> None:
-            progress.update(task, completed=STAGES.index(stage), description=f"{stage} {detail}".strip())
+            progress.update(task, completed=stages.index(stage), description=f"{stage} {detail}".strip())
 
         yield report
 

@@ -25,6 +25,7 @@ from dptscope.contract import (
     model_outputs,
 )
 from dptscope.errors import ModelFileError, one_line
+from dptscope.fidelity import Fidelity
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -37,7 +38,7 @@ DepthKind = Literal["relative", "distance", "metric"]
 ResizeRule = Literal["lower_bound", "minimal", "exact", "longest"]
 OutputResize = Literal["bilinear_align_corners", "bilinear", "bicubic"]
 Form = Literal["default", "portable", "readable"]
-Storage = Literal["float32", "float16"]
+Storage = Literal["float32", "float16", "int8"]
 
 
 @dataclass(frozen=True)
@@ -160,11 +161,12 @@ class ModelCard(ModelSpec):
         parameters: weights that the graph uses; None: not noted.
         flops: floating-point operations of one image at the native size, of matrix products and convolutions, two a
             multiply-add; None: not noted.
-        parity: what the export measured; None in a graph that has not been verified yet.
+        parity: what the export measured; None in a graph that has not been verified yet, and after numbers were rounded.
+        fidelity: what was measured after that; None where none were.
         form: ``default``, for onnxruntime on a CPU; ``portable``, in operators that every engine has; ``readable``, the
             portable ones in one function a block.
         without: graph passes that were left out, by name.
-        storage: type in which large weights lie in the file; what is computed with them is float32 either way.
+        storage: type in which large weights lie in the file; what is computed with float16 ones is float32 all the same.
         attention_matrices: how many matrices of tokens × tokens a block's attention holds at once; None: not noted.
         heads: attention heads of a block in which every token attends to every other; None: not noted.
         weights_sha256: hash of the graph's weights, to which the parity is bound; empty: not noted.
@@ -182,6 +184,7 @@ class ModelCard(ModelSpec):
     parameters: Index | None = None
     flops: Index | None = None
     parity: Parity | None = None
+    fidelity: Fidelity | None = None
     form: Form = "default"
     without: tuple[str, ...] = ()
     storage: Storage = "float32"
@@ -196,6 +199,7 @@ class ModelCard(ModelSpec):
         return {
             METADATA_PREFIX + name: value if isinstance(value, str) else json.dumps(value)
             for name, value in fields.items()
+            if name != "fidelity" or value is not None
         }
 
     @classmethod

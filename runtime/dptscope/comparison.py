@@ -19,6 +19,7 @@ from dptscope import contract
 from dptscope.arrays import Float32Array, UInt8Array
 from dptscope.card import ModelCard
 from dptscope.errors import DptscopeError, ModelFileError
+from dptscope.fidelity import Spread
 from dptscope.foreign import AnyModel
 from dptscope.model import DepthModel, load
 from dptscope.norms import token_norms
@@ -29,6 +30,7 @@ BOUND = 1e-3
 """Of a block's mean norm: forms of one export agree to 1e-6, float16 weights to 1e-4, eight-bit weights to 1e-2."""
 
 DELTA = 1.25  # of δ1, as in Eigen et al. 2014
+NEAR = 1.05  # two files of one model pass δ1 with errors that are seen
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,13 @@ class DepthDifference:
     Attributes:
         correlation: Pearson's; 0 where the second is constant.
         delta1: share of the pixels whose depths differ by a factor below 1.25.
+        delta105: the same, below 1.05.
         largest: max |Δdepth| divided by the standard deviation of the first.
     """
 
     correlation: float
     delta1: float
+    delta105: float
     largest: float
 
 
@@ -64,14 +68,6 @@ class PhotoDifference:
     depth: DepthDifference
     norms: tuple[float, ...]
     tokens: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Spread:
-    """One figure over all photos."""
-
-    worst: float
-    mean: float
 
 
 @dataclass(frozen=True)
@@ -111,6 +107,11 @@ class Comparison:
         return _spread([photo.depth.delta1 for photo in self.photos], min)
 
     @property
+    def delta105(self) -> Spread:
+        """Of the depths; the worst is the lowest."""
+        return _spread([photo.depth.delta105 for photo in self.photos], min)
+
+    @property
     def largest(self) -> Spread:
         """Of the depths."""
         return _spread([photo.depth.largest for photo in self.photos], max)
@@ -131,7 +132,7 @@ class Comparison:
                 {"block": block, "norms": asdict(norms), "tokens": asdict(tokens)}
                 for block, (norms, tokens) in enumerate(zip(self.norms, self.tokens, strict=True))
             ],
-            "depth": {name: asdict(getattr(self, name)) for name in ("correlation", "delta1", "largest")},
+            "depth": {name: asdict(getattr(self, name)) for name in ("correlation", "delta1", "delta105", "largest")},
             "photos": [asdict(photo) for photo in self.photos],
         }
 
@@ -186,9 +187,10 @@ class Pair:
         return PhotoDifference(
             photo=name,
             input_size=(input_bchw.shape[2], input_bchw.shape[3]),
-            depth=self._depth_difference(
+            depth=depth_difference(
                 first[contract.DEPTH][0],
                 self._fitting(self.other.depth_name, second_hw, first[contract.DEPTH].shape[1:]),
+                self.reference.path,
             ),
             norms=tuple(norms for norms, _ in pairs),
             tokens=tuple(tokens for _, tokens in pairs),
@@ -202,23 +204,33 @@ class Pair:
             )
         return values
 
-    def _depth_difference(self, first_hw: Float32Array, second_hw: Float32Array) -> DepthDifference:
-        first, second = first_hw.astype(np.float64).ravel(), second_hw.astype(np.float64).ravel()
-        std = float(first.std())
-        if std == 0:
-            raise DptscopeError(
-                f"{self.reference.path}: expected a depth that varies over the photo, to measure differences by, got "
-                f"{first[0]:g} everywhere"
-            )
-        covariance = float(((first - first.mean()) * (second - second.mean())).mean())
-        spread = std * float(second.std())
-        low, high = np.minimum(first, second), np.maximum(first, second)
-        return DepthDifference(
-            correlation=covariance / spread if spread > 0 else 0.0,
-            # Of numbers that are not positive there is no ratio; those that are equal agree.
-            delta1=float(((first == second) | ((low > 0) & (high < DELTA * low))).mean()),
-            largest=float(np.abs(first - second).max()) / std,
+
+def depth_difference(first_hw: Float32Array, second_hw: Float32Array, path: Path) -> DepthDifference:
+    """How the second of two depths ``[height, width]`` differs from the first.
+
+    Raises:
+        DptscopeError: the first is constant, of the file ``path``.
+    """
+    first, second = first_hw.astype(np.float64).ravel(), second_hw.astype(np.float64).ravel()
+    std = float(first.std())
+    if std == 0:
+        raise DptscopeError(
+            f"{path}: expected a depth that varies over the photo, to measure differences by, got {first[0]:g} everywhere"
         )
+    covariance = float(((first - first.mean()) * (second - second.mean())).mean())
+    spread = std * float(second.std())
+    low, high = np.minimum(first, second), np.maximum(first, second)
+
+    def within(factor: float) -> float:
+        # Of numbers that are not positive there is no ratio; those that are equal agree.
+        return float(((first == second) | ((low > 0) & (high < factor * low))).mean())
+
+    return DepthDifference(
+        correlation=covariance / spread if spread > 0 else 0.0,
+        delta1=within(DELTA),
+        delta105=within(NEAR),
+        largest=float(np.abs(first - second).max()) / std,
+    )
 
 
 def compare(

@@ -16,6 +16,12 @@ FusionScales = tuple[float, float, float, float]
 UNSCALED: FusionScales = (1.0, 1.0, 1.0, 1.0)
 
 
+def one_scale(fusion_block: int, scale: float) -> FusionScales:
+    """Of fusion block 1 … 4, the others at one."""
+    a, b, c, d = (scale if k == fusion_block else 1.0 for k in contract.FUSION_BLOCKS)
+    return a, b, c, d
+
+
 def four_scales(fusion_scales: Sequence[float]) -> FusionScales:
     """The same as plain numbers.
 

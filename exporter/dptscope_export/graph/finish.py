@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +12,9 @@ from dptscope import ModelCard, contract
 from dptscope.contract import TensorSpec
 from dptscope_export.graph.functions.extract import make_readable
 from dptscope_export.graph.half import cast_weights, round_weights
-from dptscope_export.graph.metadata import make_scales_optional, stamp
+from dptscope_export.graph.metadata import PARITY_KEY, WEIGHTS_KEY, make_scales_optional, stamp, weights_digest
 from dptscope_export.graph.naming import name_axes, name_nodes, name_values
 from dptscope_export.graph.passes import GraphPass, run_passes
-
-PARITY_KEY = f"{contract.METADATA_PREFIX}parity"
-WEIGHTS_KEY = f"{contract.METADATA_PREFIX}weights_sha256"
 
 
 @dataclass(frozen=True)
@@ -69,14 +65,3 @@ def rounded(path: Path) -> ir.Model:
     model = ir.external_data.load_to_model(model)
     model.metadata_props[WEIGHTS_KEY] = weights_digest(model.graph)
     return model
-
-
-def weights_digest(graph: ir.Graph) -> str:
-    """SHA-256 over the graph's initializers in the order of their names: each name, a zero byte, and its numbers in
-    little-endian bytes. A file with another digest has other weights than those whose parity was measured."""
-    digest = hashlib.sha256()
-    for name, value in sorted(graph.initializers.items()):
-        assert value.const_value is not None
-        digest.update(name.encode() + b"\0")
-        digest.update(value.const_value.tobytes())
-    return digest.hexdigest()

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import onnx_ir as ir
 from onnx.helper import OP_SET_ID_VERSION_MAP
 
 from dptscope import ModelCard, contract
 from dptscope.meaning import in_words
+
+PARITY_KEY = f"{contract.METADATA_PREFIX}parity"
+FIDELITY_KEY = f"{contract.METADATA_PREFIX}fidelity"
+WEIGHTS_KEY = f"{contract.METADATA_PREFIX}weights_sha256"
 
 
 def make_scales_optional(model: ir.Model) -> None:
@@ -57,3 +63,14 @@ def _specs(card: ModelCard) -> tuple[contract.TensorSpec, ...]:
         *card.outputs(),
         contract.embedded_output(card.blocks),
     )
+
+
+def weights_digest(graph: ir.Graph) -> str:
+    """SHA-256 over the graph's initializers in the order of their names: each name, a zero byte, and its numbers in
+    little-endian bytes. A file with another digest has other weights than those whose parity was measured."""
+    digest = hashlib.sha256()
+    for name, value in sorted(graph.initializers.items()):
+        assert value.const_value is not None
+        digest.update(name.encode() + b"\0")
+        digest.update(value.const_value.tobytes())
+    return digest.hexdigest()

@@ -26,6 +26,7 @@ ERROR_STATUS = 2
 PANELS = (
     ("Export", "export"),
     ("Export", "models"),
+    ("Export", "quantise"),
     ("Look inside", "demo"),
     ("Look inside", "view"),
     ("Look inside", "page"),

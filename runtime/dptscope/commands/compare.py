@@ -146,6 +146,7 @@ def show(comparison: Comparison) -> None:
     for name, figure, form in (
         ("correlation", comparison.correlation, ".6f"),
         ("δ1", comparison.delta1, ".4f"),
+        ("δ at 1.05", comparison.delta105, ".4f"),
         ("largest difference, of the std", comparison.largest, ".1e"),
     ):
         depth.add_row(name, *(format(value, form) for value in (figure.worst, figure.mean)[: len(headings)]))

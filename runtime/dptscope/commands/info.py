@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 _NUMBER = re.compile(r"\d+")
 _TEXTS = ("name", "meaning")
+_STORAGE = {
+    "float16": "float16 in the file, float32 once it is loaded; what is told below was measured with the float16 ones",
+    "int8": "int8 in the layers that are computed so, float32 elsewhere",
+}
 
 
 def info(model: ModelArgument, as_json: JsonOption = False) -> None:
@@ -53,6 +57,9 @@ def describe(model: DepthModel) -> dict[str, Any]:
         **dataclasses.asdict(card),
         "depth_meaning": in_words(card),
         "parity": _parity(card, model.path, changed or []),
+        "fidelity": None
+        if card.fidelity is None or model.path in (changed or [])
+        else dataclasses.asdict(card.fidelity),
         "changed": None if changed is None else [path.name for path in changed],
         "grids": [(height // block.stride, width // block.stride) for block in card.blocks],
         "inputs": [_with_meaning(tensor, card) for tensor in model.inputs()],
@@ -181,10 +188,8 @@ def _lines(described: dict[str, Any]) -> list[tuple[str, str]]:
     if described["form"] != "default" or described["without"]:
         without = f", without {', '.join(described['without'])}" if described["without"] else ""
         lines.append(("form", described["form"] + without))
-    if described["storage"] == "float16":
-        lines.append(
-            ("weights", "float16 in the file, float32 once it is loaded; the parity is that of the float16 ones")
-        )
+    if described["storage"] != "float32":
+        lines.append(("weights", _STORAGE[described["storage"]]))
     return [*lines, *_parity_lines(described)]
 
 
@@ -195,6 +200,8 @@ def _parity_lines(described: dict[str, Any]) -> list[tuple[str, str]]:
         lines.append(
             ("changed", f"the weights of {', '.join(changed)} are not those that the export wrote and measured")
         )
+    if described["fidelity"] is not None:
+        return [*lines, *fidelity_lines(described["fidelity"])]
     if parity is None:
         return [*lines, ("parity", "not known")]
     companion = "not known" if parity["companion"] is None else f"{parity['companion']:.1e}"
@@ -204,3 +211,32 @@ def _parity_lines(described: dict[str, Any]) -> list[tuple[str, str]]:
         f"norms {parity['norms']:.1e}, companion {companion}, at {len(parity['sizes'])} sizes{unbound}"
     )
     return [*lines, ("parity", text)]
+
+
+def fidelity_lines(fidelity: dict[str, Any]) -> list[tuple[str, str]]:
+    """A :class:`dptscope.fidelity.Fidelity` as plain values, in words: what each figure is of, and the figure."""
+
+    def spread(name: str) -> str:
+        return f"{fidelity[name]['mean']:.4f}, worst {fidelity[name]['worst']:.4f}"
+
+    calibrated = f", calibrated on {fidelity['calibrated']} others" if fidelity["calibrated"] else ""
+    worst = max(fidelity["norms"])
+    lines = [
+        ("fidelity", f"to the file {fidelity['reference']}, on {fidelity['photos']} photos{calibrated}"),
+        (
+            "its depth",
+            f"δ1 {spread('delta1')} ({fidelity['worst_photo']}); δ at 1.05 {spread('delta105')}; "
+            f"correlation {spread('correlation')}",
+        ),
+        (
+            "its norms",
+            f"at worst {worst:.1e} of the mean norm, in block {fidelity['norms'].index(worst)}; block by block "
+            + ", ".join(f"{error:.0e}" for error in fidelity["norms"]),
+        ),
+    ]
+    sliders = [f"{what} {spread(key)}" for what, key in (("depth", "moved"), ("preview", "preview")) if fidelity[key]]
+    if sliders:
+        lines.append(("with scales", f"correlation of {', of the '.join(sliders)}"))
+    if fidelity["left"]:
+        lines.append(("left float32", ", ".join(name.removesuffix("/MatMul") for name in fidelity["left"])))
+    return lines

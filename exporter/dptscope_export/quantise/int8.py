@@ -1,0 +1,111 @@
+"""A graph's layers in int8, by onnxruntime's own quantiser.
+
+Weights are rounded channel by channel, to signed numbers about zero. What linear layers read is rounded anew in every run, by
+its own range; what convolutions read and give has a fixed range, measured beforehand. All of it in operators of the ONNX
+standard (QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear, MatMulInteger).
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from dptscope_export.quantise.recipe import Recipe
+
+_BY_CHANNEL: dict[str, Any] = {"per_channel": True, "reduce_range": False}
+
+
+def quantised(path: Path, recipe: Recipe, suffix: str, scratch: Path) -> ir.Model:
+    """A graph with layers in int8; all else, and what the graph takes and gives, as it was.
+
+    Args:
+        path: the graph's file.
+        recipe: which layers.
+        suffix: which of the model's graphs it is.
+        scratch: a folder for the quantiser's temporary files.
+    """
+    from onnxruntime.quantization import (  # noqa: TID251  not the runtime, but a tool that comes with it
+        CalibrationMethod,
+        QDQQuantizer,
+        QuantType,
+        TensorsData,
+        quantize_dynamic,
+    )
+
+    import dptscope.session  # noqa: F401  what it sets before onnxruntime is loaded holds here, too
+
+    model = onnx.load(path)
+    names = {node.name for node in model.graph.node}
+    convolutions, linear = (sorted(names & set(wanted)) for wanted in (recipe.convolutions, recipe.linear))
+    types = {value.name for value in model.graph.value_info}
+    with _quiet(), _temporary_files_in(scratch):
+        # To the quantiser an empty list would mean every node.
+        if convolutions:
+            nodes = [node for node in model.graph.node if node.name in convolutions]
+            measured = {
+                tensor: tuple(np.array(end, np.float32) for end in recipe.ranges[suffix][tensor])
+                for node in nodes
+                for tensor in (node.input[0], node.output[0])
+            }
+            model = QDQQuantizer(
+                model,
+                weight_qType=QuantType.QInt8,
+                activation_qType=QuantType.QUInt8,
+                tensors_range=TensorsData(CalibrationMethod.MinMax, measured),
+                nodes_to_quantize=list(convolutions),
+                nodes_to_exclude=[],
+                op_types_to_quantize=["Conv"],
+                extra_options={},
+                **_BY_CHANNEL,
+            ).quantize_model()
+        if linear:
+            made = scratch / "quantised.onnx"
+            quantize_dynamic(
+                model,
+                made,
+                op_types_to_quantize=["MatMul"],
+                weight_type=QuantType.QInt8,
+                nodes_to_quantize=list(linear),
+                use_external_data_format=True,
+                **_BY_CHANNEL,
+            )
+            model = onnx.load(made)
+            made.unlink()
+            made.with_name(f"{made.name}.data").unlink()
+    # What shape inference has found beyond what the export wrote is not needed by anyone.
+    kept = [value for value in model.graph.value_info if value.name in types]
+    del model.graph.value_info[:]
+    model.graph.value_info.extend(kept)
+    graph = ir.from_proto(model)
+    graph.graph.sort()  # the quantiser puts its nodes at the end
+    return graph
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the quantiser's advice, which goes to the root logger; errors are let through."""
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.WARNING))
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+@contextmanager
+def _temporary_files_in(folder: Path) -> Iterator[None]:
+    """The quantiser hands whole graphs to onnx's shape inference by file. Here they go however the process ends."""
+    before = tempfile.tempdir
+    tempfile.tempdir = str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before

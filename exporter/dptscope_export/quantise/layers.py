@@ -1,0 +1,101 @@
+"""What of a graph can be computed in int8, by the names of its nodes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import onnx
+
+from dptscope import contract
+from dptscope.errors import DptscopeError
+from dptscope_export.graph.constants import SHARED
+
+QUANTISED = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "ConvInteger"})
+"""Operators of a graph that computes in int8 already, or that a tool for it has written."""
+
+# Tables of positions are products with a constant, too, and no layers: BEiT's and Swin V2's biases, DINOv2's embedding.
+_NO_LAYER = re.compile(r"/(position|relative_bias|position_bias)/")
+# The last gives one channel of depth, in which every step of its 8 bits would be seen. With the first in int8, which
+# makes the tokens, their norms differ three times as much, for 1 % of the arithmetic.
+_FLOAT = ("head/conv3/Conv", "encoder/patch_embed/Conv")
+_WINOGRAD = f"{SHARED}/winograd_kernel"
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Names of nodes.
+
+    Attributes:
+        linear: products of tokens with a weight.
+        second: those of them that end a block's MLP: what they read has been through the activation, where a few tokens may
+            be hundreds of times as large as the others.
+        convolutions: those with a constant kernel, but for those that take the photo and give the depth.
+        scaled: those of the convolutions that read what fusion scales change.
+        winograd: how many convolutions are there in another shape, which cannot be quantised.
+    """
+
+    linear: tuple[str, ...]
+    second: tuple[str, ...]
+    convolutions: tuple[str, ...]
+    scaled: tuple[str, ...]
+    winograd: int
+
+
+def find_layers(model: onnx.ModelProto, source: str) -> Layers:
+    """Look for them.
+
+    Args:
+        model: one of a model's graphs.
+        source: name of the file, for the message.
+
+    Raises:
+        DptscopeError: it is quantised already.
+    """
+    constants = {weight.name: len(weight.dims) for weight in model.graph.initializer}
+    done = next((node.op_type for node in _nodes(model) if node.op_type in QUANTISED), None)
+    if done is not None:
+        raise DptscopeError(
+            f"{source}: expected a file that computes in float32, got one with {done}: quantised already"
+        )
+    linear = tuple(
+        node.name
+        for node in model.graph.node
+        if node.op_type == "MatMul" and constants.get(node.input[1]) == 2 and not _NO_LAYER.search(node.name)
+    )
+    convolutions = tuple(
+        node.name
+        for node in model.graph.node
+        if node.op_type == "Conv" and node.name not in _FLOAT and node.input[1] in constants and _is_layer(node)
+    )
+    changed = _after_scales(model.graph)
+    return Layers(
+        linear=linear,
+        second=tuple(name for name in linear if "/mlp/" in name and name.split("/")[-2] in ("fc2", "w3")),
+        convolutions=convolutions,
+        scaled=tuple(name for name in convolutions if name in changed),
+        winograd=sum(node.op_type == "Einsum" and _WINOGRAD in node.input for node in model.graph.node),
+    )
+
+
+def _is_layer(node: onnx.NodeProto) -> bool:
+    """Not the cutting of a map into windows, which is a convolution with a constant of the algorithm."""
+    return not node.input[1].startswith(f"{SHARED}/")
+
+
+def _after_scales(graph: onnx.GraphProto) -> set[str]:
+    """Names of the nodes that read what a fusion scale changes, directly or not."""
+    values = {contract.fusion_scale_name(k) for k in contract.FUSION_BLOCKS}
+    nodes = set()
+    for node in graph.node:  # in an order in which they can run
+        if values & set(node.input):
+            nodes.add(node.name)
+            values.update(node.output)
+    return nodes
+
+
+def _nodes(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
+    yield from model.graph.node
+    for function in model.functions:
+        yield from function.node
