@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dptscope.norms import NormStatistics, token_norms
+from dptscope.norms import NormStatistics
 from dptscope.scene import Scene
 from dptscope_survey.fusion import fusion_values
 
@@ -70,6 +70,7 @@ BLOCKS = (
     Column("outlier_x", "numbers", "as shares of its width, 0 is its left edge"),
     Column("outlier_norms", "numbers", "how long they are"),
     Column("cls_norm", "number", "L2 norm of the class token; null where the encoder has none"),
+    Column("register_norms", "numbers", "L2 norms of the registers that the encoder was trained with"),
 )
 """A row a photo and block: ``part-*``."""
 
@@ -107,9 +108,13 @@ def rows_of(tables: Sequence[str], photo: str, scene: Scene) -> dict[str, list[R
 
 
 def _block_rows(scene: Scene) -> list[Row]:
-    cls_norms = None if scene.cls_tokens is None else token_norms(scene.cls_tokens[None])[0]
+    special = list(scene.special_norms().values())  # the class token's, then the registers'
     return [
-        _block_values(found, norms_hw) | {"cls_norm": None if cls_norms is None else float(cls_norms[found.block])}
+        _block_values(found, norms_hw)
+        | {
+            "cls_norm": special[0][found.block] if special else None,
+            "register_norms": [norms_b[found.block] for norms_b in special[1:]],
+        }
         for found, norms_hw in zip(scene.statistics(), scene.block_norms, strict=True)
     ]
 
@@ -161,7 +166,9 @@ def _depth_rows(scene: Scene) -> list[Row]:
 
 
 def _quantiles(values: Any) -> Row:
-    found = np.quantile(values, QUANTILES)
+    """What ``numpy.quantile`` gives, from one sort."""
+    ordered = np.sort(values, axis=None)
+    found = np.interp(np.array(QUANTILES) * (ordered.size - 1), np.arange(ordered.size), ordered)
     return {quantile_name(share): float(value) for share, value in zip(QUANTILES, found, strict=True)}
 
 

@@ -53,3 +53,14 @@ def test_tokens_beyond_float32_are_refused() -> None:
     tokens = np.full((2, 2, 4), 1e30, np.float32)
     with pytest.raises(DptscopeError, match=r"norms are finite in float32, got values up to 1\.0e\+30"):
         token_norms(tokens)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (3, 3), (4, 5), (18, 18), (37, 49)])
+def test_the_median_is_numpys(shape: tuple[int, int]) -> None:
+    for seed in range(20):
+        values = np.random.default_rng(seed).lognormal(3, 1, shape).astype(np.float32)
+        statistics = norm_statistics(0, values, 14, 8)
+        median = float(np.median(values))
+        sigma = 1.4826 * float(np.median(np.abs(values - median)))
+        assert statistics.median == median
+        assert statistics.threshold == outlier_threshold(values) == max(2 * median, median + 6 * sigma)

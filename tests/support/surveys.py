@@ -11,9 +11,9 @@ from dptscope_survey.run import describe
 from dptscope_survey.worker import Task, ask
 
 
-def write_survey(output: Path, model: Path, photos: Sequence[Path], size: int) -> None:
-    """All tables, as lines of JSON."""
-    options = {"size": size, "square": False, "fusion": True, "depth": True, "providers": None, "format": "jsonl"}
+def write_survey(output: Path, model: Path, photos: Sequence[Path], size: int, file_format: str = "jsonl") -> None:
+    """All tables."""
+    options = {"size": size, "square": False, "fusion": True, "depth": True, "providers": None, "format": file_format}
     asked = Survey(
         {"model_id": dptscope.load(model).card.model_id},
         options,

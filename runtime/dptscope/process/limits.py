@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _FLOAT_BYTES = 4
 _GIB = float(1 << 30)
+_NOT_ASKED = (
+    32 << 20
+)  # bytes: whoever cannot get these will not get far; asking reads dozens of files, a tenth of a small run
 
 _OUT_OF_MEMORY_MESSAGES = (
     "allocate memory",  # PyTorch, and the system
@@ -72,7 +75,8 @@ def check_memory(
     Raises:
         SizeError: with what is needed, what is there, and what to do.
     """
-    needed, there = least_bytes(card, input_hw) * batch, available_bytes()
+    needed = least_bytes(card, input_hw) * batch
+    there = available_bytes() if needed > _NOT_ASKED else None
     if there is not None and needed > there:
         height, width = input_hw
         raise SizeError(
