@@ -61,7 +61,7 @@ def survey(
         DptscopeError: a model, size or folder that cannot be used; what fails of single photos is noted.
     """
     model = load(model_path, providers, 1)
-    input_size(model.card, model.card.native_size, size, square)  # a size that the model does not take
+    landscape = input_size(model.card, (3, 4), size, square)  # raises where the model does not take the size
     if fusion and not model.has_companion:
         raise DptscopeError(
             f"{companion_path(model_path)}: expected this file for --fusion, which is not there; export the model again"
@@ -75,7 +75,7 @@ def survey(
         "providers": list(providers) if providers else None,
         "format": file_format,
     }
-    jobs, threads = (1, threads or 1) if scheduler else choose_jobs(model.card, jobs, threads)
+    jobs, threads = (1, threads or 1) if scheduler else choose_jobs(model.card, model_path, landscape, jobs, threads)
     del model  # the workers have their own
     identity = {name: about[name] for name in ("model_id", "weights_sha256")}
     asked = Survey(identity, options, photos, model_path.absolute(), Path.cwd(), about)

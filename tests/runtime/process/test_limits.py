@@ -164,3 +164,12 @@ def test_quotas_are_rounded_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert available_cpus(tmp_path) == 2
     group(tmp_path, "", cpu__max="max 100000")
     assert available_cpus(tmp_path) == 8
+
+
+def test_a_small_run_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dozens of files would be read for it; a large one is, and refused where there is nothing."""
+    card = dptscope.load(MODEL).card
+    monkeypatch.setattr("dptscope.process.limits.available_bytes", lambda: 0)
+    check_memory(card, (252, 252))
+    with pytest.raises(SizeError, match=r"got 0\.0 GiB free"):
+        check_memory(card, (1036, 1036))

@@ -1,0 +1,35 @@
+"""Processes and threads fit the CPUs and the memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import dptscope
+from dptscope_survey.jobs import choose_jobs, process_bytes
+
+
+@pytest.mark.parametrize(
+    ("cpus", "room", "jobs", "threads", "chosen"),
+    [
+        (8, 100.0, None, None, (8, 1)),
+        (8, 100.0, None, 2, (4, 2)),
+        (8, 100.0, 3, None, (3, 2)),
+        (8, 100.0, 3, 5, (3, 5)),
+        (8, 4.1, None, None, (4, 2)),  # memory for four
+        (8, 4.1, 6, None, (6, 1)),  # what the user says counts
+        (8, 0.5, None, None, (1, 8)),
+        (2, 100.0, None, 8, (1, 8)),
+        (1, None, None, None, (1, 1)),
+    ],
+)
+def test_the_choice(
+    cpus: int, room: float | None, jobs: int | None, threads: int | None, chosen: tuple[int, int], model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    card, size = dptscope.load(model).card, (224, 294)
+    there = None if room is None else int(room * process_bytes(card, model, size) / 0.8)
+    monkeypatch.setattr("dptscope_survey.jobs.available_cpus", lambda: cpus)
+    monkeypatch.setattr("dptscope_survey.jobs.available_bytes", lambda: there)
+    assert choose_jobs(card, model, size, jobs, threads) == chosen
