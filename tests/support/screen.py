@@ -81,12 +81,16 @@ class Screen:
 
     def picture(self) -> NDArray[np.uint8]:
         """What is on the screen: uint8 ``[height, width, 3]``, blue first."""
-        data = self._frame_buffer.read_bytes()
-        header = np.frombuffer(data[:100], dtype=">u4")
+        return np.ascontiguousarray(self.live_picture())
+
+    def live_picture(self) -> NDArray[np.uint8]:
+        """The same, as it changes."""
+        data = np.memmap(self._frame_buffer, np.uint8, "r")
+        header = np.frombuffer(data[:100].tobytes(), dtype=">u4")
         header_size, width, height, line, colours = header[0], header[4], header[5], header[12], header[19]
         start = int(header_size + colours * 12)
         rows = np.frombuffer(data, dtype=np.uint8, offset=start)[: int(line * height)].reshape(int(height), int(line))
-        return np.ascontiguousarray(rows[:, : int(width) * 4].reshape(int(height), int(width), 4)[..., :3])
+        return rows[:, : int(width) * 4].reshape(int(height), int(width), 4)[..., :3]
 
     def xdotool(self, *arguments: object) -> str:
         """Run the mouse and keyboard tool."""

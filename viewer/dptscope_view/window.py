@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from dataclasses import replace
 
@@ -15,7 +16,11 @@ from dptscope_view.viewer import Viewer
 from dptscope_view.worker import Worker
 
 TITLE = "dptscope"
-_TICK_MS = 10
+_PAUSE, _PAUSE_AT_REST = 0.001, 0.009
+"""Seconds between two looks at what has happened. While OpenCV itself waits for keys, its Qt window looks a thousand times a
+second, which takes two of a hundred parts of a core for nothing."""
+_REST_SECONDS = 0.5
+"""Without mouse or keys for so long, the hand rests."""
 _KEYS_A_TICK = 16
 _MOST_SHRUNK = 4.0
 
@@ -134,11 +139,14 @@ def show(viewer: Viewer, worker: Worker, size: tuple[int, int] | None) -> None:
 def _loop(viewer: Viewer, worker: Worker, events: deque[Mouse], drawn: tuple[int, int]) -> None:
     viewer.wheel_magnifies = cv2.currentUIFramework().startswith("QT")
     magnifier = Magnifier(viewer.wheel_magnifies)
-    title = ""
+    title, touched = "", time.monotonic()
     while not viewer.closing:
-        key = cv2.waitKeyEx(_TICK_MS)
+        time.sleep(_PAUSE if time.monotonic() - touched < _REST_SECONDS else _PAUSE_AT_REST)
+        key = cv2.waitKeyEx(1)
         if not _is_open():
             return
+        if events or key >= 0:
+            touched = time.monotonic()
         for event in merge_moves(events):
             event = to_layout(event, drawn)
             if magnifier.passes(event):

@@ -29,8 +29,13 @@ class _Faces(threading.local):
 _faces = _Faces()
 
 
+@lru_cache(maxsize=4096)
+def _face_name(text: str) -> str:
+    return "uni" if any(ord(letter) > 0x2E7F for letter in text) else "sans"
+
+
 def _face_for(text: str) -> Any:
-    name = "uni" if any(ord(letter) > 0x2E7F for letter in text) else "sans"
+    name = _face_name(text)
     if name not in _faces.made:
         _faces.made[name] = cv2.FontFace(name)
     return _faces.made[name]

@@ -43,6 +43,9 @@ class BlockMaps:
         self.count, self.chosen = len(frame.norms), state.block
         self.anchor: Anchor | None = state.anchor or anchor
         self.place = place or MIDDLE
+        self._finest_cell = cell_at(
+            self.place, max((norms_hw.shape for norms_hw in frame.norms), key=lambda shape: shape[0])
+        )
         self._kept = PictureCache() if kept is None else kept
         self._scales: dict[int, Scale] = {}
 
@@ -82,16 +85,20 @@ class BlockMaps:
         """How many are marked."""
         return 0 if self.show is Show.COMPONENTS else int(self.scale(block).marks(self.values(block)).sum())
 
+    def extremes(self) -> list[tuple[float, float]]:
+        """Least and greatest value of each map."""
+        return self._kept.get(
+            ("extremes", *self._key()),
+            lambda: [(float(values.min()), float(values.max())) for values in map(self.values, range(self.count))],
+        )
+
     def _key(self) -> tuple[Hashable, ...]:
         """What the values depend on."""
         if self.show is Show.SIMILARITY:
-            what: Hashable = self.anchor.key if self.anchor is not None else self._finest_cell()
+            what: Hashable = self.anchor.key if self.anchor is not None else self._finest_cell
         else:
             what = self.state.channel if self.show is Show.CHANNEL else None
         return self.frame.number, self.show, what
-
-    def _finest_cell(self) -> tuple[int, int]:
-        return cell_at(self.place, max((norms_hw.shape for norms_hw in self.frame.norms), key=lambda shape: shape[0]))
 
     def _channel(self, block: int) -> Float32Array:
         assert self.frame.tokens is not None

@@ -215,12 +215,8 @@ def _histogram(shown: ViewInput, maps: BlockMaps, place: Place | None) -> Histog
 
 def _captions(maps: BlockMaps) -> tuple[Tile, ...]:
     return tuple(
-        Tile(
-            str(block),
-            f"{number(float(values.min()))} … {number(float(values.max()))}",
-            f"≤ {number(float(values.max()))}",
-        )
-        for block, values in enumerate(maps.values(index) for index in range(maps.count))
+        Tile(str(block), f"{number(low)} … {number(high)}", f"≤ {number(high)}")
+        for block, (low, high) in enumerate(maps.extremes())
     )
 
 
