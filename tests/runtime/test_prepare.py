@@ -232,9 +232,10 @@ def test_when_only_a_square_fits(card: ModelCard, monkeypatch: pytest.MonkeyPatc
 
 
 def test_when_nothing_fits(card: ModelCard, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = replace(card, attention_matrices=12)
     photo = photo_and_memory(monkeypatch, 0, 50, 50)
     with pytest.raises(SizeError, match="no size of this photo fits: take a smaller model"):
-        prepare_image(card, photo)
-    fixed = replace(card, dynamic=False)
+        prepare_image(large, photo)
+    fixed = replace(large, dynamic=False)
     with pytest.raises(SizeError, match="export the checkpoint for a smaller --fixed size"):
         prepare_image(fixed, photo)
