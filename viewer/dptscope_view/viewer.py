@@ -84,7 +84,8 @@ class Viewer:
         self._problem = ""  # why the question that was asked has no answer
         self._step, self._skipped = 1, 0  # where the hand goes among the photos, and what it could not see on the way
         self._preset = -1
-        self._busy = False
+        self._busy_since: float | None = None
+        self._running: int | None = None  # whole seconds of that; None: nothing does
         self.wheel_magnifies, self._magnified = False, 1.0
         self._pictures = PictureCache()
         self._pixels: NDArray[np.uint8] | None = None
@@ -115,7 +116,7 @@ class Viewer:
     def _ask(self) -> None:
         question = self.question()
         if question != self._asked:
-            self._asked, self._problem = question, ""
+            self._asked, self._problem, self._busy_since = question, "", None
             about = self._notice.question
             if about is not None and about.subject.photo != question.subject.photo:
                 self._notice = Notice("")  # it ends with its question
@@ -164,9 +165,14 @@ class Viewer:
 
     def tick(self, busy: bool) -> None:
         """Called between events: whether the worker is at work, and notices that have been read."""
-        if busy != self._busy:
-            self._busy = busy
-            self.dirty = True
+        if not busy:
+            self._busy_since = None
+        elif self._busy_since is None:
+            self._busy_since = self._clock()
+        running = None if self._busy_since is None else int(self._clock() - self._busy_since)
+        if running != self._running:
+            self._running = running
+            self.dirty = self._outdated = True
         if self._notice.text and self._clock() > self._notice_until:
             self._notice = Notice("")
             self.dirty = True
@@ -358,6 +364,6 @@ class Viewer:
             self.wheel_magnifies,
         )
         notice = self._notice if self._clock() <= self._notice_until else Notice("")
-        self._composed = compose(shown, area, notice.text, notice.bad, self._busy)
+        self._composed = compose(shown, area, notice.text, notice.bad, self._running)
         self.parts = self._composed.parts
         self._outdated = False

@@ -14,7 +14,9 @@ from dptscope_view.views.notice_label import notice_label
 from dptscope_view.views.parts import ComposedView, Part, Picture, PictureCache, ViewInput
 
 
-def compose(shown: ViewInput, area: Rect, notice: str = "", bad: bool = False, busy: bool = False) -> ComposedView:
+def compose(
+    shown: ViewInput, area: Rect, notice: str = "", bad: bool = False, running: int | None = None
+) -> ComposedView:
     """Put all parts of the window together.
 
     Args:
@@ -22,7 +24,7 @@ def compose(shown: ViewInput, area: Rect, notice: str = "", bad: bool = False, b
         area: the window.
         notice: the latest news, or nothing.
         bad: it is of something that went wrong.
-        busy: the worker is at work.
+        running: seconds that the worker has been at work; None: it rests.
     """
     m, state = shown.measures, shown.state
     top, rest = area.cut_top(m.row + m.pad)
@@ -45,7 +47,7 @@ def compose(shown: ViewInput, area: Rect, notice: str = "", bad: bool = False, b
     if notice and shown.magnified > 1 and shown.pointer is not None:
         footnote = ""  # the lowest row is out of sight
         parts.append(notice_label(notice, bad, shown.pointer, area, m, shown.magnified))
-    parts.append(window_frame.footer(shown, bottom, readout, footnote, bad, busy))
+    parts.append(window_frame.footer(shown, bottom, readout, footnote, bad, running))
     if state.help:
         parts.append(window_frame.help_overlay(shown, area))
     return replace(view, parts=tuple(parts), readout=readout)

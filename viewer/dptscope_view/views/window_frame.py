@@ -58,7 +58,7 @@ def _draw_names(canvas: Canvas, rect: Rect, shown: ViewInput) -> None:
     canvas.text(left, name, ends=True)
 
 
-def footer(shown: ViewInput, rect: Rect, readout: str, notice: str, bad: bool, busy: bool) -> Part:
+def footer(shown: ViewInput, rect: Rect, readout: str, notice: str, bad: bool, running: int | None) -> Part:
     """The lowest row: what is under the mouse, beside it the latest notice, and resolution and timing at the right."""
 
     def draw(canvas: Canvas, place: Rect, hover: Hover) -> None:
@@ -68,7 +68,7 @@ def footer(shown: ViewInput, rect: Rect, readout: str, notice: str, bad: bool, b
         hint = "" if notice else "h help · v other view · q quit"
         used = canvas.text(row, readout or hint, size=m.small, colour=theme.TEXT if readout else theme.MUTED)
         _, row = row.cut_left(used, m.pad if used else 0)
-        status, colour = _status(shown, busy)
+        status, colour = _status(shown, running)
         dot = round(m.small * 1.4)
         # A notice passes; where both do not fit, it goes before the timing.
         wanted = text_width(status, m.small, REGULAR) + dot + m.gap
@@ -81,12 +81,12 @@ def footer(shown: ViewInput, rect: Rect, readout: str, notice: str, bad: bool, b
     return Part("footer", rect, draw)
 
 
-def _status(shown: ViewInput, busy: bool) -> tuple[str, Colour]:
+def _status(shown: ViewInput, running: int | None) -> tuple[str, Colour]:
     frame = shown.frame
     if shown.problem:
         return "no picture", theme.BAD
     if frame is None or shown.stale:
-        return ("running", theme.WARN) if busy else ("no picture", theme.MUTED)
+        return ("no picture", theme.MUTED) if running is None else (f"running{_how_long(running)}", theme.WARN)
     height, width = frame.input_size
     parts = [f"{width} × {height}"]
     if frame.fusion_ms:
@@ -94,9 +94,16 @@ def _status(shown: ViewInput, busy: bool) -> tuple[str, Colour]:
     if not shown.measures.compact or not frame.fusion_ms:
         parts.append(f"encoder {frame.encoder_ms:.0f} ms")
     if frame.coarse:
-        more = " · full size runs" if busy and not shown.measures.compact else ""
+        more = "" if running is None or shown.measures.compact else f" · full size runs{_how_long(running)}"
         return "coarse · " + " · ".join(parts) + more, theme.WARN
-    return ("running · " if busy else "full · ") + " · ".join(parts), theme.WARN if busy else theme.MUTED
+    if running is None:
+        return "full · " + " · ".join(parts), theme.MUTED
+    return "running · " + " · ".join(parts), theme.WARN
+
+
+def _how_long(running: int) -> str:
+    """What is soon over needs no words."""
+    return f" {running} s, Esc stops it" if running >= 2 else ""
 
 
 def file_list(shown: ViewInput, rect: Rect) -> Part:
