@@ -263,11 +263,11 @@ def test_stepping_through_the_outliers(bench: Benches) -> None:
     anchor = made.viewer.state.anchor
     assert anchor is not None and cell_at(anchor.place, frame_of(made).norms[7].shape) == (row, column)
     assert made.viewer.readout.startswith(f"row {row}, column {column} · ")
-    told = made.viewer._notice.text
+    told = made.viewer._news.notice.text
     assert told.startswith("outlier 1 of 1: norm ") and told.endswith("; one in blocks 6, 7, 8, 9, 10, 11")
     quiet = bench(block=0)
     quiet.press("f")
-    assert quiet.viewer.state.anchor is None and quiet.viewer._notice.text == "no outliers in block 0"
+    assert quiet.viewer.state.anchor is None and quiet.viewer._news.notice.text == "no outliers in block 0"
 
 
 def test_what_is_saved_is_what_the_mouse_reads_out(bench: Benches, tmp_path: Path) -> None:
@@ -299,7 +299,7 @@ def test_escape_ends_what_runs_then_lets_go_then_quits(bench: Benches) -> None:
     made.worker.running = True
     made.viewer.on_key(ESC)
     assert not made.worker.running and made.viewer.state.anchor is not None
-    assert made.viewer._notice.text == "stopped; any change goes on"
+    assert made.viewer._news.notice.text == "stopped; any change goes on"
     made.viewer.on_key(ESC)
     assert made.viewer.state.anchor is None and not made.viewer.closing
     made.viewer.on_key(ESC)

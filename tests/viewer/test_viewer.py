@@ -387,7 +387,7 @@ def test_escape_leaves_what_is_open_before_it_quits(bench: Benches) -> None:
         assert not getattr(made.viewer.state, opened) and not made.viewer.closing
     made.viewer.magnify(1.5)
     made.viewer.on_key(27)
-    assert not made.viewer.closing and "wheel back" in made.viewer._notice.text
+    assert not made.viewer.closing and "wheel back" in made.viewer._news.notice.text
     made.viewer.magnify(1.0)
     made.viewer.on_key(27)
     assert made.viewer.closing
@@ -521,7 +521,7 @@ def test_presets_go_to_a_file_and_back(bench: Benches, tmp_path: Path) -> None:
     assert made.viewer.state.scales == (1.0, 1.0, 1.25, 1.0)
     (tmp_path / "presets" / "preset_000.json").write_text("{}")
     made.press("y", "y")
-    assert made.viewer._notice.bad or made.viewer.state.scales == (1.0, 0.5, -2.0, 5.0)
+    assert made.viewer._news.notice.bad or made.viewer.state.scales == (1.0, 0.5, -2.0, 5.0)
 
 
 def fail(made: Bench, unreadable: bool = True) -> None:
@@ -551,7 +551,7 @@ def test_a_photo_that_cannot_be_read_shows_why_and_nothing_of_another(bench: Ben
     made.press("n")
     made.answer().draw(1280, 800)
     assert viewer.state.photo == 2 and "depth" in {part.name for part in viewer.parts}
-    assert not viewer._notice.text, "an error does not outlive its photo"
+    assert not viewer._news.notice.text, "an error does not outlive its photo"
 
 
 def test_going_on_passes_photos_that_cannot_be_read(bench: Benches) -> None:
@@ -560,11 +560,11 @@ def test_going_on_passes_photos_that_cannot_be_read(bench: Benches) -> None:
     made.press("n")
     fail(made)
     assert viewer.state.photo == 2 and made.worker.questions[-1].subject.photo == 2
-    assert viewer._notice.text == "skipped b.png: expected a photo, got nothing"
+    assert viewer._news.notice.text == "skipped b.png: expected a photo, got nothing"
     made.answer().draw(1280, 800)
-    assert "map" in {part.name for part in viewer.parts} and viewer._notice.bad
+    assert "map" in {part.name for part in viewer.parts} and viewer._news.notice.bad
     made.press("p")
-    assert viewer.state.photo == 1 and not viewer._notice.text
+    assert viewer.state.photo == 1 and not viewer._news.notice.text
     fail(made)
     assert viewer.state.photo == 0
     made.press("n")

@@ -52,7 +52,11 @@ def view(
     ] = None,
     preset: Annotated[Path | None, typer.Option(metavar="FILE", help="Begin with the scales of a preset.")] = None,
     presets: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of presets; ~/.config/dptscope/presets by default.")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of presets: files to rename and remove; ~/.config/dptscope/presets by default.",
+        ),
     ] = None,
     colours: Annotated[str | None, typer.Option(metavar="NAME", help="Colour map to begin with.")] = None,
     reverse: Annotated[bool, typer.Option("--reverse", help="Turn the colour maps round.")] = False,

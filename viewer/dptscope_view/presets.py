@@ -15,7 +15,7 @@ from pathlib import Path
 from dptscope.errors import DptscopeError
 from dptscope.files.atomic import write_new
 from dptscope.files.encode import encode_json
-from dptscope.scales import FusionScales
+from dptscope.scales import UNSCALED, FusionScales
 from dptscope_view.state import SCALE_HIGH, SCALE_LOW
 
 VERSION = 1
@@ -70,6 +70,29 @@ def _number(value: object) -> float:
     return float(value)
 
 
-def list_presets(folder: Path) -> tuple[Path, ...]:
-    """All presets of a folder by name."""
-    return tuple(sorted(folder.glob("*.json"))) if folder.is_dir() else ()
+class Presets:
+    """Those of a folder, one after the other by name."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._last: Path | None = None
+
+    def write(self, scales: FusionScales) -> str:
+        """Write one more, and say so."""
+        if scales == UNSCALED:
+            return "all scales are 1: there is nothing to keep"
+        return f"preset written: {write_preset(self._folder, scales)}"
+
+    def following(self) -> tuple[FusionScales | None, str]:
+        """The preset after the last one that was read, and what to say of it.
+
+        Raises:
+            DptscopeError: it is none; the next call goes on to the one after it.
+        """
+        found = sorted(self._folder.glob("*.json")) if self._folder.is_dir() else []
+        if not found:
+            return None, f"no presets in {self._folder}; w writes one"
+        later = [path for path in found if self._last is not None and path > self._last]
+        self._last = later[0] if later else found[0]
+        told = f"preset {found.index(self._last) + 1} of {len(found)}: {self._last.name}"
+        return read_preset(self._last), told

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dptscope.errors import DptscopeError
-from dptscope.scales import UNSCALED
-from dptscope_view.anchor import anchor_at, next_outlier
+from dptscope_view.anchor import next_outlier
 from dptscope_view.frame import Frame, Question, Subject
 from dptscope_view.keys import Command, find, key_name
-from dptscope_view.presets import list_presets, read_preset, write_preset
-from dptscope_view.saving import Saving
+from dptscope_view.news import News
+from dptscope_view.presets import Presets
+from dptscope_view.saving import Saving, with_token_under_mouse
 from dptscope_view.state import Facts, Show, State, View, with_anchor, with_block, with_closed, with_left, with_photo
 from dptscope_view.typed import with_typed
 from dptscope_view.ui.canvas import Canvas
@@ -28,8 +28,6 @@ from dptscope_view.views.parts import Answer, ComposedView, Part, PictureCache, 
 from dptscope_view.views.whole import compose
 from dptscope_view.worker import Job, Notice
 
-NOTICE_SECONDS = 5.0
-BAD_NOTICE_SECONDS = 30.0
 REST_SECONDS = 0.08
 """A mouse that has not moved for so long rests: what takes longer than a picture may is drawn then."""
 STOPPED = "stopped; any change goes on"
@@ -69,7 +67,7 @@ class Viewer:
         self.facts, self.state, self.frame = facts, state, None
         self.closing, self.dirty = False, True
         self._outdated = True  # the parts are of an older state, pointer or frame
-        self._photos, self._worker, self._output, self._presets = photos, worker, output, presets
+        self._photos, self._worker, self._output, self._presets = photos, worker, output, Presets(presets)
         self._clock = clock
         self._asked: Question | None = None
         self._composed = ComposedView(())
@@ -80,12 +78,9 @@ class Viewer:
         self._moved = 0.0  # when the mouse did so last
         self._drag: tuple[int, int] | None = None
         self._held: str | None = None
-        self._notice, self._notice_until = Notice(""), 0.0
+        self._news = News(lambda: self._clock())
         self._problem = ""  # why the question that was asked has no answer
         self._step, self._skipped = 1, 0  # where the hand goes among the photos, and what it could not see on the way
-        self._preset = -1
-        self._busy_since: float | None = None
-        self._running: int | None = None  # whole seconds of that; None: nothing does
         self.wheel_magnifies, self._magnified = False, 1.0
         self._pictures = PictureCache()
         self._pixels: NDArray[np.uint8] | None = None
@@ -116,10 +111,8 @@ class Viewer:
     def _ask(self) -> None:
         question = self.question()
         if question != self._asked:
-            self._asked, self._problem, self._busy_since = question, "", None
-            about = self._notice.question
-            if about is not None and about.subject.photo != question.subject.photo:
-                self._notice = Notice("")  # it ends with its question
+            self._asked, self._problem = question, ""
+            self._news.asked(question)
             if self._worker is not None:
                 self._worker.ask(question)
 
@@ -153,8 +146,7 @@ class Viewer:
         self._tell(Notice(text, bad))
 
     def _tell(self, notice: Notice) -> None:
-        self._notice = notice
-        self._notice_until = self._clock() + (BAD_NOTICE_SECONDS if notice.bad else NOTICE_SECONDS)
+        self._news.tell(notice)
         self.dirty = True
 
     def magnify(self, factor: float) -> None:
@@ -165,16 +157,7 @@ class Viewer:
 
     def tick(self, busy: bool) -> None:
         """Called between events: whether the worker is at work, and notices that have been read."""
-        if not busy:
-            self._busy_since = None
-        elif self._busy_since is None:
-            self._busy_since = self._clock()
-        running = None if self._busy_since is None else int(self._clock() - self._busy_since)
-        if running != self._running:
-            self._running = running
-            self.dirty = self._outdated = True
-        if self._notice.text and self._clock() > self._notice_until:
-            self._notice = Notice("")
+        if self._news.tick(busy):
             self.dirty = True
         if self._pointer != self._rested and self._clock() - self._moved > REST_SECONDS:
             self._rested = self._pointer
@@ -273,7 +256,7 @@ class Viewer:
         elif command is Command.SAVE:
             self._save()
         elif command is Command.SAVE_PRESET:
-            self._try(self._write_preset)
+            self._try(lambda: self._presets.write(self.state.scales))
         elif command is Command.LOAD_PRESET:
             self._try(self._load_next_preset)
         elif command is Command.BESIDE:
@@ -292,19 +275,11 @@ class Viewer:
         except DptscopeError as error:
             self.tell(str(error), bad=True)
 
-    def _write_preset(self) -> str:
-        if self.state.scales == UNSCALED:
-            return "all scales are 1: there is nothing to keep"
-        return f"preset written: {write_preset(self._presets, self.state.scales)}"
-
     def _load_next_preset(self) -> str:
-        found = list_presets(self._presets)
-        if not found:
-            return f"no presets in {self._presets}; w writes one"
-        self._preset = (self._preset + 1) % len(found)
-        path = found[self._preset]
-        self._apply(replace(self.state, scales=read_preset(path), scales_on=True))
-        return f"preset {self._preset + 1} of {len(found)}: {path.name}"
+        scales, told = self._presets.following()
+        if scales is not None:
+            self._apply(replace(self.state, scales=scales, scales_on=True))
+        return told
 
     def _keep_next_outlier(self) -> str:
         frame, state = self.frame, self.state
@@ -319,15 +294,7 @@ class Viewer:
         if self._worker is None or self._pixels is None:
             return
         photo, size = self._photos[self.state.photo], (self._pixels.shape[1], self._pixels.shape[0])
-        state, place = self.state, self._composed.place
-        if (
-            state.show in (Show.SIMILARITY, Show.ATTENTION)
-            and state.anchor is None
-            and place is not None
-            and self.frame is not None
-        ):
-            # The file is of the token under the mouse, like the window.
-            state = with_anchor(state, anchor_at(self.frame, place, photo.name))
+        state = with_token_under_mouse(self.state, self.frame, self._composed.place, photo.name)
         job = Saving(self.facts, state, self.question(), size, photo, self._output, self._beside)
         self.tell("saving …")
         self._worker.do(job)
@@ -363,7 +330,7 @@ class Viewer:
             self._magnified,
             self.wheel_magnifies,
         )
-        notice = self._notice if self._clock() <= self._notice_until else Notice("")
-        self._composed = compose(shown, area, notice.text, notice.bad, self._running)
+        notice = self._news.notice
+        self._composed = compose(shown, area, notice.text, notice.bad, self._news.running)
         self.parts = self._composed.parts
         self._outdated = False
