@@ -123,12 +123,13 @@ def test_command(
     monkeypatch.setattr("dptscope_export.progress.show_result", lambda *result: shown.append(result))
     monkeypatch.setattr("netron.serve", lambda file, *_rest, **_more: (shown.append(file), ("localhost", 1))[1])
     monkeypatch.setattr("netron.wait", lambda: None)
+    monkeypatch.setattr("dptscope_page.server.serve_page", lambda files, *_rest, **_more: shown.append(files))
     if arguments[0] == "view":
         arguments += ["--render", "drawn.png"]
     if arguments[0] == "quantise":  # random weights make a depth in which every step of eight bits is seen
         arguments += ["--floor", "0"]
     assert cli.run(arguments) == 0, capsys.readouterr().err
-    if arguments[0] in ("export", "open"):
+    if arguments[0] in ("export", "open") or "--serve" in arguments:
         assert shown
 
 

@@ -32,7 +32,6 @@ export interface Card {
   blocks: Block[];
   taps: (number | null)[];
   has_cls: boolean;
-  has_sky: boolean;
 }
 
 const PREFIX = "dptscope.";
@@ -60,7 +59,7 @@ export function readCard(file: OnnxFile, name: string): Card {
       `${name}: expected contract ${VERSIONS.join(" or ")}, got ${contract.slice(0, 40)}; make this page again with a newer dptscope.`,
     );
   }
-  const card: Record<string, unknown> = { architecture: "", max_depth: null, canonical_focal: null, has_sky: false };
+  const card: Record<string, unknown> = { architecture: "", max_depth: null, canonical_focal: null };
   for (const [key, text] of file.metadata) {
     if (!key.startsWith(PREFIX)) continue;
     const field = key.slice(PREFIX.length);

@@ -49,14 +49,11 @@ interface Scene {
   grids: Size[];
   classTokens: Float32Array | null;
   maps: Record<string, ort.Tensor>; // the companion's inputs
-  sky: Float32Array | null;
   full: { scales: Scales; depth: DepthMap } | null; // the last full depth …
   detail: Detail | null; // … and what it has that its preview has not, made when it is first needed
 }
 
 const FUSION_BLOCKS = [1, 2, 3, 4] as const;
-const SKY_FROM = 0.3;
-const FEWEST_SKY = 10;
 
 export class Engine {
   private readonly graphs = new Map<Role, Graph>();
@@ -143,7 +140,6 @@ export class Engine {
     const fusionNames = FUSION_BLOCKS.map((k) => `fusion_input_${k}`);
     const wanted = ["depth", ...tokenNames, ...fusionNames];
     if (card.has_cls) wanted.push("block_cls_tokens");
-    if (card.has_sky) wanted.push("sky");
     const out = await this.run("model", { image }, wanted);
     const grids = tokenNames.map((key): Size => [out[key].dims[1], out[key].dims[2]]);
     const tokens = tokenNames.map((key) => floats(out[key]));
@@ -156,11 +152,10 @@ export class Engine {
       grids,
       classTokens: card.has_cls ? floats(out["block_cls_tokens"]) : null,
       maps: Object.fromEntries(fusionNames.map((key) => [key, out[key]])),
-      sky: card.has_sky ? floats(out["sky"]) : null,
       full: null,
       detail: null,
     };
-    const depth = this.depthMap(out["depth"], scene, false);
+    const depth = depthMap(out["depth"], false);
     depth.milliseconds = performance.now() - began;
     scene.full = { scales: [1, 1, 1, 1], depth };
     this.scene = scene;
@@ -185,7 +180,7 @@ export class Engine {
   private async decoded(scene: Scene, role: Role, scales: Scales): Promise<DepthMap> {
     const feeds = role === "model" ? { image: scene.image } : scene.maps;
     const out = await this.run(role, { ...feeds, ...scaleFeeds(scales) }, ["depth"]);
-    return this.depthMap(out["depth"], scene, role === "preview");
+    return depthMap(out["depth"], role === "preview");
   }
 
   /** Depth in full, at the photo's size: what is saved. */
@@ -213,14 +208,6 @@ export class Engine {
     return graph.session.run({ ...Object.fromEntries(neutral), ...feeds }, wanted);
   }
 
-  private depthMap(depth: ort.Tensor, scene: Scene, coarse: boolean): DepthMap {
-    const [, height, width] = depth.dims;
-    let values = floats(depth);
-    if (scene.sky?.length === values.length) values = withSkyFilled(values, scene.sky);
-    if (!values.every(Number.isFinite)) throw new PageError("The depth has values that are no numbers: take scales nearer to 1.");
-    return { values, size: [height, width], coarse, milliseconds: 0 };
-  }
-
   private needed<T>(value: T | null | undefined): T {
     if (value === null || value === undefined) throw new PageError("Choose a model and a photo first.");
     return value;
@@ -245,13 +232,9 @@ function floats(tensor: ort.Tensor): Float32Array {
   return tensor.data as Float32Array;
 }
 
-/** The 0.99 quantile of all other depths in place of the sky's, as `dptscope.sky` has it. */
-function withSkyFilled(depth: Float32Array, sky: Float32Array): Float32Array {
-  const rest = depth.filter((_, i) => sky[i] < SKY_FROM).sort();
-  if (Math.min(rest.length, depth.length - rest.length) <= FEWEST_SKY) return depth;
-  const at = 0.99 * (rest.length - 1);
-  const low = Math.floor(at);
-  const far = rest[low] + (at - low) * (rest[Math.min(low + 1, rest.length - 1)] - rest[low]);
-  return depth.map((value, i) => (sky[i] >= SKY_FROM ? far : value));
+function depthMap(depth: ort.Tensor, coarse: boolean): DepthMap {
+  const [, height, width] = depth.dims;
+  const values = floats(depth);
+  if (!values.every(Number.isFinite)) throw new PageError("The depth has values that are no numbers: take scales nearer to 1.");
+  return { values, size: [height, width], coarse, milliseconds: 0 };
 }
-

@@ -1,5 +1,5 @@
 /** The fusion view: photo beside depth, four sliders; a preview while one is dragged, the full depth when it comes to rest. */
-import { growsWithDistance } from "./card";
+import { depthInWords, growsWithDistance } from "./card";
 import type { ColourMap } from "./colours";
 import { byId, caption, labelAt, placeIn, press, within } from "./dom";
 import type { DepthMap, Scales } from "./engine";
@@ -97,6 +97,7 @@ export class FusionView implements View {
     this.depth = shown.scene.depth;
     const [height, width] = shown.scene.photo;
     byId("fusion").style.setProperty("--aspect", String(width / height));
+    byId("depth-words").textContent = `The depth is ${depthInWords(shown.model.card)}. Bright is near.`;
     byId("photo-size").textContent = `${width} × ${height}`;
     const canvas = byId<HTMLCanvasElement>("photo");
     const factor = Math.min(1, 1600 / Math.max(height, width)); // no more than a screen shows

@@ -86,7 +86,7 @@ export class NormView implements View {
     const [height, width] = this.shown.scene.photo;
     const room = this.tiles.getBoundingClientRect();
     const [gap, words] = [12, 24];
-    const tall = window.innerWidth > 760 ? Math.max(window.innerHeight - room.top - window.scrollY - 225, 200) : Infinity;
+    const tall = window.innerWidth > 760 ? Math.max(window.innerHeight - room.top - window.scrollY - 245, 200) : Infinity;
     const count = this.summaries.length;
     let best = { columns: 3, tile: 0 };
     for (let columns = 3; columns <= Math.min(count, 10); columns++) {

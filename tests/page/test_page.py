@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,8 @@ from dptscope.commands import demo
 from dptscope.files.photos import read_image
 from dptscope.tokens import similarity
 
-TINY = Path(__file__).parents[1] / "data" / "tiny.onnx"
+ROOT = Path(__file__).parents[2]
+TINY = ROOT / "tests" / "data" / "tiny.onnx"
 ASTRONAUT = demo.ASSETS / "photos" / "astronaut.png"
 TIMEOUT = 60_000  # milliseconds
 
@@ -270,6 +272,28 @@ def test_everybody_can_use_it(page: Page) -> None:
     page.get_by_role("dialog", name="Keys").wait_for()
     assert Axe().run(page).response["violations"] == []
     page.keyboard.press("Escape")
+
+
+def test_the_contracts_lines(browser: Browser) -> None:
+    """Those of ``docs/contract.md``: metadata out, optional inputs required."""
+    (source,) = re.findall(r"```js\n(.*?)```", (ROOT / "docs" / "contract.md").read_text(encoding="utf-8"), re.DOTALL)
+    page = browser.new_page()
+    found, changed = page.evaluate(
+        """([source, text]) => {
+            const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0));
+            const found = new Function("bytes", `${source}; return prepare(bytes)`)(bytes);
+            return [found, Array.from(bytes)];
+        }""",
+        [source, base64.b64encode(TINY.read_bytes()).decode()],
+    )
+    page.close()
+    before, after = onnx.load(TINY), onnx.load_from_string(bytes(changed))
+    scales = {f"fusion_scale_{k}" for k in (1, 2, 3, 4)}
+    assert found["metadata"] == {entry.key: entry.value for entry in before.metadata_props}
+    assert set(found["optional"]) == scales
+    weights = [{weight.name for weight in model.graph.initializer} for model in (before, after)]
+    assert weights[0] - weights[1] == scales
+    assert scales <= {value.name for value in after.graph.input}
 
 
 def test_served_with_threads(browser: Browser) -> None:
