@@ -7,9 +7,10 @@ import { build } from "esbuild";
 const OUT = "dptscope_page/assets";
 const RUNTIME = "node_modules/onnxruntime-web";
 
-async function bundled(entry) {
+async function bundled(entry, alias = {}) {
   const result = await build({
     entryPoints: [entry],
+    alias,
     bundle: true,
     format: "esm",
     target: "es2022",
@@ -26,18 +27,19 @@ const parts = {
   notices: `<!--\n${readFileSync("src/NOTICES.txt", "utf8")}-->`,
   style: css.outputFiles[0].text,
   worker: await bundled("src/worker.ts"),
+  gpu: await bundled("src/worker.ts", { "onnxruntime-web/wasm": "onnxruntime-web/jspi" }),
   main: await bundled("src/main.ts"),
 };
 mkdirSync(OUT, { recursive: true });
-// A function as replacement: "$" means nothing in it.
-writeFileSync(
-  `${OUT}/page.html`,
-  readFileSync("src/page.html", "utf8").replace(/<!--build:(\w+)-->/g, (_, name) => parts[name].trimEnd()),
-);
+const filled = (text) => text.replace(/<!--build:(\w+)-->/g, (_, name) => parts[name].trimEnd());
+writeFileSync(`${OUT}/page.html`, filled(readFileSync("src/page.html", "utf8")));
+writeFileSync(`${OUT}/gpu.html`, filled('<script type="text/plain" id="gpu-worker"><!--build:gpu--></script>\n'));
 
-const wasm = readFileSync(`${RUNTIME}/dist/ort-wasm-simd-threaded.wasm`);
-const target = `${OUT}/onnxruntime.wasm.gz`;
-// Another zlib packs the same bytes differently: what holds them already stays.
-if (!existsSync(target) || !gunzipSync(readFileSync(target)).equals(wasm)) {
-  writeFileSync(target, gzipSync(wasm, { level: 9 }));
+for (const [kind, name] of [["", "onnxruntime"], [".jspi", "onnxruntime-webgpu"]]) {
+  const wasm = readFileSync(`${RUNTIME}/dist/ort-wasm-simd-threaded${kind}.wasm`);
+  const target = `${OUT}/${name}.wasm.gz`;
+  // Another zlib packs the same bytes differently: what holds them already stays.
+  if (!existsSync(target) || !gunzipSync(readFileSync(target)).equals(wasm)) {
+    writeFileSync(target, gzipSync(wasm, { level: 9 }));
+  }
 }

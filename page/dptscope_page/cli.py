@@ -29,6 +29,10 @@ def page(
     without_model: Annotated[
         bool, typer.Option("--without-model", help="No model inside: choose or drop one in the page.")
     ] = False,
+    webgpu: Annotated[
+        bool,
+        typer.Option("--webgpu", help="The runtime for graphics cards inside, too (6 MB more); a served page has it."),
+    ] = False,
     serve: Annotated[
         bool,
         typer.Option("--serve", help="Write nothing; serve the page, which then uses several threads, until Ctrl-C."),
@@ -51,7 +55,7 @@ def page(
     if model is not None:
         load(model)  # what is wrong with it is said now
     chosen = None if without_model else model or demo.MODEL
-    inside = contents(chosen, demo.demo_photos())
+    inside = contents(chosen, demo.demo_photos(), gpu=webgpu or serve)
     if serve:
         from dptscope_page.server import serve_page
 

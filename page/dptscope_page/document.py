@@ -27,7 +27,7 @@ LARGEST_INSIDE = 450 << 20
 
 _PIECE = 24 << 20  # bytes an element: a text of any length is more than a browser takes
 _MARK = b"<!--dptscope-->"
-_RUNTIME = "onnxruntime.wasm"
+_RUNTIMES = {"runtime": "onnxruntime.wasm", "gpu": "onnxruntime-webgpu.wasm"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Content:
     """One file that a page is opened with.
 
     Attributes:
-        role: ``runtime``, ``model`` (with its companion and preview) or ``photo``.
+        role: ``runtime``, ``gpu`` (the runtime for graphics cards), ``model`` (with its companion and preview) or ``photo``.
         name: its name.
         path: where it is.
         packed: it is gzip already.
@@ -65,9 +65,13 @@ def asset(name: str) -> Path:
     return Path(str(files("dptscope_page"))) / "assets" / name
 
 
-def contents(model: Path | None, photos: Sequence[Path] = ()) -> list[Content]:
-    """The runtime, a model with what lies beside it, and photos."""
-    found = [Content("runtime", _RUNTIME, asset(f"{_RUNTIME}.gz"), packed=True)]
+def contents(model: Path | None, photos: Sequence[Path] = (), gpu: bool = False) -> list[Content]:
+    """The runtime, that for graphics cards, a model with what lies beside it, and photos."""
+    found = [
+        Content(role, name, asset(f"{name}.gz"), packed=True)
+        for role, name in _RUNTIMES.items()
+        if gpu or role == "runtime"
+    ]
     if model is not None:
         beside = [contract.companion_path(model), contract.preview_path(model)]
         found += [Content("model", path.name, path) for path in (model, *beside) if path.is_file()]
@@ -113,6 +117,8 @@ def _document(rows: list[dict[str, Any]], elements: bytes) -> bytes:
     table = {"version": dptscope.__version__, "files": rows, "colours": _colours()}
     text = json.dumps(table, ensure_ascii=False).replace("<", "\\u003c")
     start, end = asset("page.html").read_bytes().split(_MARK)
+    if any(row["role"] == "gpu" for row in rows):
+        start += asset("gpu.html").read_bytes()
     return start + f'<script type="application/json" id="dptscope-table">{text}</script>\n'.encode() + elements + end
 
 

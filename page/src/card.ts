@@ -22,6 +22,7 @@ export interface Block {
 export interface Card {
   model_id: string;
   architecture: string;
+  form: "default" | "portable" | "readable";
   depth_kind: DepthKind;
   max_depth: number | null;
   canonical_focal: number | null;
@@ -36,7 +37,7 @@ export interface Card {
 
 const PREFIX = "dptscope.";
 const VERSIONS = ["1", "2"];
-const PLAIN = new Set(["model_id", "architecture", "depth_kind"]);
+const PLAIN = new Set(["model_id", "architecture", "depth_kind", "form"]);
 const NEEDED = [
   "model_id", "depth_kind", "native_size", "dynamic", "size_multiple", "preparation", "blocks", "taps", "has_cls",
 ];
@@ -59,7 +60,7 @@ export function readCard(file: OnnxFile, name: string): Card {
       `${name}: expected contract ${VERSIONS.join(" or ")}, got ${contract.slice(0, 40)}; make this page again with a newer dptscope.`,
     );
   }
-  const card: Record<string, unknown> = { architecture: "", max_depth: null, canonical_focal: null };
+  const card: Record<string, unknown> = { architecture: "", form: "default", max_depth: null, canonical_focal: null };
   for (const [key, text] of file.metadata) {
     if (!key.startsWith(PREFIX)) continue;
     const field = key.slice(PREFIX.length);

@@ -3,7 +3,7 @@ import { PageError } from "./errors";
 import type { Source } from "./reading";
 
 interface Row {
-  role: "runtime" | "model" | "photo";
+  role: "runtime" | "gpu" | "model" | "photo";
   name: string;
   size: number;
   gzip: boolean;

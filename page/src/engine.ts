@@ -17,6 +17,7 @@ export interface ModelFacts {
   companion: boolean;
   preview: boolean;
   threads: number;
+  gpu: boolean;
   milliseconds: number;
 }
 
@@ -53,6 +54,7 @@ interface Scene {
   detail: Detail | null; // … and what it has that its preview has not, made when it is first needed
 }
 
+const LARGEST = 2 ** 31; // bytes of a protobuf file
 const FUSION_BLOCKS = [1, 2, 3, 4] as const;
 
 export class Engine {
@@ -61,11 +63,13 @@ export class Engine {
   private name = "";
   private scene: Scene | null = null;
   private milliseconds = 0;
+  private gpu = false;
 
   constructor(private readonly report: (what: string, share: number) => void) {}
 
-  /** Unpack the runtime, once. */
-  async start(runtime: Source): Promise<void> {
+  /** Unpack the runtime, once; `gpu`: that of the graphics card. */
+  async start(runtime: Source, gpu: boolean): Promise<void> {
+    this.gpu = gpu;
     ort.env.wasm.wasmBinary = (await readBytes(runtime)).buffer as ArrayBuffer;
     // More than one needs the two headers that the little server sends.
     ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency || 1, 8) : 1;
@@ -77,6 +81,9 @@ export class Engine {
     const began = performance.now();
     const files: { role: Role; source: Source; card: Card; file: OnnxFile; data: Uint8Array }[] = [];
     for (const source of sources) {
+      if (source.size >= LARGEST) {
+        throw new PageError(`${source.name}: ${gigabytes(source.size)} are more than a browser can hold; open it with dptscope view.`);
+      }
       const data = await readBytes(source, (share) => this.report(`reading ${source.name}`, share));
       const file = readOnnx(data, source.name);
       files.push({ role: roleOf(file, source.name), source, card: readCard(file, source.name), file, data });
@@ -103,7 +110,7 @@ export class Engine {
   private async session(data: Uint8Array, source: Source): Promise<ort.InferenceSession> {
     try {
       return await ort.InferenceSession.create(data, {
-        executionProviders: ["wasm"],
+        executionProviders: [this.gpu ? "webgpu" : "wasm"],
         logSeverityLevel: 3,
         extra: { session: { force_spinning_stop: "1" } },
       });
@@ -125,6 +132,7 @@ export class Engine {
       companion: this.graphs.has("companion"),
       preview: this.graphs.has("preview"),
       threads: ort.env.wasm.numThreads ?? 1,
+      gpu: this.gpu,
       milliseconds: this.milliseconds,
     };
   }

@@ -8,6 +8,7 @@ import { byId, press, within } from "./dom";
 import type { ModelFacts } from "./engine";
 import { inWords, PageError } from "./errors";
 import { FusionView } from "./fusion";
+import { difference, gpuIsThere, MOST, notForTheGpu } from "./gpu";
 import { showHelp } from "./help";
 import { NormView } from "./norms";
 import { decode, type Source } from "./reading";
@@ -20,7 +21,7 @@ interface Photo {
 }
 
 const table = readTable();
-const workerAddress = addressOf(byId("worker").textContent ?? "");
+const WORKERS = { runtime: "worker", gpu: "gpu-worker" } as const;
 
 class Main implements Page {
   readonly colours = colourMaps(table);
@@ -32,7 +33,8 @@ class Main implements Page {
   private photo = 0;
   private side: number | null = null;
   private shown: Shown | null = null;
-  private runtime: Promise<Source[]> | null = null;
+  private files: Source[] = []; // of the model
+  private readonly runtimes: Partial<Record<"runtime" | "gpu", Promise<Source[]>>> = {};
   private work: Promise<void> = Promise.resolve();
 
   constructor() {
@@ -60,6 +62,8 @@ class Main implements Page {
         this.do(() => this.run());
       };
     }
+    byId("gpu").onclick = () => this.do(() => this.switchGpu());
+    void gpuIsThere().then((there) => (byId("gpu").hidden = !there));
     document.addEventListener("keydown", (event) => this.key(event));
     window.addEventListener("resize", () => this.views[this.view].resize());
     this.receiveDrops();
@@ -152,27 +156,57 @@ class Main implements Page {
     const belongs = files.every((file) => /\.(fusion|preview)\b[^.]*\.onnx$/i.test(file.name));
     if (belongs && this.client) {
       this.model = await this.client.call("open", files);
+      this.files = [...this.files, ...files];
     } else {
-      this.runtime ??= sources(table, "runtime", (name, share) => this.progress(`loading ${name}`, share));
-      const [runtime] = await this.runtime;
-      const client = new Client(workerAddress, (what, share) => this.progress(what, share));
-      try {
-        await client.call("start", runtime);
-        this.model = await client.call("open", files);
-      } catch (error) {
-        client.close();
-        throw error;
-      }
-      this.client?.close();
-      this.client = client;
+      await this.reopen(files, "runtime");
       this.side = null;
     }
-    const { model } = this;
+    const model = this.model as ModelFacts;
     const missing = !model.companion ? " · no companion: a slider runs the whole model" : !model.preview ? " · no preview" : "";
     this.modelName(`${model.name.replace(/\.onnx$/i, "")}${model.card.architecture ? ` · ${model.card.architecture}` : ""}${missing}`);
     this.sizes(model);
     this.progress("", null);
     await this.run();
+  }
+
+  /** A model in a worker of its own: WebAssembly's memory never shrinks. The one before stays until this one is open. */
+  private async reopen(files: Source[], where: "runtime" | "gpu"): Promise<void> {
+    this.runtimes[where] ??= sources(table, where, (name, share) => this.progress(`loading ${name}`, share));
+    const [runtime] = await this.runtimes[where];
+    const client = new Client(addressOf(byId(WORKERS[where]).textContent ?? ""), (what, share) => this.progress(what, share));
+    try {
+      await client.call("start", runtime, where === "gpu");
+      this.model = await client.call("open", files);
+    } catch (error) {
+      client.close();
+      throw error;
+    }
+    this.client?.close();
+    [this.client, this.files] = [client, files];
+    press(byId("gpu"), where === "gpu");
+  }
+
+  /** To the graphics card and back. On the card the photo's depth is held against the processor's first. */
+  private async switchGpu(): Promise<void> {
+    if (!this.shown || !this.model) throw new PageError("Choose a photo first: WebGPU's depth is held against the processor's.");
+    if (this.model.gpu) {
+      await this.reopen(this.files, "runtime");
+      return this.run();
+    }
+    const reason = notForTheGpu(this.model);
+    if (reason) throw new PageError(reason);
+    const before = this.shown.scene;
+    await this.reopen(this.files, "gpu");
+    try {
+      await this.run();
+      const share = difference(before, this.shown.scene);
+      if (!(share <= MOST)) throw new PageError(`WebGPU's depth differs by ${share.toExponential(1)} of its range here; the processor goes on.`);
+      this.say(`WebGPU: the depth is the processor's within ${share.toExponential(1)} of its range`);
+    } catch (error) {
+      await this.reopen(this.files, "runtime");
+      await this.run();
+      throw error;
+    }
   }
 
   private modelName(text: string): void {
@@ -256,7 +290,7 @@ class Main implements Page {
     if (!this.shown) return;
     for (const select of document.querySelectorAll<HTMLSelectElement>(".size select")) select.value = this.side ? String(this.side) : "";
     const { model, scene } = this.shown;
-    const threads = `${model.threads} thread${model.threads > 1 ? "s" : ""}`;
+    const threads = model.gpu ? "WebGPU" : `${model.threads} thread${model.threads > 1 ? "s" : ""}`;
     this.facts(`${scene.input[1]} × ${scene.input[0]} · encoder ${Math.round(scene.depth.milliseconds)} ms · ${threads}`);
     this.views[view].show(this.shown);
   }

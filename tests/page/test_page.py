@@ -308,7 +308,7 @@ def test_served_with_threads(browser: Browser) -> None:
             page.get_by_role("button", name="astronaut.png").click()
             page.get_by_text("threads").wait_for()
             assert page.evaluate("crossOriginIsolated")
-            assert said == []
+            assert [text for text in said if text != "No available adapters."] == []  # of this machine, for WebGPU
             page.close()
         finally:
             process.terminate()
