@@ -68,6 +68,13 @@ def export(
         bool,
         typer.Option("--half", help="Weights in float16: half the size. What is computed with them stays float32."),
     ] = False,
+    registers: Annotated[
+        bool,
+        typer.Option(
+            "--registers",
+            help="With inputs that let registers in at test time, for 'dptscope registers'; off by default.",
+        ),
+    ] = False,
     without: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Leave a graph pass out, such as winograd; may be given several times."),
@@ -98,7 +105,7 @@ def export(
         with show_progress(STAGES) as report:
             target = _target(source, output)
             exported = export_checkpoint(
-                source.path, target, options, opset, report, source.name, form, without or (), key, half
+                source.path, target, options, opset, report, source.name, form, without or (), key, half, registers
             )
         show_result(exported, source.notes)
 

@@ -29,8 +29,11 @@ from dptscope_export.inside import check_inside
 from dptscope_export.limits import check_memory_and_disk
 from dptscope_export.models.dpt import DPT
 from dptscope_export.models.preview import Preview, choose_level
+from dptscope_export.models.registers import hidden_width
+from dptscope_export.models.vit_dpt import TokensDPT
 from dptscope_export.publish import append_metadata, publish, save, save_again, staging_folder
 from dptscope_export.verify import ROUNDED, verify, verify_preview
+from dptscope_export.verify_registers import verify_registers
 
 OLDEST_OPSET = 18
 NEWEST_OPSET = 23
@@ -77,6 +80,7 @@ def export(
     without: Collection[str] = (),
     key: str | None = None,
     half: bool = False,
+    registers: bool = False,
 ) -> Exported:
     """Export a checkpoint to ``NAME.onnx``, ``NAME.fusion.onnx`` and ``NAME.preview.onnx``.
 
@@ -92,6 +96,7 @@ def export(
         without: names of graph passes to leave out, of :data:`dptscope_export.graph.passes.PASSES`.
         key: name of the model in the file, where a training script put several there.
         half: store the weights in float16, see :mod:`dptscope_export.graph.half`.
+        registers: let the model run with registers at test time, see :mod:`dptscope_export.models.registers`.
 
     Raises:
         DptscopeError: with one line that says what was expected and what was got; nothing has been written then.
@@ -105,6 +110,7 @@ def export(
         checkpoint = read_checkpoint(checkpoint_path, name, key)
         report("recognise", "")
         plan = recognise(checkpoint, options or ExportOptions())
+        plan = replace(plan, mlp_width=_mlp_width(plan)) if registers else plan
         card = make_card(checkpoint, plan, opset, form, passes, half)
         assert card.parameters is not None
         check_memory_and_disk(card.parameters, target)
@@ -127,6 +133,9 @@ def export(
         gc.collect()  # the traced programs hold cycles
 
         parity = verify(model, staged_model, staged_companion, plan, lambda detail: report("verify", detail))
+        if registers:
+            report("verify", "registers")
+            verify_registers(model, staged_model, plan)
         report("verify", "preview")
         verify_preview(preview, model, staged_preview, plan)
         if half:
@@ -166,10 +175,9 @@ def trace_graphs(
 ) -> Iterator[Traced]:
     """Trace the whole graph, the companion and the preview, each when it is asked for."""
     scales = contract.fusion_scale_inputs()
-    outputs = plan.outputs()
     report("trace", "")
-    whole = trace_whole(model, plan.sizes, outputs, opset)
-    yield Traced(contract.MODEL_SUFFIX, whole, (contract.image_input(), *scales), outputs)
+    whole = trace_whole(model, plan, opset)
+    yield Traced(contract.MODEL_SUFFIX, whole, (contract.image_input(), *plan.optional_inputs()), plan.outputs())
     del whole
     inputs = (*contract.fusion_inputs(plan.fusion_channels), *scales)
     for stage, suffix, decoder, depth in (
@@ -200,6 +208,22 @@ def build(checkpoint: Checkpoint, plan: ExportPlan) -> DPT:
     return model.eval().requires_grad_(False)
 
 
+def _mlp_width(plan: ExportPlan) -> int:
+    """Neurons of a block's MLP.
+
+    Raises:
+        DptscopeError: it is a model that no token can be appended to.
+    """
+    with torch.device("meta"):
+        model = plan.build()
+    if not isinstance(model, TokensDPT):
+        raise DptscopeError(
+            f"--registers: expected a model in which every token attends to every other, got {plan.variant}, whose windows "
+            "have no place for registers; leave the option out"
+        )
+    return hidden_width(model)
+
+
 def _target(checkpoint_path: Path, output: Path | None) -> Path:
     if output is None:
         output = Path(own_stem(checkpoint_path) + contract.MODEL_SUFFIX)
@@ -223,6 +247,7 @@ def make_card(
     sizes, without = plan.sizes, left_out(passes)
     counted = cost(plan)
     made = f"{sizes} {opset} {form} {without} {dptscope.__version__}{' float16' if half else ''}"
+    made += "" if plan.mlp_width is None else " registers"
     identity = f"{checkpoint.sha256} {plan.variant} {plan.max_depth} {made}{checkpoint.key and f' {checkpoint.key}'}"
     return ModelCard(
         model_id=hashlib.sha256(identity.encode()).hexdigest()[:16],

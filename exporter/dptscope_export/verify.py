@@ -100,7 +100,7 @@ def verify(
     whole, fusion = Session(model_path, _OPTIONS), Session(companion, _OPTIONS)
     outputs = plan.outputs()
     scale_inputs = contract.fusion_scale_inputs()
-    _check_interface(whole, (contract.image_input(),), scale_inputs, outputs, plan.sizes.dynamic)
+    _check_interface(whole, (contract.image_input(),), plan.optional_inputs(), outputs, plan.sizes.dynamic)
     _check_interface(
         fusion,
         contract.fusion_inputs(plan.fusion_channels),
@@ -115,7 +115,7 @@ def verify(
         batch = 2 if index == 0 else 1
         report(f"{height} × {width}" + (f", batch {batch}" if batch > 1 else ""))
         image = lively_image(batch, height, width, generator)
-        _compare(model, whole, fusion, image, plan, outputs, worst)
+        _compare(model, whole, fusion, image, plan, worst)
         worst.sizes.append((height, width))
     return Parity(worst.depth, worst.depth_range, worst.norms, worst.companion, tuple(worst.sizes))
 
@@ -177,8 +177,8 @@ def _check_interface(
             raise VerificationError(f"expected the {what} {sorted(expected)}, got {sorted(got)}")
         for name, spec in expected.items():
             _check_axes(name, got[name].shape, spec, dynamic)
-            if got[name].type != "tensor(float)":
-                raise VerificationError(f"expected float32 in {name}, got {got[name].type}")
+            if got[name].type != f"tensor({spec.element})":
+                raise VerificationError(f"expected {spec.element} in {name}, got {got[name].type}")
 
 
 def _check_axes(name: str, axes: Sequence[int | str | None], spec: TensorSpec, dynamic: bool) -> None:
@@ -197,14 +197,13 @@ def _compare(
     fusion: Session,
     image: torch.Tensor,
     plan: ExportPlan,
-    outputs: Sequence[TensorSpec],
     worst: _Worst,
 ) -> None:
     where = f"at {image.shape[2]} × {image.shape[3]}"
-    names = [spec.name for spec in outputs]
     with torch.no_grad():
         features = model.features(image)
         expected = _expected_outputs(model, features, plan)
+        names = list(expected)
         got = dict(zip(names, whole.run(names, {contract.IMAGE: image.numpy()}), strict=True))
         again = cache(lambda: _expected_with_other_kernels(model, image, plan))
         _check_values(got, expected, again, plan, where, worst)

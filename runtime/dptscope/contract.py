@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Interval
 
@@ -30,6 +30,12 @@ SKY = "sky"
 BLOCK_CLS_TOKENS = "block_cls_tokens"
 BLOCK_REGISTER_TOKENS = "block_register_tokens"
 EMBEDDED_TOKENS = "embedded_tokens"
+REGISTER_TOKENS = "register_tokens"
+REGISTER_NEURONS = "register_neurons"
+REGISTER_VALUES = "register_values"
+PROBE_POSITIONS = "probe_positions"
+MLP_AT_PROBES = "mlp_at_probes"
+BLOCK_APPENDED_TOKENS = "block_appended_tokens"
 
 
 # How what a file says is held to annotations: no number stands for a truth, nor the other way round.
@@ -47,11 +53,13 @@ class TensorSpec:
         name: the name in the file.
         axes: one entry an axis: a number where the size is fixed, the axis' name where it is not.
         meaning: for people.
+        element: type of its numbers.
     """
 
     name: str
     axes: tuple[int | str, ...]
     meaning: str
+    element: Literal["float", "int64"] = "float"
 
 
 @dataclass(frozen=True)
@@ -183,6 +191,34 @@ def model_outputs(
     own = (register_output(blocks, registers),) if registers else ()
     sky = (sky_output(),) if has_sky else ()
     return (depth_output(), *sky, *block_outputs(blocks), *cls, *own, *fusion_inputs(fusion_channels))
+
+
+def added_register_inputs(channels: int) -> tuple[TensorSpec, ...]:
+    """List what lets an encoder run with registers that it was not trained with: optional, each empty by default. Files have
+    all of them or none."""
+    return (
+        TensorSpec(REGISTER_TOKENS, ("appended", channels), "tokens that are appended behind the patches"),
+        TensorSpec(REGISTER_NEURONS, ("neurons", 2), "block and index of each MLP neuron that they take over", "int64"),
+        TensorSpec(REGISTER_VALUES, ("neurons",), "what the patches have in place of that neuron's activation"),
+        TensorSpec(PROBE_POSITIONS, ("probes",), "patches, in reading order, to look into the MLPs at", "int64"),
+    )
+
+
+def added_register_outputs(blocks: Sequence[BlockSpec], mlp_width: int) -> tuple[TensorSpec, ...]:
+    """Outputs of the files that have :func:`added_register_inputs`."""
+    batch_and_blocks = ("batch", len(blocks))
+    return (
+        TensorSpec(
+            MLP_AT_PROBES,
+            (*batch_and_blocks, "probes", mlp_width),
+            "hidden activations of each block's MLP at the probe positions, as they are before registers take any over",
+        ),
+        TensorSpec(
+            BLOCK_APPENDED_TOKENS,
+            (*batch_and_blocks, "appended", blocks[0].channels),
+            "appended tokens that leave each block",
+        ),
+    )
 
 
 def companion_path(model_path: Path) -> Path:

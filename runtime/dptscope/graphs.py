@@ -18,10 +18,10 @@ from dptscope.card import ModelCard
 from dptscope.errors import DptscopeError, ModelFileError
 from dptscope.files.onnx_file import weights_digest
 from dptscope.prepare import check_input_shape
+from dptscope.registers import AddedRegisters
 from dptscope.scales import UNSCALED, FusionScales, scale_feeds
 from dptscope.session import Session, SessionOptions
 
-_FLOAT32 = "tensor(float)"
 _WEIGHTS_KEY = f"{contract.METADATA_PREFIX}weights_sha256"
 
 
@@ -52,6 +52,7 @@ class Graphs:
         _check_inputs(path, self._whole, (contract.image_input(),))
         self.card = card = _as_the_graph_has_it(path, card, self._whole.inputs[0].shape)
         _check_outputs(path, self._whole, card.outputs())
+        self._register_width = _register_width(path, self._whole, card)
         self._fusion = self._open_beside(contract.companion_path(path), "companion", contract.depth_output(), options)
         self._preview = self._open_beside(contract.preview_path(path), "preview", contract.preview_output(), options)
 
@@ -90,6 +91,24 @@ class Graphs:
         """Whether the whole graph gives the tokens that go into block 0."""
         return any(node.name == contract.EMBEDDED_TOKENS for node in self._whole.outputs)
 
+    @property
+    def takes_registers(self) -> bool:
+        """Whether the whole graph lets registers in that the model was not trained with."""
+        return self._register_width is not None
+
+    def register_width(self) -> int:
+        """Neurons of a block, of a file that takes registers.
+
+        Raises:
+            ModelFileError: this one does not.
+        """
+        if self._register_width is None:
+            raise ModelFileError(
+                f"{self.path}: expected a model that takes registers at test time, got one without the input "
+                f"{contract.REGISTER_TOKENS}; export the checkpoint again: dptscope export --registers"
+            )
+        return self._register_width
+
     def changed_files(self) -> list[Path] | None:
         """Those of the files whose weights are no longer what the export wrote and measured; None where it did not note what
         it wrote. Reads them all, which takes a second a gigabyte."""
@@ -118,22 +137,38 @@ class Graphs:
         outputs: Sequence[str],
         fusion_scales: FusionScales = UNSCALED,
         cancel: Cancellation | None = None,
+        registers: AddedRegisters | None = None,
+        probes: NDArray[np.int64] | None = None,
     ) -> dict[str, Float32Array]:
         """Run the whole graph on a prepared input ``[batch, 3, height, width]``, and fetch outputs by name.
+
+        Args:
+            input_bchw: the input.
+            outputs: their names.
+            fusion_scales: of fusion blocks 1 … 4.
+            cancel: ends the run from another thread.
+            registers: appended to the tokens.
+            probes: patches, in reading order, that the output ``mlp_at_probes`` is of.
 
         Raises:
             CancelledError: ended by ``cancel``.
             SizeError: the graph does not take that shape.
-            DptscopeError: no such output.
+            ModelFileError: registers or probes, of a file that does not take them.
+            DptscopeError: no such output, or neurons that the model does not have.
         """
         check_input_shape(self.card, input_bchw.shape)
         known = {node.name for node in self._whole.outputs}
         unknown = [name for name in outputs if name not in known]
         if unknown:
             raise DptscopeError(f"{self.path.name}: expected an output of the model, got {unknown[0]!r}")
-        feeds = {contract.IMAGE: np.ascontiguousarray(input_bchw, dtype=np.float32)}
+        feeds: dict[str, NDArray[Any]] = {contract.IMAGE: np.ascontiguousarray(input_bchw, dtype=np.float32)}
         if tuple(fusion_scales) != UNSCALED:
             feeds |= scale_feeds(fusion_scales)
+        if registers is not None:
+            feeds |= registers.feeds(self.card, self.register_width())
+        if probes is not None:
+            self.register_width()
+            feeds[contract.PROBE_POSITIONS] = probes
         return dict(zip(outputs, self._whole.run(list(outputs), feeds, cancel), strict=True))
 
     def fuse(
@@ -212,6 +247,17 @@ def _check_inputs(path: Path, session: Session, specs: Sequence[contract.TensorS
     _check(path, "input", session.optional_inputs, contract.fusion_scale_inputs())
 
 
+def _register_width(path: Path, session: Session, card: ModelCard) -> int | None:
+    """Neurons of a block's MLP, of a file that lets registers in; None: it does not."""
+    if all(node.name != contract.REGISTER_TOKENS for node in session.optional_inputs):
+        return None
+    _check(path, "input", session.optional_inputs, contract.added_register_inputs(card.blocks[0].channels))
+    noted = (list(node.shape) for node in session.outputs if node.name == contract.MLP_AT_PROBES)
+    width = next((axes[-1] for axes in noted if axes and isinstance(axes[-1], int)), 0)
+    _check(path, "output", session.outputs, contract.added_register_outputs(card.blocks, width))
+    return width
+
+
 def _check_outputs(path: Path, session: Session, specs: Sequence[contract.TensorSpec]) -> None:
     """At least these outputs: a later exporter may add others."""
     _check(path, "output", session.outputs, specs)
@@ -224,10 +270,11 @@ def _check(path: Path, what: str, nodes: Iterable[Node], specs: Sequence[contrac
         if node is None:
             raise ModelFileError(f"{path}: expected the {what} {spec.name}, which is not there; export it again")
         axes = list(node.shape or ())
-        if node.type != _FLOAT32 or not _fits(axes, spec.axes):
+        if node.type != f"tensor({spec.element})" or not _fits(axes, spec.axes):
             expected, got = " × ".join(map(str, spec.axes)), " × ".join(map(str, axes)) or "no axes"
             raise ModelFileError(
-                f"{path}: expected the {what} {spec.name} as {_FLOAT32} of {expected}, got {node.type} of {got[:200]}"
+                f"{path}: expected the {what} {spec.name} as tensor({spec.element}) of {expected}, got {node.type} of "
+                f"{got[:200]}"
             )
 
 

@@ -18,6 +18,7 @@ from dptscope.cancel import Cancellation
 from dptscope.card import DepthKind, ModelCard
 from dptscope.graphs import Graphs
 from dptscope.prepare import check_image, input_size, prepare_image
+from dptscope.registers import AddedRegisters
 from dptscope.resize import resize_depth
 from dptscope.scales import UNSCALED, FusionScales
 from dptscope.scene import Scene
@@ -105,6 +106,7 @@ class DepthModel:
         focal: float | None = None,
         fov: float | None = None,
         far_sky: bool = False,
+        registers: AddedRegisters | None = None,
     ) -> Prediction:
         """Depth of a photo, in one run of the whole model that keeps nothing.
 
@@ -116,6 +118,7 @@ class DepthModel:
             focal: focal length in pixels of the photo, for models that give metres by it (``card.canonical_focal``).
             fov: horizontal field of view of the photo in degrees, in place of the focal length.
             far_sky: put the sky at one far distance, see :func:`dptscope.sky.fill_sky`; ``raw`` stays as it is.
+            registers: tokens that are appended, of a file that was exported with ``--registers``.
 
         Raises:
             ImageError: no image.
@@ -130,7 +133,7 @@ class DepthModel:
         metres = metres_a_unit(card, photo_hw[1], input_w, focal, fov)  # before the run: it may be wrong
         input_bchw = prepare_image(card, image, size, square)
         names = [contract.DEPTH, contract.SKY] if card.has_sky else [contract.DEPTH]
-        raw_hw, *skies = (map_bhw[0] for map_bhw in self.run(input_bchw, names, fusion_scales).values())
+        raw_hw, *skies = (map_bhw[0] for map_bhw in self.run(input_bchw, names, fusion_scales, registers).values())
         depth_hw = fill_sky(raw_hw, skies[0]) if far_sky else raw_hw
         depth_hw, *photo_skies = (
             resize_depth(map_hw, photo_hw, card.preparation.output_resize) for map_hw in (depth_hw, *skies)
@@ -168,6 +171,7 @@ class DepthModel:
         square: bool = False,
         keep_tokens: bool = False,
         cancel: Cancellation | None = None,
+        registers: AddedRegisters | None = None,
     ) -> Scene:
         """Run the encoder once on a photo and keep what further questions need.
 
@@ -177,6 +181,7 @@ class DepthModel:
             square: see :meth:`predict`.
             keep_tokens: keep the tokens themselves and not only their norms: blocks × grid × channels × 4 bytes.
             cancel: ends the run from another thread.
+            registers: see :meth:`predict`.
 
         Raises:
             CancelledError: it was ended.
@@ -185,10 +190,14 @@ class DepthModel:
         """
         image = check_image(image_bgr)
         input_bchw = prepare_image(self.card, image, size, square)
-        return Scene(self.graphs, input_bchw, (image.shape[0], image.shape[1]), keep_tokens, cancel)
+        return Scene(self.graphs, input_bchw, (image.shape[0], image.shape[1]), keep_tokens, cancel, registers)
 
     def run(
-        self, input_bchw: Float32Array, outputs: Sequence[str], fusion_scales: FusionScales = UNSCALED
+        self,
+        input_bchw: Float32Array,
+        outputs: Sequence[str],
+        fusion_scales: FusionScales = UNSCALED,
+        registers: AddedRegisters | None = None,
     ) -> dict[str, Float32Array]:
         """Run the whole graph on a prepared input.
 
@@ -196,12 +205,13 @@ class DepthModel:
             input_bchw: float32 ``[batch, 3, height, width]``; see :func:`dptscope.prepare.prepare_image`.
             outputs: names of the outputs to fetch.
             fusion_scales: factors of fusion blocks 1 … 4.
+            registers: see :meth:`predict`.
 
         Raises:
             SizeError: the graph does not take that shape.
             DptscopeError: no such output.
         """
-        return self.graphs.whole(input_bchw, outputs, fusion_scales)
+        return self.graphs.whole(input_bchw, outputs, fusion_scales, registers=registers)
 
     def fuse(
         self, fusion_inputs: Sequence[Float32Array], fusion_scales: FusionScales | NDArray[np.float32] = UNSCALED

@@ -16,6 +16,7 @@ from dptscope.cancel import Cancellation
 from dptscope.errors import DptscopeError, ModelFileError
 from dptscope.graphs import Graphs
 from dptscope.norms import NormStatistics, norm_statistics, special_norms, token_norms
+from dptscope.registers import AddedRegisters
 from dptscope.resize import resize_depth
 from dptscope.scales import UNSCALED, FusionScales, four_scales
 from dptscope.sky import check_has_sky, fill_sky
@@ -34,6 +35,7 @@ class Scene:
         input_size: height and width at which the model saw it.
         block_norms: L2 norms of the tokens that leave each block, float32 ``[grid_height, grid_width]`` each.
         cls_tokens: the class token that leaves each block, float32 ``[blocks, channels]``; None where the encoder has none.
+        added_registers: what was appended to its tokens, if anything was.
         register_tokens: the register tokens that leave each block, float32 ``[blocks, registers, channels]``: those that the
             model was trained with; None where it has none.
         sky: where the sky is, float32 ``[height, width]`` of ``input_size``: zero or more, the larger, the surer; None where
@@ -47,6 +49,7 @@ class Scene:
         photo_hw: tuple[int, int],
         keep_tokens: bool = False,
         cancel: Cancellation | None = None,
+        added: AddedRegisters | None = None,
     ) -> None:
         """Run the encoder.
 
@@ -56,11 +59,13 @@ class Scene:
             photo_hw: height and width of the photo itself.
             keep_tokens: keep the tokens themselves and not only their norms.
             cancel: ends the run from another thread.
+            added: registers that are appended to the tokens.
 
         Raises:
             CancelledError: it was ended.
         """
         self._graphs = graphs
+        self.added_registers = added
         self.photo_size = photo_hw
         self.input_size: tuple[int, int] = (input_bchw.shape[2], input_bchw.shape[3])
         blocks = [contract.block_tokens_name(index) for index in range(len(graphs.card.blocks))]
@@ -70,12 +75,17 @@ class Scene:
         registers = [contract.BLOCK_REGISTER_TOKENS] if graphs.card.registers else []
         sky = [contract.SKY] if graphs.card.has_sky else []
         embedded = [contract.EMBEDDED_TOKENS] if keep_tokens and graphs.has_embedded_tokens else []
+        appended = [contract.BLOCK_APPENDED_TOKENS] if keep_tokens and added is not None and added.number else []
         found = graphs.whole(
-            input_bchw, [contract.DEPTH, *sky, *blocks, *needed, *cls, *registers, *embedded], cancel=cancel
+            input_bchw,
+            [contract.DEPTH, *sky, *blocks, *needed, *cls, *registers, *embedded, *appended],
+            cancel=cancel,
+            registers=added,
         )
         self._unscaled_hw: Float32Array = found[contract.DEPTH][0]
         self._tokens = tuple(found[name][0] for name in blocks) if keep_tokens else None
         self._embedded_hwc = found[embedded[0]][0] if embedded else None
+        self._appended_krc = found[appended[0]][0] if appended else None
         self._attention: tuple[int, BlockAttention] | None = None
         self.block_norms = tuple(token_norms(found[name][0]) for name in blocks)
         self.cls_tokens: Float32Array | None = found[cls[0]][0] if cls else None
@@ -120,19 +130,23 @@ class Scene:
         return self._attention[1]
 
     def _tokens_into(self, block: int) -> tuple[Float32Array, Float32Array | None]:
-        """The grid's, and those before it."""
-        tokens, cls, registers = self.block_tokens, self.cls_tokens, self.register_tokens
-        if block and cls is not None:
-            before = cls[block - 1 : block]
-            return tokens[block - 1], before if registers is None else np.concatenate([before, registers[block - 1]])
+        """The grid's, and those beside it: class token, the model's own registers, added ones."""
+        tokens, cls = self.block_tokens, self.cls_tokens
         if block:
-            return tokens[block - 1], None
+            beside = [] if cls is None else [cls[block - 1 : block]]
+            beside += [each[block - 1] for each in (self.register_tokens, self._appended_krc) if each is not None]
+            return tokens[block - 1], np.concatenate(beside) if beside else None
         if self._embedded_hwc is None:
             raise ModelFileError(
                 f"{self._graphs.path}: expected the output {contract.EMBEDDED_TOKENS}, what block 0 attends with, got a file "
                 "without it; ask for block 1 or a later one, or export the checkpoint again"
             )
-        return self._embedded_hwc, None if cls is None else first_special_tokens(self._graphs.weights)
+        if cls is None:
+            return self._embedded_hwc, None
+        special_sc = first_special_tokens(self._graphs.weights)
+        if self._appended_krc is not None and self.added_registers is not None:
+            special_sc = np.concatenate([special_sc, self.added_registers.tokens_rc(special_sc.shape[1])])
+        return self._embedded_hwc, special_sc
 
     def special_norms(self) -> dict[str, tuple[float, ...]]:
         """L2 norms of the tokens before the grid, one a block, by name: ``class``, and ``register`` where the model was
@@ -189,7 +203,7 @@ class Scene:
             self._warned = True
             companion = contract.companion_path(self._graphs.path)
             logger.warning("%s is not there: every fusion scaling runs the whole model", companion)
-        found = self._graphs.whole(self._input_bchw, [contract.DEPTH], fusion_scales, cancel)
+        found = self._graphs.whole(self._input_bchw, [contract.DEPTH], fusion_scales, cancel, self.added_registers)
         scaled_hw: Float32Array = found[contract.DEPTH][0]
         return scaled_hw
 

@@ -17,6 +17,7 @@ from dptscope.contract import BlockSpec
 from dptscope.errors import DptscopeError
 from dptscope.norms import NormStatistics, norm_statistics
 from dptscope.prepare import input_size
+from dptscope.registers import AddedRegisters
 from dptscope.scales import UNSCALED, FusionScales
 from dptscope.sky import fill_sky
 
@@ -52,6 +53,7 @@ class FakeScene:
         self.photo_size = (image.shape[0], image.shape[1])
         self.input_size = size
         self.brightness = float(image.mean())
+        self.lift = 0.0
         self.tokens = tuple(self._tokens(index, block) for index, block in enumerate(model.card.blocks))
         self.block_norms = tuple(np.sqrt((t**2).sum(-1)).astype(np.float32) for t in self.tokens)
         self.has_tokens = keep_tokens
@@ -61,6 +63,14 @@ class FakeScene:
         self.cls_tokens = np.stack([t.mean((0, 1)) for t in self.tokens]).astype(np.float32) if plain else None
         registers = [t[0, : model.card.registers] * 3 for t in self.tokens]
         self.register_tokens = np.stack(registers) if model.card.registers else None
+
+    def take_outliers(self) -> None:
+        """What registers do: long tokens become as short as the others, and the depth another."""
+        self.lift = 0.5
+        for tokens_hwc, norms_hw in zip(self.tokens, self.block_norms, strict=True):
+            long = norms_hw > 2 * np.median(norms_hw)
+            tokens_hwc[long] /= 12
+            norms_hw[long] /= 12
 
     def _tokens(self, index: int, block: BlockSpec) -> NDArray[np.float32]:
         rows, columns = self.input_size[0] // block.stride, self.input_size[1] // block.stride
@@ -94,8 +104,9 @@ class FakeScene:
             self.model.wait(self.model.fusion_seconds_a_pixel * self.input_size[0] * self.input_size[1], cancel)
         rows, columns = np.mgrid[: self.input_size[0], : self.input_size[1]].astype(np.float32)
         a, b, c, d = fusion_scales
+        near = 5 + self.lift
         return np.asarray(
-            5 + a * rows / rows.max() + b * columns / columns.max() + c * np.sin(columns / 9) + d, np.float32
+            near + a * rows / rows.max() + b * columns / columns.max() + c * np.sin(columns / 9) + d, np.float32
         )
 
     @property
@@ -157,8 +168,12 @@ class FakeModel:
         square: bool = False,
         keep_tokens: bool = False,
         cancel: Cancellation | None = None,
+        registers: AddedRegisters | None = None,
     ) -> FakeScene:
         height, width = input_size(self.card, (image_bgr.shape[0], image_bgr.shape[1]), size, square)
         self.wait(self.encoder_seconds_a_pixel * height * width, cancel)
         self.prepared.append(((height, width), keep_tokens))
-        return FakeScene(self, image_bgr, (height, width), keep_tokens)
+        scene = FakeScene(self, image_bgr, (height, width), keep_tokens)
+        if registers is not None:
+            scene.take_outliers()
+        return scene

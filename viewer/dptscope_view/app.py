@@ -8,12 +8,14 @@ from pathlib import Path
 
 from dptscope.camera import metres_a_unit
 from dptscope.card import ModelCard
+from dptscope.commands.options import added_registers
 from dptscope.errors import DptscopeError, SizeError
 from dptscope.files.atomic import write_file
 from dptscope.files.encode import encode_png
 from dptscope.model import load
 from dptscope.pictures.colours import COLOUR_MAP_NAMES
 from dptscope.pictures.scaling import Scaling
+from dptscope.registers import Replacement
 from dptscope.scales import FusionScales
 from dptscope.sky import check_has_sky
 from dptscope_view.display import DisplayProbe
@@ -47,6 +49,9 @@ class Options:
     focal: float | None = None
     fov: float | None = None
     far_sky: bool = False
+    registers: Path | None = None
+    count: int | None = None
+    replace: Replacement | None = None
     reverse: bool = False
     equalise: bool = False
     size: int | None = None
@@ -80,10 +85,15 @@ def run(options: Options) -> None:
     metres_a_unit(card, *card.native_size, options.focal, options.fov)  # what cannot be is said before a window opens
     if options.far_sky:
         check_has_sky(card)
+    added = added_registers(card, options.registers, options.count, options.replace)
+    if added is not None:
+        model.graphs.register_width()
     facts = Facts.of(options.model.name.removesuffix(".onnx"), card, tuple(photo.name for photo in photos))
     facts, state = starting_state(options, facts, scales)
     state = replace(state, photo=first)
-    engine = Engine(model, photos, focal=options.focal, fov=options.fov)
+    if added is not None:
+        facts, state = replace(facts, registers=added.in_words()), replace(state, registers=True)
+    engine = Engine(model, photos, focal=options.focal, fov=options.fov, registers=added)
     presets = options.presets or default_folder() or options.output
     if options.render is not None:
         _render(options.render, Viewer(facts, state, photos, None, options.output, presets), engine, size or RENDERED)

@@ -8,11 +8,14 @@ from typing import Annotated
 import typer
 
 from dptscope.commands.options import (
+    CountOption,
     FarSkyOption,
     FocalOption,
     FovOption,
     ModelArgument,
     ProviderOption,
+    RegistersOption,
+    ReplaceOption,
     Scales,
     SizeOption,
     SquareOption,
@@ -64,6 +67,9 @@ def view(
     focal: FocalOption = None,
     fov: FovOption = None,
     far_sky: FarSkyOption = False,
+    registers: RegistersOption = None,
+    count: CountOption = None,
+    replace: ReplaceOption = None,
     size: SizeOption = None,
     square: SquareOption = False,
     window: Annotated[
@@ -93,6 +99,9 @@ def view(
             preset=preset,
             presets=presets,
             colours=colours,
+            registers=registers,
+            count=count,
+            replace=replace,
             reverse=reverse,
             equalise=high_contrast,
             focal=focal,

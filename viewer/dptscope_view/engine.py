@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,11 +18,12 @@ from dptscope.card import ModelCard
 from dptscope.files.photos import read_image
 from dptscope.prepare import input_size
 from dptscope.process.quiet import native_libraries_silenced
+from dptscope.registers import AddedRegisters
 from dptscope.scales import UNSCALED
 from dptscope_view.frame import Frame, Question, Subject
 from dptscope_view.pace import Pace
 from dptscope_view.photos import cropped
-from dptscope_view.prepared import Prepared, SceneLike
+from dptscope_view.prepared import Prepared, SceneLike, Unmodified
 from dptscope_view.state import Crop
 
 MOST_TOKEN_BYTES = 256 * 2**20
@@ -43,6 +44,7 @@ class ModelLike(Protocol):
         square: bool = ...,
         keep_tokens: bool = ...,
         cancel: Cancellation | None = ...,
+        registers: AddedRegisters | None = ...,
     ) -> SceneLike: ...
 
 
@@ -65,6 +67,7 @@ class Engine:
         pace: what is known of this machine.
         focal: focal length in pixels of the photos, for a model that gives metres by it.
         fov: their horizontal field of view in degrees, in its place.
+        registers: what is let in where that is asked for.
     """
 
     def __init__(
@@ -74,11 +77,14 @@ class Engine:
         pace: Pace | None = None,
         focal: float | None = None,
         fov: float | None = None,
+        registers: AddedRegisters | None = None,
     ) -> None:
         self.model = model
         self.photos = photos
         self.pace = pace if pace is not None else Pace()
         self._focal, self._fov = focal, fov
+        self._registers = registers
+        self._unmodified: tuple[Subject, Unmodified] | None = None
         self._photo: _Photo | None = None
         self._full: Prepared | None = None
         self._coarse: Prepared | None = None
@@ -116,9 +122,7 @@ class Engine:
         if self._can_preview(question):
             assert self._full is not None
             return self._frame(self._full, question, coarse=True, cancel=cancel)
-        smaller = Subject(
-            question.subject.photo, self._coarse_size(question), question.subject.crop, question.subject.square
-        )
+        smaller = replace(question.subject, size=self._coarse_size(question))
         kept = self._coarse
         if kept is None or not self._still_fits(kept.subject, smaller, kept.scene.input_size):
             self._coarse = None
@@ -133,6 +137,8 @@ class Engine:
             DptscopeError: the photo cannot be read, or the model does not take it.
         """
         if not self.is_prepared(question):
+            if self._full is not None and self._full.unmodified is None:
+                self._unmodified = self._full.subject, Unmodified(self._full.scene.raw_depth(), self._full.statistics)
             self._full = None  # two full scenes at once could be too much
             self._full = self._prepare(question.subject, question.tokens, cancel)
         assert self._full is not None
@@ -152,7 +158,7 @@ class Engine:
         )
 
     def _still_fits(self, kept: Subject, wanted: Subject, kept_size: tuple[int, int]) -> bool:
-        same = (kept.photo, kept.crop, kept.square) == (wanted.photo, wanted.crop, wanted.square)
+        same = replace(kept, size=wanted.size) == wanted
         expected = self.pace.expect("fusion", kept_size[0] * kept_size[1])
         # Between half the budget and a quarter above it a new coarse scene would not be worth its encoder run.
         return same and (expected is None or kept.size == wanted.size or 0.5 < expected / self.pace.budget_ms < 1.25)
@@ -193,19 +199,30 @@ class Engine:
         )
         return 4 * sum(tokens)
 
+    def _without_registers(self, subject: Subject, cancel: Cancellation | None) -> Unmodified:
+        """What the model as it is gives: of the last scene, where that was of the same, else of a run that keeps little."""
+        if self._unmodified is None or self._unmodified[0] != subject:
+            found = self._prepare(subject, False, cancel)
+            self._unmodified = subject, Unmodified(found.scene.raw_depth(), found.statistics)
+        return self._unmodified[1]
+
     def _prepare(self, subject: Subject, needs_tokens: bool, cancel: Cancellation | None) -> Prepared:
+        unmodified = self._without_registers(replace(subject, registers=False), cancel) if subject.registers else None
         photo = self._read(subject)
         image = photo.image_bgr
         keep_tokens = needs_tokens or self._token_bytes(image, subject) <= MOST_TOKEN_BYTES
         start = time.perf_counter()
         size = subject.size if self.model.card.dynamic else None
-        scene = self.model.prepare(image, size=size, square=subject.square, keep_tokens=keep_tokens, cancel=cancel)
+        scene = self.model.prepare(
+            image, size=size, square=subject.square, keep_tokens=keep_tokens, cancel=cancel,
+            registers=self._registers if subject.registers else None,
+        )  # fmt: skip
         took = (time.perf_counter() - start) * 1000
         self.pace.learn("encoder", scene.input_size[0] * scene.input_size[1], took)
         # A field of view is the whole photo's; a crop leaves the focal length as it is.
         focal = self._focal if self._fov is None else focal_of_view(self._fov, photo.whole_width)
         metres = metres_a_unit(self.model.card, image.shape[1], scene.input_size[1], focal)
-        return Prepared(subject, scene, scene.statistics(), keep_tokens, took, focal, metres)
+        return Prepared(subject, scene, scene.statistics(), keep_tokens, took, focal, metres, unmodified)
 
     def _frame(self, prepared: Prepared, question: Question, coarse: bool, cancel: Cancellation | None) -> Frame:
         scene = prepared.scene
@@ -215,16 +232,19 @@ class Engine:
         took = (time.perf_counter() - start) * 1000
         if question.scales != UNSCALED and not preview:
             self.pace.learn("fusion", scene.input_size[0] * scene.input_size[1], took)
+        unmodified = prepared.unmodified
+        original_hw = scene.raw_depth() if unmodified is None else unmodified.depth_hw
         attention, no_attention = prepared.attention(question.attention)
         return Frame(
             question=question,
             photo_bgr=self._image(question.subject),
             depth_hw=prepared.finished(raw_hw, question.far_sky),
-            original_hw=prepared.finished(scene.raw_depth(), question.far_sky),
+            original_hw=prepared.finished(original_hw, question.far_sky),
             depth_kind=self.model.card.depth_kind if prepared.metres is None else "metric",
             sky_hw=scene.sky,
             norms=scene.block_norms,
             statistics=prepared.statistics,
+            before=None if unmodified is None else unmodified.statistics,
             tokens=scene.block_tokens if prepared.has_tokens else None,
             cls_tokens=scene.cls_tokens,
             register_tokens=scene.register_tokens,

@@ -26,12 +26,14 @@ class Subject:
         crop: the part that is used.
         size: target of the model's resize rule in pixels.
         square: ignore the aspect.
+        registers: added registers are let in.
     """
 
     photo: int
     size: int
     crop: Crop = WHOLE
     square: bool = False
+    registers: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,12 @@ class Frame:
         question: what was asked.
         photo_bgr: uint8 ``[height, width, 3]``, cropped.
         depth_hw: float32 at the size at which the model saw the photo; in metres where the focal length gives them.
-        original_hw: the same of the unmodified model.
+        original_hw: the same of the unmodified model, without added registers, too.
         depth_kind: what both are.
         sky_hw: where the sky is, of the same size, or None where the model does not say; see :class:`dptscope.Scene`.
         norms: one float32 ``[grid_height, grid_width]`` a block.
         statistics: of the norms.
+        before: those without added registers, where there are some.
         tokens: one float32 ``[grid_height, grid_width, channels]`` a block, or None where they are many and nobody asked.
         cls_tokens: float32 ``[blocks, channels]``, or None where the encoder has no class token.
         register_tokens: float32 ``[blocks, registers, channels]``, or None where the model was trained with none.
@@ -93,6 +96,7 @@ class Frame:
     sky_hw: Float32Array | None
     norms: tuple[Float32Array, ...]
     statistics: tuple[NormStatistics, ...]
+    before: tuple[NormStatistics, ...] | None
     tokens: tuple[Float32Array, ...] | None
     cls_tokens: Float32Array | None
     register_tokens: Float32Array | None

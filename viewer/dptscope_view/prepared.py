@@ -43,6 +43,19 @@ class SceneLike(Protocol):
     ) -> Float32Array: ...
 
 
+@dataclass(frozen=True)
+class Unmodified:
+    """What is kept of the model as it is, beside one with added registers.
+
+    Attributes:
+        depth_hw: float32 at the size at which the model saw the photo.
+        statistics: of the norms.
+    """
+
+    depth_hw: Float32Array
+    statistics: tuple[NormStatistics, ...]
+
+
 @dataclass
 class Prepared:
     """A scene, and what is kept of it.
@@ -55,6 +68,7 @@ class Prepared:
         encoder_ms: what the encoder took.
         focal: in pixels of the photo, where the depth is in metres by it.
         metres: a unit of the raw depth; None where it is not known.
+        unmodified: what the model gives without the registers that were let in, if any were.
     """
 
     subject: Subject
@@ -64,6 +78,7 @@ class Prepared:
     encoder_ms: float
     focal: float | None
     metres: float | None
+    unmodified: Unmodified | None = None
     _shown: tuple[FusionScales, Float32Array] | None = None  # the last full depth
     _detail: Detail | None = None  # of that, made when it is first needed
     _components: tuple[PrincipalComponents, ...] | None = None  # made when they are first asked for

@@ -69,7 +69,8 @@ class Saving:
             frame.cls_tokens,
             frame.register_tokens,
         )
-        return report | {"crop": list(subject.crop), "size": subject.size, "square": subject.square}
+        registers = {"registers": self.facts.registers} if subject.registers else {}
+        return report | registers | {"crop": list(subject.crop), "size": subject.size, "square": subject.square}
 
     def _fusion(self, frame: Frame, engine: Engine) -> dict[str, bytes]:
         depth_hw = engine.photo_depth(self.question)

@@ -55,6 +55,7 @@ class Facts:
         photos: names of the photos.
         sizes: image sizes to choose from, in pixels, ascending; one entry where the model takes only one.
         native: index in ``sizes`` of the model's own size.
+        registers: the registers that can be let in, in words; nothing where there are none.
     """
 
     model: str
@@ -62,6 +63,7 @@ class Facts:
     photos: tuple[str, ...]
     sizes: tuple[int, ...]
     native: int
+    registers: str = ""
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -112,6 +114,7 @@ class State:
         divider: place of the line between them, 0 … 1 from the left.
         keep_range: colours keep the range of the unmodified depth.
         far_sky: the sky is put at one far distance.
+        registers: added registers are let in.
         help: the table of keys is shown.
         files: the list of photos is shown.
         cropping: the next drag over the photo sets the crop.
@@ -142,6 +145,7 @@ class State:
     divider: float = 0.5
     keep_range: bool = False
     far_sky: bool = False
+    registers: bool = False
     help: bool = False
     files: bool = False
     cropping: bool = False
@@ -189,6 +193,11 @@ def step_special_token(state: State, facts: Facts) -> State:
 def toggle_far_sky(state: State, facts: Facts) -> State:
     """The sky at one far distance, or as the network has it."""
     return toggled(state, "far_sky") if facts.card.has_sky else state
+
+
+def toggle_registers(state: State, facts: Facts) -> State:
+    """Let added registers in, or the model as it is."""
+    return toggled(state, "registers") if facts.registers else state
 
 
 def toggled(state: State, name: str) -> State:

@@ -101,7 +101,7 @@ class Viewer:
     def question(self) -> Question:
         """Put what the state asks of the model into a question."""
         state = self.state
-        subject = Subject(state.photo, self.facts.sizes[state.size], state.crop, state.square)
+        subject = Subject(state.photo, self.facts.sizes[state.size], state.crop, state.square, state.registers)
         # The norms do not depend on the scales, so that view does not wait for them.
         norms, components = state.view is View.NORMS, state.show is Show.COMPONENTS
         tokens = norms and (components or state.show in (Show.CHANNEL, Show.SIMILARITY, Show.ATTENTION))

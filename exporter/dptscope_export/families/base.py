@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dptscope.card import DepthKind, ModelSpec
-from dptscope.contract import TensorSpec, embedded_output
+from dptscope.contract import (
+    TensorSpec,
+    added_register_inputs,
+    added_register_outputs,
+    embedded_output,
+    fusion_scale_inputs,
+)
 from dptscope_export.checkpoints.key_map import KeyMap
 from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.models.dpt import DPT
@@ -59,6 +65,7 @@ class ExportPlan(ModelSpec):
         build: makes the torch model, on the default device.
         sizes: the image sizes of the export.
         notes: lines that the user should read.
+        mlp_width: neurons of a block's MLP, where the file is to take registers at test time; None: it is not.
     """
 
     depth_kind: DepthKind = "relative"
@@ -68,10 +75,22 @@ class ExportPlan(ModelSpec):
     build: Callable[[], DPT]
     sizes: Sizes
     notes: tuple[str, ...] = ()
+    mlp_width: int | None = None
+
+    @property
+    def special_tokens(self) -> int:
+        """Tokens before the patches: the class token, and the model's own registers."""
+        return int(self.has_cls) + self.registers
+
+    def optional_inputs(self) -> tuple[TensorSpec, ...]:
+        """Inputs beside the image."""
+        registers = () if self.mlp_width is None else added_register_inputs(self.blocks[0].channels)
+        return (*fusion_scale_inputs(), *registers)
 
     def outputs(self) -> tuple[TensorSpec, ...]:
         """All outputs that are written: those that every file has, and what files of earlier exporters lack."""
-        return (*super().outputs(), embedded_output(self.blocks))
+        registers = () if self.mlp_width is None else added_register_outputs(self.blocks, self.mlp_width)
+        return (*super().outputs(), embedded_output(self.blocks), *registers)
 
 
 class Family(Protocol):

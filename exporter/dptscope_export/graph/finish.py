@@ -12,7 +12,14 @@ from dptscope import ModelCard, contract
 from dptscope.contract import TensorSpec
 from dptscope_export.graph.functions.extract import make_readable
 from dptscope_export.graph.half import cast_weights, round_weights
-from dptscope_export.graph.metadata import PARITY_KEY, WEIGHTS_KEY, make_scales_optional, stamp, weights_digest
+from dptscope_export.graph.metadata import (
+    PARITY_KEY,
+    WEIGHTS_KEY,
+    make_registers_optional,
+    make_scales_optional,
+    stamp,
+    weights_digest,
+)
 from dptscope_export.graph.naming import name_axes, name_nodes, name_values
 from dptscope_export.graph.passes import GraphPass, run_passes
 
@@ -48,6 +55,7 @@ def finish(traced: Traced, card: ModelCard, passes: Collection[GraphPass], name:
     name_axes(model, traced.inputs, traced.outputs)
     name_values(model)
     make_scales_optional(model)
+    make_registers_optional(model, card.blocks[0].channels)
     stamp(model, card, f"{name}{traced.suffix.removesuffix(contract.MODEL_SUFFIX)}")
     del model.metadata_props[PARITY_KEY]
     if card.storage == "float16":

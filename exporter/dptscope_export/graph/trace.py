@@ -6,41 +6,69 @@ import gc
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import onnx_ir as ir
 import torch
+from onnx_ir.passes.common import DeduplicateInitializersPass
 from torch import Tensor
 from torch.export import Dim
 
 from dptscope import contract
-from dptscope_export.families.base import Sizes
-from dptscope_export.graph.wrappers import FusionGraph, WholeGraph
+from dptscope_export.families.base import ExportPlan, Sizes
+from dptscope_export.graph.wrappers import FusionGraph, WholeGraph, WholeGraphWithRegisters
 from dptscope_export.models.dpt import DPT
 from dptscope_export.models.preview import Preview
+from dptscope_export.models.registers import AddedRegisters
+from dptscope_export.models.vit_dpt import TokensDPT
 
 TRACED_BATCH = 2  # one would be taken for a constant
+REGISTER_AXES = ("appended", "neurons", "neurons", "probes")
+
+# The last layers of the MLPs are read twice where registers take over; torch's exporter then has two of each weight.
+_ONE_OF_EACH = DeduplicateInitializersPass(size_limit=1 << 40)
 
 FusionInputs = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
-def trace_whole(model: DPT, sizes: Sizes, outputs: Sequence[contract.TensorSpec], opset: int) -> ir.Model:
-    """Trace image and scales to ``outputs`` (the contract's, in its order)."""
+def trace_whole(model: DPT, plan: ExportPlan, opset: int) -> ir.Model:
+    """Trace image and scales, and what lets registers in where the plan wants that, to the plan's outputs."""
+    sizes = plan.sizes
     height, width = sizes.traced
     image = torch.zeros(TRACED_BATCH, 3, height, width)
     axes: dict[int, Any] = {0: Dim("batch")}
     if sizes.dynamic:
         axes |= {2: sizes.multiple * Dim("rows"), 3: sizes.multiple * Dim("columns")}
     scales = _example_scales()
-    return _export(
-        WholeGraph(model),
-        examples=(image, *scales),
-        dynamic_shapes=(axes, *(None for _ in scales)),
-        inputs=(contract.image_input(), *contract.fusion_scale_inputs()),
-        outputs=outputs,
-        opset=opset,
-    )
+    registers = () if plan.mlp_width is None else example_registers(plan.blocks[0].channels)
+    with ExitStack() as hooked:
+        module = WholeGraph(model)
+        if registers:
+            assert isinstance(model, TokensDPT)
+            hooks = hooked.enter_context(AddedRegisters(model, plan.special_tokens).installed())
+            module = WholeGraphWithRegisters(model, hooks)
+        traced = _export(
+            module,
+            examples=(image, *scales, *registers),
+            dynamic_shapes=(
+                axes,
+                *(None for _ in scales),
+                *({0: Dim(axis)} for axis in REGISTER_AXES[: len(registers)]),
+            ),
+            inputs=(contract.image_input(), *plan.optional_inputs()),
+            outputs=plan.outputs(),
+            opset=opset,
+        )
+    if registers:
+        _ONE_OF_EACH(traced)
+    return traced
+
+
+def example_registers(channels: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Values of the contract's inputs: several registers, neurons and probes, as many of each as of no other."""
+    neurons = torch.tensor([[0, 1], [1, 0], [2, 3], [1, 5], [0, 2]])
+    return torch.zeros(3, channels), neurons, torch.zeros(len(neurons)), torch.tensor([0, 1, 2, 3])
 
 
 def example_fusion_inputs(model: DPT, sizes: Sizes) -> FusionInputs:

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from dptscope.commands import registers
 from dptscope.commands.attention import attention
 from dptscope.commands.bench import bench
 from dptscope.commands.compare import compare
@@ -33,6 +34,7 @@ PANELS = (
     ("Look inside", "depth"),
     ("Look inside", "norms"),
     ("Look inside", "attention"),
+    ("Look inside", "registers"),
     ("Look inside", "survey"),
     ("About a file", "info"),
     ("About a file", "compare"),
@@ -54,6 +56,7 @@ def build_app() -> typer.Typer:
     app.command("norms")(norms)
     app.command("attention")(attention)
     app.command("compare")(compare)
+    app.add_typer(registers.app, name="registers")
     app.command("bench")(bench)
     app.command("open")(open_model)
     for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
@@ -63,6 +66,8 @@ def build_app() -> typer.Typer:
     for command in app.registered_commands:
         _, command.rich_help_panel = places.get(command.name or "", last)
     app.registered_commands.sort(key=lambda command: places.get(command.name or "", last))
+    for group in app.registered_groups:
+        group.rich_help_panel = places.get(group.name or "", last)[1]
     return app
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dptscope.commands.options import (
+    CountOption,
     FarSkyOption,
     FocalOption,
     FovOption,
@@ -17,10 +18,13 @@ from dptscope.commands.options import (
     ModelArgument,
     OutputOption,
     ProviderOption,
+    RegistersOption,
+    ReplaceOption,
     Scales,
     SizeOption,
     SquareOption,
     ThreadsOption,
+    added_registers,
     print_each,
 )
 
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from dptscope.arrays import UInt8Array
     from dptscope.commands.photos import Writers
     from dptscope.model import DepthModel, Prediction
+    from dptscope.registers import AddedRegisters
     from dptscope.scales import FusionScales
 
 
@@ -52,6 +57,9 @@ def depth(
     focal: FocalOption = None,
     fov: FovOption = None,
     far_sky: FarSkyOption = False,
+    registers: RegistersOption = None,
+    count: CountOption = None,
+    replace: ReplaceOption = None,
     threads: ThreadsOption = None,
     provider: ProviderOption = None,
 ) -> None:
@@ -60,8 +68,10 @@ def depth(
     from dptscope.model import load
 
     chosen = parse_formats(formats, tuple(writers()))
-    wanted = Wanted(size, square, scales, focal, fov, far_sky)
-    print_each(write_depth(load(model, provider, threads), images, output, chosen, wanted))
+    loaded = load(model, provider, threads)
+    added = added_registers(loaded.card, registers, count, replace)
+    wanted = Wanted(size, square, scales, focal, fov, far_sky, added)
+    print_each(write_depth(loaded, images, output, chosen, wanted))
 
 
 @dataclass(frozen=True)
@@ -74,6 +84,7 @@ class Wanted:
     focal: float | None = None
     fov: float | None = None
     far_sky: bool = False
+    registers: AddedRegisters | None = None
 
 
 def writers() -> Writers[Prediction]:

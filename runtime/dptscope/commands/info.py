@@ -85,9 +85,12 @@ def _with_meaning(tensor: dict[str, Any], card: ModelCard) -> dict[str, Any]:
         *contract.fusion_scale_inputs(),
         *card.outputs(),
         contract.embedded_output(card.blocks),
+        *contract.added_register_inputs(card.blocks[0].channels),
+        *contract.added_register_outputs(card.blocks, 1),
     )
     meaning = next((spec.meaning for spec in specs if spec.name == tensor["name"]), "")
-    return {**tensor, "meaning": meaning} | ({"default": 1.0} if tensor.get("optional") else {})
+    default: float | list[float] = 1.0 if tensor["axes"] == [contract.SCALES_AXIS] else []
+    return {**tensor, "meaning": meaning} | ({"default": default} if tensor.get("optional") else {})
 
 
 def show(described: dict[str, Any]) -> None:
@@ -108,11 +111,15 @@ def show(described: dict[str, Any]) -> None:
         tensors.add_column("axes")
         tensors.add_column("")
         for tensor in _folded(described[what]):
-            default = f"optional, {tensor['default']:g} by default: " if "default" in tensor else ""
+            default = f"optional, {_default(tensor['default'])} by default: " if "default" in tensor else ""
             axes = " × ".join(str(axis) for axis in tensor["axes"])
             tensors.add_row(tensor["name"], axes, default + tensor["meaning"])
         console.print()
         console.print(tensors)
+
+
+def _default(value: float | list[float]) -> str:
+    return "empty" if isinstance(value, list) else f"{value:g}"
 
 
 def _folded(tensors: list[dict[str, Any]]) -> list[dict[str, Any]]:

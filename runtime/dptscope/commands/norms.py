@@ -10,19 +10,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dptscope.commands.options import (
+    CountOption,
     ImagesArgument,
     ModelArgument,
     OutputOption,
     ProviderOption,
+    RegistersOption,
+    ReplaceOption,
     SizeOption,
     SquareOption,
     ThreadsOption,
+    added_registers,
     print_each,
 )
 
 if TYPE_CHECKING:
     from dptscope.arrays import Float32Array, UInt8Array
     from dptscope.model import DepthModel
+    from dptscope.registers import AddedRegisters
     from dptscope.scene import Scene
 
     Writers = dict[str, tuple[str, Callable[[Scene], bytes]]]
@@ -51,6 +56,9 @@ def norms(
         tuple[int, int] | None,
         typer.Option(metavar="Y X", help="Also the cosine similarity to the token at this pixel of the photo."),
     ] = None,
+    registers: RegistersOption = None,
+    count: CountOption = None,
+    replace: ReplaceOption = None,
     threads: ThreadsOption = None,
     provider: ProviderOption = None,
 ) -> None:
@@ -59,7 +67,9 @@ def norms(
     from dptscope.model import load
 
     chosen = parse_formats(formats, FORMATS)
-    print_each(write_norms(load(model, provider, threads), images, output, chosen, size, square, pca, similar_to))
+    loaded = load(model, provider, threads)
+    added = added_registers(loaded.card, registers, count, replace)
+    print_each(write_norms(loaded, images, output, chosen, size, square, pca, similar_to, added))
 
 
 def write_norms(
@@ -71,6 +81,7 @@ def write_norms(
     square: bool,
     pca: bool = False,
     similar_to: tuple[int, int] | None = None,
+    added: AddedRegisters | None = None,
 ) -> Iterator[Path]:
     """Write ``STEM_norms``, ``STEM_pca`` and ``STEM_similar`` in the formats for each photo and yield their paths."""
     from dptscope.commands.photos import for_each_photo, write_formats
@@ -78,9 +89,12 @@ def write_norms(
     def write(photo: Path, stem: str, image_bgr: UInt8Array) -> Iterator[Path]:
         if similar_to is not None:
             check_pixel("--similar-to", similar_to, (image_bgr.shape[0], image_bgr.shape[1]))
-        scene = model.prepare(image_bgr, size=size, square=square, keep_tokens=pca or similar_to is not None)
+        scene = model.prepare(
+            image_bgr, size=size, square=square, keep_tokens=pca or similar_to is not None, registers=added
+        )
         height, width = scene.input_size
         title = f"{photo.stem}   {model.card.variant} {model.card.architecture}   {height} × {width}   "
+        title += "" if added is None else f"{added.in_words()}   "
         writers = norm_writers(model, photo, scene, title, formats)
         if pca:
             writers |= component_writers(scene, title, formats)
@@ -101,6 +115,8 @@ def norm_writers(model: DepthModel, photo: Path, scene: Scene, title: str, forma
     sizes = scene.photo_size, scene.input_size
     tokens = scene.cls_tokens, scene.register_tokens
     report = norms_report(model.card, model.path.name, photo, *sizes, statistics, *tokens)
+    if scene.added_registers is not None:
+        report["registers"] = scene.added_registers.in_words()
     writers: Writers = {}
     if "png" in formats:
         sheet = f"{title}L2 norms of tokens"

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from dptscope.card import ModelCard
+    from dptscope.registers import AddedRegisters, Replacement
 
 Scales = tuple[float, float, float, float]
 
@@ -52,7 +56,52 @@ FovOption = Annotated[
 FarSkyOption = Annotated[
     bool, typer.Option("--far-sky", help="Put the sky at one far distance, in models that say where it is.")
 ]
+RegistersOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--registers",
+        metavar="FILE.json",
+        help="Let a register take over the neurons that 'dptscope registers find' wrote to this file.",
+        show_default=False,
+    ),
+]
+CountOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=0,
+        help="How many of those neurons, the most active first; all by default. 0: an idle register, which moves the depth "
+        "by itself.",
+        show_default=False,
+    ),
+]
+ReplaceOption = Annotated[
+    Literal["zero", "mean"] | None,
+    typer.Option(
+        help="What patches have in their place: nothing, as in the paper and by default, which takes more away than what "
+        "outliers have too much; or their mean at ordinary patches.",
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def added_registers(
+    card: ModelCard, file: Path | None, count: int | None, replace: Replacement | None
+) -> AddedRegisters | None:
+    """What the options ``--registers``, ``--count`` and ``--replace`` ask for; None where they do not.
+
+    Raises:
+        DptscopeError: a file that is not this model's, more neurons than it has, or options without it.
+    """
+    from dptscope.errors import DptscopeError
+    from dptscope.registers import read_neurons
+
+    if file is None:
+        if count is not None or replace is not None:
+            raise DptscopeError("expected --registers FILE beside --count or --replace, got them alone")
+        return None
+    return read_neurons(file, card).added(count, replace or "zero")
 
 
 def print_each(paths: Iterable[Path]) -> None:

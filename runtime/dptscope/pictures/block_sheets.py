@@ -112,15 +112,17 @@ def similarity_sheet(maps: Sequence[Float32Array], title: str) -> UInt8Array:
     return sheet([tile(cosine_hw) for cosine_hw in maps], maps[0].shape, title)
 
 
-def sheet(tiles: Sequence[Tile], grid: tuple[int, ...], title: str) -> UInt8Array:
+def sheet(tiles: Sequence[Tile], grid: tuple[int, ...], title: str, columns: int | None = None) -> UInt8Array:
     """Draw maps as a labelled grid in reading order, uint8 ``[height, width, 3]``, blue first.
 
     Args:
         tiles: the maps.
         grid: rows and columns of the first.
         title: line above them.
+        columns: how many stand side by side; about as many as below each other if None.
     """
-    columns = next((n for n in (6, 4) if len(tiles) % n == 0), math.ceil(math.sqrt(len(tiles))))
+    if columns is None:
+        columns = next((n for n in (6, 4) if len(tiles) % n == 0), math.ceil(math.sqrt(len(tiles))))
     columns = min(columns, len(tiles))
     rows = math.ceil(len(tiles) / columns)
     tile_h = max(1, round(TILE_WIDTH * grid[0] / grid[1]))
