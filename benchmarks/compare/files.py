@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from dataclasses import dataclass
@@ -10,13 +11,15 @@ from typing import Any
 
 import torch
 
+import dptscope
 from benchmarks.compare.subjects import Subject
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
-from support.oracle import enliven
+from support.oracle import enliven, to_original
 
 SEED = 3
+SHIPPED = Path(dptscope.__file__).parent / "assets/dptscope_tiny.safetensors"
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ def hub_of(subject: Subject, folder: Path) -> Path:
     hub = folder / subject.name / "hub"
     if not (hub / "model.safetensors").is_file():
         lively_model(subject).save_pretrained(hub)
+        if subject.shipped:
+            write_shipped(hub / "model.safetensors")
     return hub
 
 
@@ -77,6 +82,8 @@ def lively_model(subject: Subject) -> Any:
     for name, parameter in model.named_parameters():
         if name.endswith("logit_scale"):
             parameter.fill_(2.3)
+        if re.search(r"attention\.(q_proj|attention\.query)\.", name):
+            parameter *= subject.sharpness
     last = [module for module in model.head.modules() if isinstance(module, torch.nn.Conv2d)][-1]
     before: list[torch.Tensor] = []
     hook = last.register_forward_hook(lambda _module, _inputs, output: before.append(output))
@@ -84,6 +91,25 @@ def lively_model(subject: Subject) -> Any:
     hook.remove()
     last.bias -= before[0].flatten()[:: max(1, before[0].numel() // 10_000)].quantile(0.05)
     return model
+
+
+def write_shipped(weights: Path) -> None:
+    """Put the weights of the model that comes with the package, in the original's layout, into a file of transformers.
+
+    The way to that layout is known: so the place of every number is sent along it, and the numbers come back by it.
+    """
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(weights)
+    ends = torch.cumsum(torch.tensor([0, *(tensor.numel() for tensor in tensors.values())]), 0).tolist()
+    places = {
+        name: torch.arange(start, start + tensor.numel()).reshape(tensor.shape)
+        for (name, tensor), start in zip(tensors.items(), ends, strict=False)
+    }
+    numbers, original = torch.empty(ends[-1]), load_file(SHIPPED)
+    for name, place in to_original(places).items():
+        numbers[place] = original[name].float()
+    save_file({name: numbers[place] for name, place in places.items()}, weights, metadata={"format": "pt"})
 
 
 def export_ours(subject: Subject, files: Files) -> None:

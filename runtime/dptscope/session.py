@@ -16,6 +16,7 @@ from dptscope.cancel import Cancellation
 from dptscope.contract import BLOCK_CLS_TOKENS
 from dptscope.errors import DptscopeError, ModelFileError, ProviderError, SizeError, one_line
 from dptscope.files.onnx_file import check_structure
+from dptscope.files.optional_inputs import with_required_inputs
 from dptscope.finite import has_finite_squares, is_finite
 from dptscope.process.limits import available_cpus, is_for_memory
 from dptscope.subnormals import subnormals_flushed
@@ -38,6 +39,8 @@ _FATAL_ONLY = (
     4  # what goes wrong comes as an exception; the log says it a second time, and warns of scales with a default
 )
 
+_WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"  # of a model that is given as bytes
+
 _ORT_ERRORS = (
     ort_errors.InvalidProtobuf,
     ort_errors.InvalidGraph,
@@ -55,6 +58,11 @@ ONNXRUNTIME_VERSION: str = ort.__version__
 
 Provider = str | tuple[str, Mapping[str, Any]]
 Providers = Sequence[Provider] | str | None
+
+
+def installed_providers() -> tuple[str, ...]:
+    """Execution providers that this onnxruntime has and that compute on this machine, its own first choice first."""
+    return tuple(name for name in ort.get_available_providers() if name != "AzureExecutionProvider")  # asks a service
 
 
 @dataclass(frozen=True)
@@ -82,8 +90,7 @@ class SessionOptions:
         wanted: list[Provider] = (
             [self.providers] if isinstance(self.providers, str) else list(self.providers or DEFAULT_PROVIDERS)
         )
-        names = [provider if isinstance(provider, str) else provider[0] for provider in wanted]
-        missing = [name for name in names if name not in ort.get_available_providers()]
+        missing = [name for name in _names(wanted) if name not in ort.get_available_providers()]
         if missing or (self.providers is not None and not self.providers):
             there = ", ".join(ort.get_available_providers())
             raise ProviderError(f"expected one of the providers {there}, got {', '.join(missing) or 'none'}")
@@ -124,11 +131,22 @@ class Session:
         check_structure(path)
         self._path = path
         try:
+            settings = _settings(threads, options.spin)
+            model: str | bytes = str(path)
+            self._defaults: dict[str, NDArray[Any]] = {}
+            if any(name not in DEFAULT_PROVIDERS for name in _names(providers)):
+                model, self._defaults = with_required_inputs(path)
+                settings.add_session_config_entry(_WEIGHTS_FOLDER, str(path.absolute().parent))
             with subnormals_flushed():  # onnxruntime sets the flag in this thread, too, and leaves it so: put back here
-                self._session = ort.InferenceSession(str(path), _settings(threads, options.spin), providers=providers)
+                self._session = ort.InferenceSession(model, settings, providers=providers)
+            _check_providers(providers, self._session.get_providers())
             self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
-            self.inputs: list[Any] = self._session.get_inputs()
-            self.optional_inputs: list[Any] = self._session.get_overridable_initializers()
+            nodes = self._session.get_inputs()
+            self.inputs: list[Any] = [node for node in nodes if node.name not in self._defaults]
+            self.optional_inputs: list[Any] = [
+                *self._session.get_overridable_initializers(),
+                *(node for node in nodes if node.name in self._defaults),
+            ]
             self.outputs: list[Any] = self._session.get_outputs()
             self._axes: dict[str, list[int | str | None]] = {
                 node.name: list(node.shape or ()) for node in (*self.inputs, *self.optional_inputs, *self.outputs)
@@ -175,7 +193,7 @@ class Session:
         options, cancel = self._run_options(), cancel or Cancellation()
         try:
             with subnormals_flushed(), cancel.running(lambda: setattr(options, "terminate", True)):
-                outputs: list[Float32Array] = self._session.run(names, dict(input_feed), options)
+                outputs: list[Float32Array] = self._session.run(names, self._defaults | dict(input_feed), options)
         except (*_ORT_ERRORS, MemoryError, ValueError) as error:
             cancel.check()
             if is_for_memory(error):
@@ -214,6 +232,24 @@ class Session:
                 f"{self._path}: expected finite numbers in {name}, got NaN or infinity: weights that are not finite, or "
                 "fusion scales too large for float32"
             )
+
+
+def _names(providers: Sequence[Provider]) -> list[str]:
+    return [provider if isinstance(provider, str) else provider[0] for provider in providers]
+
+
+def _check_providers(wanted: Sequence[Provider], got: Sequence[str]) -> None:
+    """onnxruntime goes on with others where a provider is there and cannot start.
+
+    Raises:
+        ProviderError: one that was asked for could not.
+    """
+    missing = [name for name in _names(wanted) if name not in got]
+    if missing:
+        raise ProviderError(
+            f"expected {', '.join(missing)} to run the model, got {', '.join(got)}: it is installed and cannot start here, "
+            "for instance because its driver or a library is not there"
+        )
 
 
 def _settings(threads: int, spin: bool) -> ort.SessionOptions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,13 @@ from dptscope.scene import Scene
 from dptscope.session import ONNXRUNTIME_VERSION
 
 WARM_UP = 2  # runs at the beginning that are not counted: they also fetch memory
+_COMPARED = {
+    "load": "load_ms",
+    "photo to depth": "depth_ms",
+    "photo to depth and norms": "norms_ms",
+    "a slider's move": "move_ms",
+    "its preview": "preview_ms",
+}
 IN_A_ROW = {"move": 3, "preview": 3}  # the last one counts: while the user drags, one move follows the other
 
 
@@ -69,6 +76,14 @@ def measure(
     threads: int | None = None,
     providers: Sequence[str] | None = None,
 ) -> Bench:
+    """As :func:`measure_each`, with one choice of providers, or the CPU if None."""
+    (bench,) = measure_each(path, size, rounds, threads, [providers])
+    return bench
+
+
+def measure_each(
+    path: Path, size: int | None, rounds: int, threads: int | None, choices: Sequence[Sequence[str] | None]
+) -> list[Bench]:
     """Time a model on seeded noise, square where the model takes that. What a photo shows makes no difference to the time
     where subnormal numbers are flushed (see :mod:`dptscope.subnormals`).
 
@@ -77,20 +92,44 @@ def measure(
         size: pixels a side; the native size if None.
         rounds: how often each thing is measured, one or more.
         threads: see :func:`dptscope.load`.
-        providers: see :func:`dptscope.load`.
+        choices: of providers, see :func:`dptscope.load`; they take turns.
+
+    Returns:
+        what was measured with each.
 
     Raises:
         DptscopeError: as :func:`dptscope.load` and :meth:`dptscope.DepthModel.prepare` do.
     """
-    start = time.perf_counter()
-    model = load(path, providers, threads)
-    load_ms = (time.perf_counter() - start) * 1000
-    input_size = model_input_size(model.card, model.card.native_size, size, square=True)
-    input_bchw = np.random.default_rng(0).standard_normal((1, 3, *input_size), dtype=np.float32)
-    taken = _interleave(_runs(model, input_bchw), rounds)
+    runs: dict[tuple[int, str], Callable[[], object]] = {}
+    opened = []
+    for choice, providers in enumerate(choices):
+        start = time.perf_counter()
+        model = load(path, providers, threads)
+        opened.append((providers, model, (time.perf_counter() - start) * 1000))
+        input_size = model_input_size(model.card, model.card.native_size, size, square=True)
+        input_bchw = np.random.default_rng(0).standard_normal((1, 3, *input_size), dtype=np.float32)
+        runs |= {(choice, what): run for what, run in _runs(model, input_bchw).items()}
+    taken = _interleave(runs, rounds)
+    return [
+        _bench(
+            model, input_size, threads, providers, rounds, load_ms, {w: t for (c, w), t in taken.items() if c == choice}
+        )
+        for choice, (providers, model, load_ms) in enumerate(opened)
+    ]
+
+
+def _bench(
+    model: DepthModel,
+    input_size: tuple[int, int],
+    threads: int | None,
+    providers: Sequence[str] | None,
+    rounds: int,
+    load_ms: float,
+    taken: Mapping[str, float],
+) -> Bench:
     flops = model.card.flops
     return Bench(
-        model=path.name,
+        model=model.path.name,
         input_size=input_size,
         threads=threads or available_cpus(),
         providers=tuple(providers or ("CPUExecutionProvider",)),
@@ -120,13 +159,13 @@ def _runs(model: DepthModel, input_bchw: Float32Array) -> dict[str, Callable[[],
     return runs
 
 
-def _interleave(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+def _interleave(runs: dict[tuple[int, str], Callable[[], object]], rounds: int) -> dict[tuple[int, str], float]:
     """Median milliseconds by name. Taking turns lets a slow moment of the machine fall on all."""
-    taken: dict[str, list[float]] = {name: [] for name in runs}
+    taken: dict[tuple[int, str], list[float]] = {name: [] for name in runs}
     for _, run in itertools.product(range(WARM_UP), runs.values()):
         run()
     for _, (name, run) in itertools.product(range(rounds), runs.items()):
-        for _ in range(IN_A_ROW.get(name, 1)):
+        for _ in range(IN_A_ROW.get(name[1], 1)):
             start = time.perf_counter()
             run()
             milliseconds = (time.perf_counter() - start) * 1000
@@ -166,3 +205,42 @@ def show(bench: Bench) -> None:
 
 def _share(bench: Bench, milliseconds: float | None) -> str:
     return f", 1/{bench.depth_ms / milliseconds:.0f} of the whole model" if milliseconds else ""
+
+
+def show_each(benches: Sequence[Bench]) -> None:
+    """Print what several providers took, side by side, and which is the quickest."""
+    from rich.console import Console
+    from rich.table import Table
+
+    first = benches[0]
+    height, width = first.input_size
+    console = Console(highlight=False)
+    console.print(
+        f"{first.model} at {height} × {width}, {first.threads} threads, onnxruntime {first.onnxruntime}, medians of "
+        f"{first.rounds}, in turn",
+        soft_wrap=True,
+    )
+    table = Table(box=None, pad_edge=False)
+    table.add_column("ms")
+    for bench in benches:
+        table.add_column(", ".join(bench.providers), justify="right", overflow="fold")
+    for what, name in _COMPARED.items():
+        figures = [getattr(bench, name) for bench in benches]
+        if None not in figures:
+            table.add_row(what, *(f"{milliseconds:.1f}" for milliseconds in figures))
+    console.print(table)
+    console.print(verdict(benches), soft_wrap=True)
+
+
+def verdict(benches: Sequence[Bench]) -> str:
+    """The quickest provider for photos and for sliders, in words."""
+    said = []
+    for what, name in (("a photo", "depth_ms"), ("a slider's move", "move_ms")):
+        taken = sorted(
+            (ms, ", ".join(bench.providers)) for bench in benches if (ms := getattr(bench, name)) is not None
+        )
+        if len(taken) > 1:
+            said.append(
+                f"quickest for {what}: {taken[0][1]} ({taken[1][0] / taken[0][0]:.2f} times as fast as the next)"
+            )
+    return "; ".join(said)
