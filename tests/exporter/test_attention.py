@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import pytest
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -22,6 +23,7 @@ from dptscope.attention.windows import merged
 from dptscope.files.onnx_file import mapped_weights
 from dptscope.scene import Scene
 from dptscope_export.families import ExportOptions
+from dptscope_export.graph.functions.extract import make_readable
 from dptscope_export.pipeline import export
 
 BLOCK_LIMIT = 6e-7  # root of the mean square difference ÷ the tokens' standard deviation
@@ -160,6 +162,16 @@ def test_a_beit_for_one_size(beit: tuple[Path, Any], form: Any, tmp_path: Path) 
     """Its bias was made at the export."""
     made = export(beit[0].parent / "hub", tmp_path / "a.onnx", ExportOptions(fixed=(80, 112)), form=form)
     (one, _), (other, _) = look_at(made.model, 80, 112), look_at(beit[0], 80, 112)
+    for token in ((3, 4), "class"):
+        np.testing.assert_allclose(one.attention(2, token).row, other.attention(2, token).row, atol=1e-5)  # type: ignore[arg-type]
+
+
+def test_a_readable_beit(beit: tuple[Path, Any], tmp_path: Path) -> None:
+    """Its functions leave the numbers of the class token's biases, four heads', in the graph."""
+    model = ir.load(beit[0])
+    assert make_readable(model)
+    ir.save(model, tmp_path / "readable.onnx")
+    (one, _), (other, _) = look_at(tmp_path / "readable.onnx", 80, 112), look_at(beit[0], 80, 112)
     for token in ((3, 4), "class"):
         np.testing.assert_allclose(one.attention(2, token).row, other.attention(2, token).row, atol=1e-5)  # type: ignore[arg-type]
 

@@ -38,7 +38,7 @@ class Weights:
         if found is None:
             raise ModelFileError(
                 f"{self.path}: expected the weight {name}, which attention is computed from, got a file without it by that "
-                "name, as quantised and some readable ones are; export the checkpoint again, in the default form"
+                "name, as quantised and some older readable ones are; export the checkpoint again, in the default form"
             )
         return np.asarray(found, np.float32)
 

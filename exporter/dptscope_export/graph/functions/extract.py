@@ -76,12 +76,10 @@ def _replace(model: ir.Model, name: str, kind: Kind, nodes: list[ir.Node], libra
 
 def _is_small_constant(value: ir.Value) -> bool:
     """Axes, shapes, indices and the like: what belongs into a body rather than to the weights."""
-    tensor = value.const_value
-    return (
-        tensor is not None
-        and tensor.size <= _LARGEST_CONSTANT
-        and not (value.name or "").endswith(("/weight", "/bias"))
-    )
+    tensor, name = value.const_value, value.name or ""
+    # A position bias has one number a head for the class token, which the contract promises by name.
+    is_weight = name.endswith(("/weight", "/bias")) or ("/relative_bias/" in name and value.dtype == ir.DataType.FLOAT)
+    return tensor is not None and tensor.size <= _LARGEST_CONSTANT and not is_weight
 
 
 def _turn_into_nodes(body: ir.Graph) -> None:
