@@ -104,7 +104,7 @@ def test_find_on_the_command_line(photo_path: Path, tmp_path: Path, capsys: pyte
     assert len(written["neurons"]) == 5 and written["model_id"] == dptscope.load(PLANTED).card.model_id
 
 
-def test_files_with_registers(file: Path, photo_path: Path, tmp_path: Path) -> None:
+def test_files_with_registers(file: Path, photo_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chosen = ("--registers", str(file), "--count", "4")
     for command in (["norms", "--format", "json"], ["depth", "--format", "npy"], ["registers", "compare"]):
         names, *options = command
@@ -116,7 +116,14 @@ def test_files_with_registers(file: Path, photo_path: Path, tmp_path: Path) -> N
     assert [block["outliers"]["count"] for block in norms["blocks"]] == [0] * 4
     told = json.loads((tmp_path / "motorcycle_registers.json").read_text())
     assert told["blocks"][2]["before"]["outliers"] > 3 and told["blocks"][2]["after"]["outliers"] == 0
-    assert told["depth"]["correlation"] < 0.999 and told["depth"]["change"][0] < 0 < told["depth"]["change"][1]
+    changes = told["depth"]["after"], told["depth"]["idle"]
+    assert (
+        changes[0]["least"] < 0 < changes[0]["greatest"] and 1 > changes[0]["largest"] > 3 * changes[1]["largest"] > 0
+    )
+    in_short = capsys.readouterr().out.splitlines()[-1]
+    assert in_short.startswith(
+        f"1 photo: outliers in block 2 {told['blocks'][2]['before']['outliers']} → 0; the depth changes"
+    )
     assert (tmp_path / "motorcycle_registers.png").stat().st_size > 10_000
     assert np.load(tmp_path / "motorcycle_depth.npy").shape == (500, 741)
 

@@ -128,7 +128,8 @@ def compare(
     threads: ThreadsOption = None,
     provider: ProviderOption = None,
 ) -> None:
-    """Write depth and norms of photos before and after a register takes neurons over, and what lies between."""
+    """Write depth and norms of photos before and after a register takes neurons over, and what lies between; beside it what
+    an idle register does by itself."""
     from dptscope.commands.photos import parse_formats
     from dptscope.errors import DptscopeError
     from dptscope.model import load
@@ -140,7 +141,26 @@ def compare(
     which = max(blocks - 2, 0) if block is None else block
     if added is None or not 0 <= which < blocks:
         raise DptscopeError(f"--block: expected a block from 0 to {blocks - 1}, got {block}")
-    print_each(write_comparison(loaded, images, output, chosen, added, which, size, square))
+    found: list[dict[str, Any]] = []
+    try:
+        print_each(write_comparison(loaded, images, output, chosen, added, which, size, square, found))
+    finally:
+        if found:
+            typer.echo(in_short(found, which))
+
+
+def in_short(found: Sequence[dict[str, Any]], block: int) -> str:
+    """What the reports of all photos come to, in a line."""
+    before, after = (sum(one["blocks"][block][when]["outliers"] for one in found) for when in ("before", "after"))
+
+    def change(of: str) -> str:
+        mean = sum(one["depth"][of]["mean"] for one in found) / len(found)
+        return f"{100 * mean:.2g} % (at most {100 * max(one['depth'][of]['largest'] for one in found):.2g} %)"
+
+    return (
+        f"{len(found)} photo{'s' if len(found) > 1 else ''}: outliers in block {block} {before} → {after}; the depth changes "
+        f"by {change('after')} of its range, with an idle register alone by {change('idle')}"
+    )
 
 
 def write_comparison(
@@ -152,34 +172,45 @@ def write_comparison(
     block: int,
     size: int | None,
     square: bool,
+    reports: list[dict[str, Any]],
 ) -> Iterator[Path]:
-    """Write ``STEM_registers`` in the formats for each photo and yield their paths."""
+    """Write ``STEM_registers`` in the formats for each photo and yield their paths; what the JSON holds joins ``reports``."""
     from dptscope.commands.photos import for_each_photo, write_formats
+    from dptscope.registers import AddedRegisters
 
     def write(photo: Path, stem: str, image_bgr: UInt8Array) -> Iterator[Path]:
         before = model.prepare(image_bgr, size=size, square=square)
         after = model.prepare(image_bgr, size=size, square=square, registers=added)
-        writers = comparison_writers(model, photo, before, after, block)
+        idle = model.prepare(image_bgr, size=size, square=square, registers=AddedRegisters(tokens=added.number))
+        report = comparison_report(model, photo, before, after, idle)
+        reports.append(report)
+        writers = comparison_writers(model, photo, before, after, block, report)
         yield from write_formats(folder, stem, after, writers, formats)
 
     return for_each_photo(images, folder, write)
 
 
-def comparison_writers(model: DepthModel, photo: Path, before: Scene, after: Scene, block: int) -> Writers:
-    """One photo, before and after."""
+def comparison_report(model: DepthModel, photo: Path, before: Scene, after: Scene, idle: Scene) -> dict[str, Any]:
+    """One photo before and after, and with a register that takes nothing over, as plain values for a JSON file."""
     import numpy as np
 
-    from dptscope.comparison import depth_difference
-    from dptscope.files.encode import encode_json, encode_npy, encode_png
     from dptscope.norms import RULE
-    from dptscope.pictures.register_sheets import register_sheet
 
     assert after.added_registers is not None
-    scenes = before, after
-    depths = before.raw_depth(), after.raw_depth()
-    statistics = [scene.statistics() for scene in scenes]
-    change_hw = depths[1] - depths[0]
-    report: dict[str, Any] = {
+    depth_hw = before.raw_depth()
+    span = max(float(np.ptp(depth_hw)), float(np.finfo(np.float32).tiny))
+
+    def change(scene: Scene) -> dict[str, float]:
+        change_hw = scene.raw_depth() - depth_hw
+        shares = float(np.abs(change_hw).mean()) / span, float(np.abs(change_hw).max()) / span
+        return {
+            "least": float(change_hw.min()),
+            "greatest": float(change_hw.max()),
+            "mean": shares[0],
+            "largest": shares[1],
+        }
+
+    return {
         "model": model.path.name,
         "model_id": model.card.model_id,
         "photo": str(photo),
@@ -194,17 +225,30 @@ def comparison_writers(model: DepthModel, photo: Path, before: Scene, after: Sce
                     for name, found in zip(("before", "after"), both, strict=True)
                 },
             }
-            for index, both in enumerate(zip(*statistics, strict=True))
+            for index, both in enumerate(zip(before.statistics(), after.statistics(), strict=True))
         ],
         "depth": {
-            "range": float(np.ptp(depths[0])),
-            "change": [float(change_hw.min()), float(change_hw.max())],
-            "correlation": depth_difference(*depths, model.path).correlation if np.ptp(depths[0]) > 0 else None,
+            "range": [float(depth_hw.min()), float(depth_hw.max())],
+            "mean_and_largest": "of |change|, shares of that range",
+            "after": change(after),
+            "idle": change(idle),
         },
     }
-    title = f"{photo.stem}   {model.card.variant} {model.card.architecture}   {after.added_registers.in_words()}"
+
+
+def comparison_writers(
+    model: DepthModel, photo: Path, before: Scene, after: Scene, block: int, report: dict[str, Any]
+) -> Writers:
+    """One photo, before and after."""
+    import numpy as np
+
+    from dptscope.files.encode import encode_json, encode_npy, encode_png
+    from dptscope.pictures.register_sheets import register_sheet
+
+    title = f"{photo.stem}   {model.card.variant} {model.card.architecture}   {report['registers']}"
+    depths = before.raw_depth(), after.raw_depth()
     norms = before.block_norms[block], after.block_norms[block]
-    chosen = statistics[0][block], statistics[1][block]
+    chosen = before.statistics()[block], after.statistics()[block]
     kind = model.card.depth_kind
     return {
         "png": ("_registers.png", lambda _: encode_png(register_sheet(depths, norms, chosen, kind, title))),
