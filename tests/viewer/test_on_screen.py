@@ -23,7 +23,7 @@ from support.screen import Program, Screen, missing_tools, wait_until
 import dptscope
 from dptscope.pictures.colours import COLOUR_MAP_NAMES
 from dptscope_view.engine import Engine
-from dptscope_view.state import Facts, State, View
+from dptscope_view.state import Facts, Show, State, View
 from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.ui.theme import ACCENT
 from dptscope_view.viewer import Viewer
@@ -130,9 +130,9 @@ def test_norms_tiles_and_keys(double: Double, start: Callable[..., Program]) -> 
     wait_for(program, double.viewer(WIDTH, HEIGHT, block=0))
     program.key("k", "KP_Right", "j")  # the key pad without Num Lock, too
     wait_for(program, double.viewer(WIDTH, HEIGHT, block=1))
-    program.key("o")  # a channel of each block
-    from dptscope_view.state import Show
-
+    program.key("y")
+    wait_for(program, double.viewer(WIDTH, HEIGHT, block=1, show=Show.SIMILARITY))
+    program.key("y", "o")  # a channel of each block
     wait_for(program, double.viewer(WIDTH, HEIGHT, block=1, show=Show.CHANNEL))
     program.key("n")
     wait_for(program, double.viewer(WIDTH, HEIGHT, block=1, show=Show.CHANNEL, photo=1))
@@ -184,6 +184,17 @@ def test_dragging_sliders_and_comparing(double: Double, start: Callable[..., Pro
     wait_for(program, double.viewer(WIDTH, HEIGHT, view=View.FUSION, scales=finer, chosen=4))
     program.click(row.x + row.width / 2, y, button=3)
     wait_for(program, double.viewer(WIDTH, HEIGHT, view=View.FUSION, chosen=4))
+    stops, button = (double.rect(name, view=View.FUSION) for name in ("stops-2", "button-i"))
+    program.drag(
+        [(button.x + 9, button.y + 9), (button.x + 9, button.y + 99)]
+    )  # who slides off a button leaves it as it was
+    program.click(stops.x + 6, stops.y + 9)
+    off = {"view": View.FUSION, "scales": (1.0, 0.0, 1.0, 1.0), "chosen": 2}
+    wait_for(program, double.viewer(WIDTH, HEIGHT, **off))
+    program.key("b")
+    wait_for(program, double.viewer(WIDTH, HEIGHT, **off, scales_on=False))
+    program.key("Escape")  # back from the original, and only then out
+    wait_for(program, double.viewer(WIDTH, HEIGHT, **off))
     program.key("Escape")
     assert program.end() == (0, "")
     saved = {path.name: path.stat().st_size for path in (tmp_path / "saved").iterdir()}
