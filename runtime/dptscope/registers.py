@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from dptscope.card import ModelCard
 
+_LARGEST_FILE = 16 << 20
 Index = Annotated[int, Interval(ge=0, le=1 << 24)]
 Replacement = Literal["zero", "mean"]
 """What patches have in place of a neuron's activation: nothing, as in the paper, or what it is at ordinary patches. Zeroing
@@ -137,7 +138,8 @@ class AddedRegisters:
                 )
         values_n = np.zeros(len(self.neurons), np.float32)
         if self.values:
-            values_n = np.array(self.values, np.float32)
+            with np.errstate(over="ignore"):  # what float32 cannot hold is refused where it is fed
+                values_n = np.array(self.values, np.float32)
         tokens_rc = self.tokens_rc(channels)
         if values_n.shape != (len(self.neurons),) or tokens_rc.ndim != 2 or tokens_rc.shape[1] != channels:
             raise DptscopeError(
@@ -178,6 +180,8 @@ def read_neurons(path: Path, card: ModelCard) -> RegisterNeurons:
         DptscopeError: no such file, damaged, or of another model.
     """
     try:
+        if not path.is_file() or path.stat().st_size > _LARGEST_FILE:  # a device would be read for ever
+            raise ValueError(f"no file of at most {_LARGEST_FILE >> 20} MiB")
         found = _adapter().validate_json(path.read_bytes())
     except OSError as error:
         raise DptscopeError(f"{path}: cannot be read ({error.strerror})") from error

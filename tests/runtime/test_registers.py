@@ -139,6 +139,18 @@ def test_files_with_registers(file: Path, photo_path: Path, tmp_path: Path, caps
             "expected a file of 'dptscope registers find', got another or a",
         ),
         (
+            ("depth", "PLANTED", "--registers", "/dev/zero"),
+            "expected a file of 'dptscope registers find', got another or a",
+        ),
+        (
+            ("depth", "PLANTED", "--registers", "MISSING"),
+            "expected a file of 'dptscope registers find', got another or a",
+        ),
+        (
+            ("depth", "PLANTED", "--registers", "HUGE", "--replace", "mean"),
+            "expected finite numbers in register_values, got NaN or infinity",
+        ),
+        (
             ("registers", "find", "TINY"),
             "without the input register_tokens; export the checkpoint again: dptscope export",
         ),
@@ -153,7 +165,15 @@ def test_what_cannot_be_is_one_line(
     told: tuple[str, ...], message: str, file: Path, tiny_model: Path, photo_path: Path, tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    places = {"PLANTED": str(PLANTED), "TINY": str(tiny_model), "FILE": str(file), "OTHER": str(photo_path)}
+    huge = tmp_path / "huge.json"
+    huge.write_text(file.read_text().replace('"elsewhere": ', '"elsewhere": 1e300, "was": '))
+    places = {
+        "PLANTED": str(PLANTED),
+        "TINY": str(tiny_model),
+        "FILE": str(file),
+        "OTHER": str(photo_path),
+        "HUGE": str(huge),
+    }
     words = [places.get(word, word) for word in told]
     place = next(index for index, word in enumerate(told) if word in ("PLANTED", "TINY")) + 1
     out = tmp_path / "out"
