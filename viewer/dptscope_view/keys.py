@@ -146,7 +146,7 @@ KEYS: tuple[Binding, ...] = (
     Binding(("y",), "what is similar to a token, and back", lambda s, f: toggle_similarity(s), _N),
     Binding(("t",), "photo under the map", lambda s, f: step_blend(s), _N),
     Binding(("f",), "next outlier of the block", Command.NEXT_OUTLIER, _N),
-    Binding(("g",), "the class token, then the registers, as the one compared", step_special_token, _N),
+    Binding(("g",), "class token, then registers: compared", step_special_token, _N),
     Binding(("w",), "attends to, or is attended by", _toggle("attended"), _N),
     Binding(("r",), "keep this photo beside others", Command.BESIDE, _N),
     Binding(("e",), "scaling: plain, shared, log …", lambda s, f: replace(s, scaling=next_of(s.scaling)), _N),

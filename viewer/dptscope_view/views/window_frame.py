@@ -139,11 +139,9 @@ def _draw_help(canvas: Canvas, rect: Rect, wheel: tuple[str, str]) -> None:
     m = canvas.measures
     canvas.dim(rect, 0.72)
     columns = [(heading, [("  ".join(row.keys), row.help) for row in rows]) for heading, rows in sections()]
-    for (_, rows), heading, more in (
-        (columns[0], "First steps", FIRST_STEPS),
-        (columns[1], "Mouse", (*MOUSE_HELP, wheel)),
-    ):
-        rows.extend([("", ""), (heading, ""), *(("•", f"{what}: {does}") for what, does in more)])
+    heading, rows = columns[0]
+    columns[0] = "First steps", [*_bullets(FIRST_STEPS), ("", ""), (heading, ""), *rows]
+    columns[1][1].extend([("", ""), ("Mouse", ""), *_bullets((*MOUSE_HELP, wheel))])
     lines = max(len(rows) for _, rows in columns) + 1.5
     around = m.pad * (1 if m.compact else 2)
     room = rect.inset(around)
@@ -170,6 +168,10 @@ def _draw_help(canvas: Canvas, rect: Rect, wheel: tuple[str, str]) -> None:
             canvas.text(row, keys, size=size, colour=theme.ACCENT, weight=BOLD)
             _, rest = row.cut_left(size if keys == "•" else keys_width)
             canvas.text(rest, what, size=size, colour=theme.TEXT if keys != "•" else theme.MUTED)
+
+
+def _bullets(lines: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
+    return [("•", f"{what}: {does}") for what, does in lines]
 
 
 _Columns = list[tuple[str, list[tuple[str, str]]]]
