@@ -33,6 +33,8 @@ VARIANTS = {
     "depth_anything": V2,
     "depth_anything_3": ("--variant", "depth-anything-3-mono"),
     "dpt_hybrid": ("--variant", "midas-dpt-hybrid"),
+    "dinov2": ("--variant", "dpt-dinov2-nyu"),
+    "dinov2_hub": ("--variant", "dpt-dinov2-nyu"),
 }  # of families whose tensors do not tell
 
 
@@ -114,7 +116,7 @@ def good() -> list[Case]:
         if config is None:
             found.append(load(name, one("c.pt", saved(tensors)), export("c.pt", *VARIANTS.get(family, ())), "works"))
         else:
-            found.append(load(name, _folder(tensors, config), export("hub"), "works"))
+            found.append(load(name, _folder(tensors, config), export("hub", *VARIANTS.get(family, ())), "works"))
     return found
 
 
@@ -253,7 +255,7 @@ def mutated(count: int, seed: int = 0) -> Iterator[Case]:
         else:
             contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
             kept = every_family()[family][0] if random.random() < 0.5 else contiguous
-            make, arguments = _folder(kept, _changed(config, random)), export("hub")
+            make, arguments = _folder(kept, _changed(config, random)), export("hub", *VARIANTS.get(family, ()))
         yield load(f"damaged checkpoint {number}: {family}", make, arguments, "either")
 
 

@@ -21,6 +21,9 @@ from dptscope_export.families.base import ExportPlan
 from dptscope_export.models.dpt import DPT, Features
 from dptscope_export.models.preview import Preview
 
+# Of its greatest value. A depth that a scale has pushed to an end of its range varies by rounding only: it is measured
+# against that value.
+FLAT = 1e-5
 SKY_UNIT = 1.0  # where its deviation is smaller: without sky the map is zeros, and what is asked of it is 0.3 or more
 
 
@@ -291,8 +294,10 @@ def _check_depth(
     """Check one depth map and return max |Δ| over the standard deviation."""
     if got.shape != wanted.shape:
         raise VerificationError(f"depth {where}: expected shape {wanted.shape}, got {got.shape}")
-    of_range = _relative(got, wanted, float(np.ptp(wanted)))
-    of_std = _relative(got, wanted, float(wanted.std()))
+    spread, greatest = float(np.ptp(wanted)), float(np.abs(wanted).max())
+    flat = spread <= FLAT * greatest
+    of_range = _relative(got, wanted, greatest if flat else spread)
+    of_std = _relative(got, wanted, greatest if flat else float(wanted.std()))
     _check_limit(of_range, (worst.limits if worst is not None else limits).depth, f"depth {where}", "of its range")
     if worst is not None:
         worst.depth, worst.depth_range = max(worst.depth, of_std), max(worst.depth_range, of_range)

@@ -35,7 +35,7 @@ Index = Annotated[int, Interval(ge=0)]
 Few = Annotated[int, Interval(ge=0, le=64)]
 
 DepthKind = Literal["relative", "distance", "metric"]
-ResizeRule = Literal["lower_bound", "minimal", "exact", "longest"]
+ResizeRule = Literal["lower_bound", "minimal", "exact", "longest", "pad"]
 OutputResize = Literal["bilinear_align_corners", "bilinear", "bicubic"]
 Form = Literal["default", "portable", "readable"]
 Storage = Literal["float32", "float16", "int8"]
@@ -50,7 +50,8 @@ class Preparation:
         std: RGB standard deviation that they are then divided by.
         resize_rule: ``lower_bound``: keep the aspect, both sides at least the size asked for; ``minimal``: keep the
             aspect with the factor nearer one; ``exact``: both sides the size asked for, whatever the aspect; ``longest``:
-            keep the aspect, the longer side the size asked for, and from there each side to the nearest multiple.
+            keep the aspect, the longer side the size asked for, and from there each side to the nearest multiple; ``pad``:
+            the photo's own size, or the longer side the size asked for, in the middle of zeros up to the next multiples.
         multiple: photos are resized to multiples of this many pixels.
         output_resize: how the depth goes back to the photo's size.
         colour_order: order of the input's channels.

@@ -61,7 +61,16 @@ def input_size(
     native_h, native_w = (size, size) if size is not None else card.native_size
     if square or card.preparation.resize_rule == "exact":
         return native_h, native_w
+    if card.preparation.resize_rule == "pad":
+        multiple = card.preparation.multiple
+        height, width = (math.ceil(side / multiple) * multiple for side in _within_zeros(photo_hw, size))
+        return height, width
     return _aspect_size(photo_hw, (native_h, native_w), card.preparation)
+
+
+def _within_zeros(photo_hw: tuple[int, int], size: int | None) -> tuple[int, int]:
+    """The size of a photo that zeros are put around: its own, or with the longer side as asked for."""
+    return photo_hw if size is None else _longest(photo_hw, size)
 
 
 def _check_size(card: ModelCard, size: int) -> None:
@@ -215,9 +224,14 @@ def prepare_image(
     height, width = input_size(card, photo_hw, size, square)
     check_memory(card, (height, width), way_out=lambda there: _size_that_fits(card, photo_hw, size, square, there))
     rule = card.preparation
-    input_bchw = np.empty((1, 3, height, width), dtype=np.float32)
-    channels = _resized_channels(image_bgr, (height, width), rule)
-    for plane_hw, values_hw, mean, std in zip(input_bchw[0], channels, rule.mean, rule.std, strict=True):
+    input_bchw = np.zeros((1, 3, height, width), dtype=np.float32)
+    inside_hw = height, width
+    if rule.resize_rule == "pad" and card.dynamic and not square:
+        inside_hw = _within_zeros(photo_hw, size)
+    top, left = (height - inside_hw[0]) // 2, (width - inside_hw[1]) // 2  # where they are odd, one more is behind
+    planes_chw = input_bchw[0, :, top : top + inside_hw[0], left : left + inside_hw[1]]
+    channels = _resized_channels(image_bgr, inside_hw, rule)
+    for plane_hw, values_hw, mean, std in zip(planes_chw, channels, rule.mean, rule.std, strict=True):
         values_hw -= mean
         np.divide(values_hw, std, out=plane_hw, casting="same_kind")
     return input_bchw

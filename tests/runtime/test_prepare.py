@@ -83,6 +83,35 @@ def test_squared_in_bytes(card: ModelCard, photo_bgr: np.ndarray, size: int | No
         assert np.abs(got[0, channel] - covered).mean() < 0.03
 
 
+@pytest.mark.parametrize(
+    ("photo", "size", "inside", "whole"),
+    [
+        ((480, 640), None, (480, 640), (490, 644)),
+        ((71, 83), None, (71, 83), (84, 84)),
+        ((70, 84), None, (70, 84), (70, 84)),
+        ((100, 333), 168, (50, 168), (56, 168)),
+        ((300, 100), 70, (70, 23), (70, 28)),
+    ],
+)
+def test_in_a_frame_of_zeros(
+    card: ModelCard, photo: tuple[int, int], size: int | None, inside: tuple[int, int], whole: tuple[int, int]
+) -> None:
+    """DINOv2's depthers: the photo's own size, normalised, in the middle of zeros, one more behind where they are odd."""
+    image = np.random.default_rng(7).integers(0, 256, (*photo, 3), dtype=np.uint8)
+    rule = replace(card.preparation, resize_rule="pad")
+    padded = replace(card, preparation=rule)
+    assert input_size(padded, photo, size) == whole
+    rgb = cv2.resize(image[..., ::-1] / 255, inside[::-1], interpolation=cv2.INTER_CUBIC)
+    expected = np.zeros((*whole, 3))
+    top, left = (whole[0] - inside[0]) // 2, (whole[1] - inside[1]) // 2
+    expected[top : top + inside[0], left : left + inside[1]] = (rgb - rule.mean) / rule.std
+    got = prepare_image(padded, image, size)
+    np.testing.assert_allclose(got[0].transpose(1, 2, 0), expected, atol=1e-5)
+    for all_of_it in (replace(padded, dynamic=False), padded):  # a file for one size, or --square: no frame
+        filled = prepare_image(all_of_it, image, square=all_of_it.dynamic)
+        assert filled.shape == (1, 3, 518, 518) and not (filled[0, :, 0] == 0).all()
+
+
 LONGEST = [  # photo; after the first step; after the second; interpolation of either, None where it changes nothing
     ((1200, 1600), (378, 504), (378, 504), cv2.INTER_AREA, None),
     ((500, 741), (340, 504), (336, 504), cv2.INTER_AREA, cv2.INTER_AREA),

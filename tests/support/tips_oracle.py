@@ -41,9 +41,27 @@ def tips(blocks: int = 5, fusion: int = 24, heads: int = 2, seed: int = 0) -> Ti
     return model
 
 
-def run(model: Tipsv2DptForDepthEstimation, image: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """Depth ``[B, H, W]`` and the tokens ``[B, 1 + 1 + N, C]`` that leave each block."""
-    with torch.no_grad():
-        found = model(image, output_hidden_states=True)
+def run(
+    model: Tipsv2DptForDepthEstimation, image: Tensor, scales: tuple[float, float, float, float] = (1, 1, 1, 1)
+) -> tuple[Tensor, list[Tensor]]:
+    """Depth ``[B, H, W]`` and the tokens ``[B, 1 + 1 + N, C]`` that leave each block, with factors on what comes into fusion
+    blocks 1 to 4 from below."""
+    hooks = [
+        layer.register_forward_pre_hook(lambda _module, inputs, factor=scale: (inputs[0] * factor, *inputs[1:]))
+        for layer, scale in zip(model.neck.fusion_stage.layers, reversed(scales), strict=True)
+    ]
+    try:
+        with torch.no_grad():
+            found = model(image, output_hidden_states=True)
+    finally:
+        for hook in hooks:
+            hook.remove()
     depth = F.interpolate(found.predicted_depth[:, None], size=image.shape[-2:], mode="bilinear", align_corners=False)
     return depth[:, 0], list(found.hidden_states[1:])
+
+
+def attentions(model: Tipsv2DptForDepthEstimation, image: Tensor) -> list[Tensor]:
+    """The weights ``[B, heads, queries, keys]`` of each block."""
+    model.set_attn_implementation("eager")
+    with torch.no_grad():
+        return list(model(image, output_attentions=True).attentions)

@@ -22,7 +22,7 @@ MOST_MODELS = 100
 
 _FIRST_LAYER = re.compile(
     r"((?:.*\.)?)(?:pretrained\.(?:model\.)?patch_embed\.proj|backbone\.embeddings\.patch_embeddings\.projection"
-    r"|dpt\.embeddings\.(?:patch_embeddings\.)?projection|vision_encoder\.patch_embed\.proj)\.weight"
+    r"|dpt\.embeddings\.(?:patch_embeddings\.)?projection|(?:vision_encoder|backbone)\.patch_embed\.proj)\.weight"
 )
 # What training adds to a dictionary of weights: the counter of torch.optim.swa_utils.AveragedModel, and modules that measure.
 _OF_TRAINING = re.compile(r"n_averaged|(?:\w+_)?(?:criterion|loss|losses|loss_fn|metrics?)\..*")

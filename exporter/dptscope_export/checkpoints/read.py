@@ -29,6 +29,7 @@ from dptscope_export.checkpoints.file_names import (
     own_name,
     weights_in,
 )
+from dptscope_export.checkpoints.halves import join, one_of_two_halves, other_half
 from dptscope_export.errors import CheckpointError, first_few
 
 _NUMBER = re.compile("[0-9]{1,6}")
@@ -110,7 +111,7 @@ def read_checkpoint(path: Path, name: str | None = None, key: str | None = None)
 
 def _weights_of(folder: Path) -> Path:
     names = sorted(path.name for path in folder.iterdir())
-    found = weights_in(name for name in names if (folder / name).is_file())
+    found = one_of_two_halves(weights_in(name for name in names if (folder / name).is_file()))
     if len(found) > 1:
         raise CheckpointError(
             f"{folder}: expected {WEIGHT_NAMES[0]} or one other file of weights, got {first_few(found)}; name one of them"
@@ -167,6 +168,8 @@ def _read(files: list[Path], where: Path, checkpoint: Checkpoint, key: str | Non
             raise CheckpointError(f"{file}: expected other tensors than in the files before it, got {first_few(twice)}")
         contents.tensors |= part.tensors
         contents.homes |= part.homes
+    if (backbone := other_half(where)) is not None:
+        files, contents = [backbone, *files], join(_read_weights(backbone)[0], contents)
     chosen = choose(contents, str(where), key)
     return replace(
         checkpoint,

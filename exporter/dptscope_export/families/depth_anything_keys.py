@@ -118,10 +118,27 @@ def original_encoder(
 
 def hugging_face_keys(blocks: int, swiglu: bool) -> KeyMap:
     """The layout of the Hugging Face folders: queries, keys and values apart, fusion blocks from coarse to fine."""
-    modules: dict[str, str | tuple[str, ...]] = {
-        "encoder.patch_embed": HUGGING_FACE.patch,
-        "reassemble.norm": "backbone.layernorm",
-    }
+    modules, tensors = hugging_face_encoder(blocks, swiglu)
+    modules["reassemble.norm"] = "backbone.layernorm"
+    for stage in STAGES:
+        fusion = f"neck.fusion_stage.layers.{len(STAGES) - stage}"
+        modules |= {
+            f"reassemble.stage_{stage}.project": HUGGING_FACE.project[stage - 1],
+            f"reassemble.stage_{stage}.resize": f"neck.reassemble_stage.layers.{stage - 1}.resize",
+            f"reassemble.stage_{stage}.to_fusion": HUGGING_FACE.to_fusion[stage - 1],
+            f"fusion.block_{stage}.out_conv": f"{fusion}.projection",
+        }
+        for index in (1, 2):
+            modules[f"fusion.skip_{stage}.conv{index}"] = f"{fusion}.residual_layer1.convolution{index}"
+            modules[f"fusion.block_{stage}.residual_unit.conv{index}"] = f"{fusion}.residual_layer2.convolution{index}"
+    modules |= {f"head.conv{index + 1}": name for index, name in enumerate(HUGGING_FACE.head)}
+    unused = (r"backbone\.embeddings\.mask_token", r"neck\.fusion_stage\.layers\.0\.residual_layer1\..*")
+    return KeyMap(modules, tensors, unused)
+
+
+def hugging_face_encoder(blocks: int, swiglu: bool) -> tuple[dict[str, str | tuple[str, ...]], dict[str, Source]]:
+    """Modules and bare tensors of a DINOv2 encoder by transformers' names, without its final norm."""
+    modules: dict[str, str | tuple[str, ...]] = {"encoder.patch_embed": HUGGING_FACE.patch}
     tensors = {
         "encoder.cls_token": Source((HUGGING_FACE.cls_token,)),
         "encoder.position.table": Source((HUGGING_FACE.position,)),
@@ -142,20 +159,7 @@ def hugging_face_keys(blocks: int, swiglu: bool) -> KeyMap:
         }
         for scale in (1, 2):
             tensors[f"{ours}.scale{scale}.gamma"] = Source((f"{theirs}.layer_scale{scale}.lambda1",))
-    for stage in STAGES:
-        fusion = f"neck.fusion_stage.layers.{len(STAGES) - stage}"
-        modules |= {
-            f"reassemble.stage_{stage}.project": HUGGING_FACE.project[stage - 1],
-            f"reassemble.stage_{stage}.resize": f"neck.reassemble_stage.layers.{stage - 1}.resize",
-            f"reassemble.stage_{stage}.to_fusion": HUGGING_FACE.to_fusion[stage - 1],
-            f"fusion.block_{stage}.out_conv": f"{fusion}.projection",
-        }
-        for index in (1, 2):
-            modules[f"fusion.skip_{stage}.conv{index}"] = f"{fusion}.residual_layer1.convolution{index}"
-            modules[f"fusion.block_{stage}.residual_unit.conv{index}"] = f"{fusion}.residual_layer2.convolution{index}"
-    modules |= {f"head.conv{index + 1}": name for index, name in enumerate(HUGGING_FACE.head)}
-    unused = (r"backbone\.embeddings\.mask_token", r"neck\.fusion_stage\.layers\.0\.residual_layer1\..*")
-    return KeyMap(modules, tensors, unused)
+    return modules, tensors
 
 
 def _mlp_layers(swiglu: bool) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dptscope_export.models.vit_dpt import DecoderConfig, Reassemble
+from dptscope_export.models.vit_dpt import Reassemble, ReassemblyConfig
 
 
 class Readout(nn.Module):
@@ -34,7 +34,7 @@ class Readout(nn.Module):
 class ProjectedPatches(Reassemble):
     """Every patch takes the class token in; there is no final norm."""
 
-    def __init__(self, config: DecoderConfig, width: int) -> None:
+    def __init__(self, config: ReassemblyConfig, width: int) -> None:
         super().__init__()
         self.add_stages(config, width)
         for stage in self.stages:

@@ -3,8 +3,9 @@
 Parameters and tensor bytes are those of the published tensor lists. A file's size and hash stand here where public
 records of the file state them, otherwise they are None; nothing is made up. Licences are the publishers' own words: the
 Depth Anything authors on V1's weights (Apache-2.0), on V2's sizes (small Apache-2.0, base and large CC-BY-NC-4.0) and on V3's
-two of one photo (Apache-2.0), MiDaS' repository (MIT; its models' copies on the hub say Apache-2.0), Distill-Any-Depth's
-model cards (MIT). For the metric fine-tunes of V2 nobody states one.
+two of one photo (Apache-2.0), Google on TIPSv2 and Meta on DINOv2's depthers (Apache-2.0), MiDaS' repository (MIT; its
+models' copies on the hub say Apache-2.0), Distill-Any-Depth's model cards (MIT). For the metric fine-tunes of V2 nobody
+states one.
 """
 
 from __future__ import annotations
@@ -211,6 +212,45 @@ def _midas_3_0(name: str, model: str, parameters: int, tensor_bytes: int, hub: s
     )
 
 
+def _tips(size: str, parameters: int, tensor_bytes: int) -> Published:
+    repository = f"google/tipsv2-{size}14-dpt"
+    return Published(
+        name=repository.partition("/")[2],
+        family="TIPSv2-DPT (with a register)",
+        model=f"ViT-{size.upper()}, metric, NYU",
+        parameters=parameters,
+        tensor_bytes=tensor_bytes,
+        place=HubFolder(repository),
+        hub=repository,
+        licence="Apache-2.0",
+        commercial="yes",
+    )
+
+
+# Word, letter, parameters.
+_DINOV2 = (
+    ("small", "S", 37_197_601),
+    ("base", "B", 111_954_049),
+    ("large", "L", 339_738_305),
+    ("giant", "G", 1_199_461_185),
+)
+
+
+def _dinov2(word: str, letter: str, parameters: int, data: str) -> Published:
+    repository = f"facebook/dpt-dinov2-{word}-{data.lower()}"
+    return Published(
+        name=repository.partition("/")[2],
+        family="DPT on DINOv2",
+        model=f"ViT-{letter}, metric, {data}",
+        parameters=parameters,
+        tensor_bytes=4 * parameters,
+        place=HubFolder(repository),
+        hub=repository,
+        licence="Apache-2.0",
+        commercial="yes",
+    )
+
+
 PUBLISHED: tuple[Published, ...] = (
     _v1("s", "59afe57cfd9f4284deaf5b753d954723d7136ae842fba3e068ba03537ca1e60e"),
     _v1("b", "64ae214ae4e27424b644c49464c0aa243016f6f753d95097c8eb9ad0b9cb2d9b"),
@@ -232,6 +272,9 @@ PUBLISHED: tuple[Published, ...] = (
     _v3("metric", 1_336_734_448, "bbea5b0b3ee389849cffa7ddae89de064a90abd2b055fc5aa99aac68db324776"),
     _distill("s"),
     _distill("l"),
+    _tips("b", 158_007_257, 632_029_028),
+    _tips("l", 405_695_641, 1_622_782_564),
+    *(_dinov2(*size, data) for data in ("NYU", "KITTI") for size in _DINOV2),
     _midas_3_0("dpt_large_384", "ViT-L, 384", 344_055_465, 1_376_221_860, "Intel/dpt-large"),
     _midas_3_0("dpt_hybrid_384", "ResNet, ViT-B", 123_146_985, 492_587_940, "Intel/dpt-hybrid-midas"),
     _midas("dpt_beit_base_384", "BEiT-B, 384", 111_531_689, 478_087_940),

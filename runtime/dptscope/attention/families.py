@@ -17,7 +17,7 @@ HEAD_CHANNELS = 64
 
 LAYER_NORM_EPS = 1e-6
 
-_PLAIN = ("depth_anything", "depth_anything_3", "midas_vit", "tipsv2")
+_PLAIN = ("depth_anything", "depth_anything_3", "midas_vit", "tipsv2", "dpt_dinov2")
 _BEIT = "midas_beit"
 _SWIN = "midas_swinv2"
 

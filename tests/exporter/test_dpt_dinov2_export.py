@@ -1,0 +1,93 @@
+"""DPT on DINOv2, from the authors' two files to onnxruntime, against transformers' with the original's last steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from exporter.models.test_dpt_dinov2_model import DEPTH_LIMIT, NORM_LIMIT
+from support import dpt_dinov2_oracle
+from support.oracle import save_hugging_face
+
+import dptscope
+from dptscope import contract
+from dptscope.norms import token_norms
+from dptscope.prepare import prepare_image
+from dptscope_export.families import ExportOptions
+from dptscope_export.pipeline import Exported, export
+
+SCALES = (0.5, -1.5, 0.25, 2.0)
+
+
+@dataclass(frozen=True)
+class Case:
+    exported: Exported
+    oracle: Any
+
+
+@pytest.fixture(scope="module")
+def nyu(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    folder = tmp_path_factory.mktemp("nyu")
+    oracle = dpt_dinov2_oracle.dpt(blocks=4, seed=53)
+    hub = save_hugging_face(oracle, folder / "hub")
+    return Case(export(hub, folder / "nyu.onnx", ExportOptions(variant="dpt-dinov2-nyu")), oracle)
+
+
+def hold_against(case: Case, image: torch.Tensor, scales: tuple[float, float, float, float] = (1, 1, 1, 1)) -> None:
+    depth, tokens = dpt_dinov2_oracle.run(case.oracle, image, scales)
+    names = [contract.block_tokens_name(index) for index in range(len(tokens))]
+    got = dptscope.load(case.exported.model).run(image.numpy(), [contract.DEPTH, *names], scales)
+    wanted_depth = depth.numpy()
+    assert wanted_depth.std() > 0.5, "a dull depth proves nothing"
+    assert np.abs(got[contract.DEPTH] - wanted_depth).max() <= DEPTH_LIMIT * wanted_depth.std()
+    for name, wanted in zip(names, tokens, strict=True):
+        norms, wanted_norms = token_norms(got[name]), wanted[:, 1:].norm(dim=-1).numpy()
+        assert np.abs(norms.reshape(wanted_norms.shape) - wanted_norms).max() <= NORM_LIMIT * wanted_norms.mean()
+
+
+@pytest.mark.parametrize("size", [(84, 84), (98, 42), (126, 112)])
+def test_in_onnxruntime(nyu: Case, size: tuple[int, int]) -> None:
+    """The grid of the learned positions, odd and tall, larger: sizes the tracer never saw, as a batch of two."""
+    hold_against(nyu, torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(sum(size))))
+
+
+def test_scales(nyu: Case) -> None:
+    image = torch.randn(1, 3, 70, 98, generator=torch.Generator().manual_seed(8))
+    hold_against(nyu, image, SCALES)
+    model = dptscope.load(nyu.exported.model)
+    names = [contract.fusion_input_name(k) for k in contract.FUSION_BLOCKS]
+    got = model.run(image.numpy(), [*names, contract.DEPTH], SCALES)
+    through = model.fuse([got[name] for name in names], SCALES)
+    assert np.abs(through - got[contract.DEPTH]).max() <= DEPTH_LIMIT * got[contract.DEPTH].std()
+    assert np.isfinite(model.preview([got[name] for name in names], SCALES)).all()
+
+
+def test_a_photo(nyu: Case, photo_bgr: Any) -> None:
+    """At its own size, and the depth of photo and frame squeezed into it; never beyond ten metres."""
+    model, photo = dptscope.load(nyu.exported.model), cv2.resize(photo_bgr, (151, 100))
+    found = model.predict(photo)
+    assert (found.kind, found.raw.shape, found.depth.shape) == ("metric", (112, 154), (100, 151))
+    wanted, _ = dpt_dinov2_oracle.run(nyu.oracle, torch.from_numpy(prepare_image(model.card, photo)))
+    assert np.abs(found.raw - wanted[0].numpy()).max() <= DEPTH_LIMIT * wanted.numpy().std()
+    squeezed = cv2.resize(found.raw, (151, 100), interpolation=cv2.INTER_LINEAR)
+    np.testing.assert_allclose(found.depth, squeezed, rtol=1e-6)
+    assert 0.001 <= found.raw.min() < 0.0011 and 5 < found.raw.max() <= 10
+    assert model.predict(photo, size=84).raw.shape == (56, 84)
+    assert (nyu.exported.card.max_depth, nyu.exported.card.evidence) == (10.0, "--variant dpt-dinov2-nyu")
+
+
+def test_for_one_size(tmp_path: Path) -> None:
+    """Streets, an odd grid, in the portable operators."""
+    oracle = dpt_dinov2_oracle.dpt(blocks=4, seed=54)
+    options = ExportOptions(fixed=(70, 98), variant="dpt-dinov2-kitti")
+    exported = export(save_hugging_face(oracle, tmp_path / "h"), tmp_path / "m.onnx", options, form="portable")
+    image = torch.randn(2, 3, 70, 98, generator=torch.Generator().manual_seed(9))
+    wanted, _ = dpt_dinov2_oracle.run(oracle, image, max_depth=80.0)
+    got = dptscope.load(exported.model).run(image.numpy(), [contract.DEPTH])[contract.DEPTH]
+    assert exported.card.max_depth == 80
+    assert np.abs(got - wanted.numpy()).max() <= DEPTH_LIMIT * wanted.numpy().std()
