@@ -18,7 +18,7 @@ import onnx
 import pytest
 import skimage
 import torch
-from support import oracle, planted
+from support import midas_oracle, oracle, planted
 
 import dptscope
 from dptscope import contract
@@ -142,6 +142,15 @@ def test_planted_neurons_are_found_and_the_depth_comes_back(case: Case) -> None:
             assert back >= 0.999, (name, replace)
         planted_depth = model.prepare(photo(name), size=SIZE).raw_depth()
         assert np.corrcoef(planted_depth.ravel(), before.ravel())[0, 1] < back - 0.005
+
+
+def test_windows_have_no_place_for_them(tmp_path: Path) -> None:
+    hub = oracle.save_hugging_face(midas_oracle.swinv2(seed=22), tmp_path / "hub")
+    with pytest.raises(
+        dptscope.DptscopeError, match="--registers: expected a model in which every token attends to every"
+    ):
+        export(hub, tmp_path / "a.onnx", registers=True)
+    assert not list(tmp_path.glob("*.onnx"))
 
 
 if __name__ == "__main__":
