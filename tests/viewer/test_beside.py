@@ -90,6 +90,7 @@ def test_the_mouse_reads_out_the_photo_that_it_is_over(made: Bench) -> None:
     row, column = cell_at((0.3, 0.7), kept.norms[3].shape)
     norm = number(float(kept.norms[3][row, column]))
     assert made.viewer.readout.startswith(f"a.png · row {row}, column {column} · norm {norm} · rank")
+    assert any(part.name == "token-label" for part in made.viewer.parts)
     over(made, "map", 0.3, 0.7)
     assert not made.viewer.readout.startswith("a.png")
 

@@ -192,6 +192,28 @@ def test_a_kept_token_goes_along_to_another_photo_and_a_second_click_lets_it_go(
     assert made.viewer.state.anchor is None
 
 
+def test_a_kept_token_stays_where_it_is_in_a_crop(bench: Benches) -> None:
+    made = bench(block=2)
+    x, y = over(made, "map", 0.7, 0.4, Pointer.PRESS)
+    kept = made.viewer.state.anchor
+    assert kept is not None and kept.place is not None
+    rows, columns = frame_of(made).norms[2].shape
+    assert abs(kept.place[0] - x) <= 0.5 / columns and abs(kept.place[1] - y) <= 0.5 / rows
+    for crop, inside in (((0.4, 0.0, 1.0, 0.7), True), ((0.0, 0.0, 0.6, 1.0), False)):
+        made.viewer.state = replace(made.viewer.state, crop=crop)
+        made.answer().on_mouse(Mouse(Pointer.MOVE, 5, 5))
+        made.viewer.draw(1280, 800)
+        rows, columns = frame_of(made).norms[2].shape
+        x, y = (kept.place[0] - crop[0]) / (crop[2] - crop[0]), (kept.place[1] - crop[1]) / (crop[3] - crop[1])
+        at = int(y * rows), int(x * columns)
+        assert made.viewer.readout.startswith(f"row {at[0]}, column {at[1]} · ") == inside
+        if inside:  # a click there lets it go, as everywhere
+            anchor = made.viewer.state.anchor
+            over(made, "map", x, y, Pointer.PRESS)
+            assert made.viewer.state.anchor is None
+            made.viewer.state = replace(made.viewer.state, anchor=anchor)
+
+
 def test_similarity_to_the_class_token(bench: Benches) -> None:
     card = replace(make_card(), has_cls=True)
     made = bench(card=card, block=5)

@@ -11,7 +11,7 @@ from dptscope.arrays import Float32Array
 from dptscope.attention.maps import Token
 
 if TYPE_CHECKING:
-    from dptscope_view.frame import Frame
+    from dptscope_view.frame import Frame, Subject
 
 Place = tuple[float, float]
 """From the left and from above, as shares 0 … 1 of what is shown of the photo."""
@@ -23,7 +23,7 @@ class Anchor:
 
     Attributes:
         photo: index of its photo, or None: a token before the grid, of whatever photo is shown.
-        place: where it is there.
+        place: where it is there, as shares of the whole photo, whatever was cropped.
         tokens: float32 ``[channels]``, one a block; none where the tokens were not at hand, or for one before the grid.
         name: for the user.
         key: tells it from others: equal for what was made of the same token.
@@ -36,6 +36,14 @@ class Anchor:
     name: str
     key: Hashable
     special: Token | None = None
+
+    def place_in(self, subject: Subject) -> Place | None:
+        """Where it is in what is shown; None where that is another photo, or a part without it."""
+        if self.place is None or self.photo != subject.photo:
+            return None
+        left, top, right, bottom = subject.crop
+        x, y = (self.place[0] - left) / (right - left), (self.place[1] - top) / (bottom - top)
+        return (x, y) if 0 <= x < 1 and 0 <= y < 1 else None
 
 
 CLASS_TOKEN = Anchor(None, None, (), "the class token", "class token", "class")
@@ -63,7 +71,10 @@ def anchor_at(frame: Frame, place: Place, photo_name: str) -> Anchor:
     tokens = tuple(tokens_hwc[cell_at(place, tokens_hwc.shape)].copy() for tokens_hwc in frame.tokens or ())
     finest = max((norms_hw.shape for norms_hw in frame.norms), key=lambda shape: shape[0])
     key = frame.number, cell_at(place, finest)
-    return Anchor(frame.question.subject.photo, place, tokens, f"a token of {photo_name}", key)
+    subject = frame.question.subject
+    left, top, right, bottom = subject.crop
+    whole = left + place[0] * (right - left), top + place[1] * (bottom - top)
+    return Anchor(subject.photo, whole, tokens, f"a token of {photo_name}", key)
 
 
 def next_outlier(frame: Frame, block: int, kept: Anchor | None, photo_name: str) -> tuple[Anchor | None, str]:
@@ -73,7 +84,8 @@ def next_outlier(frame: Frame, block: int, kept: Anchor | None, photo_name: str)
     cells = [(row, column) for row, column, _ in statistics.outliers]
     if not cells:
         return None, f"no outliers in block {block}"
-    cell = cell_at(kept.place, shape) if kept is not None and kept.place is not None else None
+    here = None if kept is None else kept.place_in(frame.question.subject)
+    cell = None if here is None else cell_at(here, shape)
     index = (cells.index(cell) + 1) % len(cells) if cell in cells else 0
     place = place_of(cells[index], shape)
     where = [

@@ -28,9 +28,8 @@ class HeadMaps(BlockMaps):
         self, state: State, frame: Frame, attention: BlockAttention, place: Place | None, kept: PictureCache
     ) -> None:
         super().__init__(state, frame, place, kept)
-        here = self.anchor is not None and self.anchor.photo == frame.question.subject.photo
-        if here and self.anchor is not None and self.anchor.place is not None:
-            self.place = self.anchor.place
+        here = None if self.anchor is None else self.anchor.place_in(frame.question.subject)
+        self.place = here or self.place
         shape = frame.norms[frame.question.attention or 0].shape
         special = None if self.anchor is None else self.anchor.special
         self._token: Token = cell_at(self.place, shape) if special is None else special

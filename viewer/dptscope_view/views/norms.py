@@ -72,7 +72,8 @@ def compose(shown: ViewInput, body: Rect) -> ComposedView:
     readout = "" if beside is None else beside.readout(anchor)
     if not readout:
         readout = overview(shown, maps) if place is None else token_in_words(shown, maps, place)
-    if hovered is not None and shown.pointer is not None and not shown.state.cropping:
+    over = hovered if beside is None or hovered is not None else beside.hovered
+    if over is not None and shown.pointer is not None and not shown.state.cropping:
         parts.append(_label(shown, layout, below, readout))
     return ComposedView(tuple(parts), layout.grid.columns, readout, hovered, below)
 
@@ -86,9 +87,8 @@ def _label(shown: ViewInput, layout: NormLayout, below: Rect, readout: str) -> P
 
 
 def _kept_place(shown: ViewInput, frame: Frame) -> Place | None:
-    """The place of the token that is kept, where it belongs to this photo."""
-    anchor = shown.state.anchor
-    return anchor.place if anchor is not None and anchor.photo == frame.question.subject.photo else None
+    """The place of the token that is kept, where it is in what is shown."""
+    return None if shown.state.anchor is None else shown.state.anchor.place_in(frame.question.subject)
 
 
 def _toolbar(shown: ViewInput, body: Rect) -> tuple[list[Part], Rect]:
