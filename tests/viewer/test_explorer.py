@@ -192,6 +192,26 @@ def test_a_kept_token_goes_along_to_another_photo_and_a_second_click_lets_it_go(
     assert made.viewer.state.anchor is None
 
 
+def test_a_token_that_was_kept_without_its_tokens(bench: Benches, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large model they are fetched when somebody asks for similarity: after the click."""
+    monkeypatch.setattr("dptscope_view.engine.MOST_TOKEN_BYTES", 0)
+    made = bench(block=2)
+    over(made, "map", 0.4, 0.4, Pointer.PRESS)
+    anchor = made.viewer.state.anchor
+    assert anchor is not None and anchor.place is not None and not anchor.tokens
+    made.press("y")
+    made.answer().draw(1280, 800)
+    other = over(made, "map", 0.6, 0.6)
+    frame = frame_of(made)
+    wanted = tokens.similarity(frame.tokens[2], cell_at(anchor.place, frame.norms[2].shape))
+    cell = cell_at(other, frame.norms[2].shape)
+    assert f"similarity {number(float(wanted[cell]))} to a token of a.png" in made.viewer.readout
+    made.press("n")  # to another photo it cannot go along, and nothing says that it did
+    made.answer().draw(1280, 800)
+    over(made, "map", 0.6, 0.6)
+    assert "similarity 1.00 · norm" in made.viewer.readout
+
+
 def test_a_kept_token_stays_where_it_is_in_a_crop(bench: Benches) -> None:
     made = bench(block=2)
     x, y = over(made, "map", 0.7, 0.4, Pointer.PRESS)

@@ -43,6 +43,10 @@ class BlockMaps:
         self.count, self.chosen = len(frame.norms), state.block
         self.anchor: Anchor | None = state.anchor or anchor
         self.place = place or MIDDLE
+        if self.anchor is not None and not self.anchor.tokens and self.anchor.special is None:
+            # Kept when its tokens were not at hand: of use where it is, and not elsewhere.
+            here = self.anchor.place_in(frame.question.subject)
+            self.place, self.anchor = (here, self.anchor) if here is not None else (self.place, None)
         self._finest_cell = cell_at(
             self.place, max((norms_hw.shape for norms_hw in frame.norms), key=lambda shape: shape[0])
         )
