@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, numpy_helper
+from support.full_disk import small_disk
+from support.interrupting import LINE, start, wait_for
 
 import dptscope
 from dptscope import contract
@@ -22,6 +25,7 @@ from dptscope.commands.info import describe
 from dptscope.contract import companion_path, preview_path
 from dptscope.errors import DptscopeError
 from dptscope.fidelity import Fidelity
+from dptscope.files.atomic import PART_SUFFIX
 from dptscope_export.quantise import pipeline
 from dptscope_export.quantise.measure import MOVED
 from dptscope_export.quantise.pipeline import Quantised, quantise
@@ -209,7 +213,7 @@ def test_outputs_that_are_none(name: str, tiny_model: Path, tmp_path: Path) -> N
 
 def test_attention_of_a_quantised_file(small: Quantised, photo_bgr: Any) -> None:
     scene = dptscope.load(small.model).prepare(photo_bgr, keep_tokens=True)
-    with pytest.raises(DptscopeError, match="as quantised"):
+    with pytest.raises(DptscopeError, match="for a quantised one take the float32 file that it was made of"):
         scene.attention(2, (1, 1))
 
 
@@ -240,3 +244,19 @@ def test_command_without_pytorch(tiny_model: Path, photos: Path, tmp_path: Path)
     session = ort.InferenceSession(tmp_path / "tiny.int8.onnx")
     assert session.get_modelmeta().custom_metadata_map["dptscope.storage"] == "int8"
     assert pipeline.FLOOR == 0.99
+
+
+def test_a_disk_without_room(tiny_model: Path, tmp_path: Path) -> None:
+    """Said before the work."""
+    with small_disk(tmp_path / "disk", 500_000) as disk:
+        done = disk.run(["-m", "dptscope", "quantise", tiny_model, "-o", disk.folder])
+        assert (done.returncode, done.stderr.count("\n"), list(disk.folder.iterdir())) == (2, 1, [])
+        assert "cannot be written (" in done.stderr
+
+
+def test_an_interrupt(tiny_model: Path, tmp_path: Path) -> None:
+    with start(["-m", "dptscope", "quantise", tiny_model, "-o", tmp_path]) as process:
+        wait_for(lambda: list(tmp_path.glob(f".*{PART_SUFFIX}/*.onnx")), process)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate()
+    assert (process.returncode, errors, list(tmp_path.iterdir())) == (130, LINE, [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,7 +15,14 @@ import onnx_ir as ir
 import dptscope
 from dptscope import DepthModel, ModelCard
 from dptscope.card import Storage
-from dptscope.contract import COMPANION_SUFFIX, MODEL_SUFFIX, PREVIEW_SUFFIX, companion_path, preview_path
+from dptscope.contract import (
+    COMPANION_SUFFIX,
+    MODEL_SUFFIX,
+    PREVIEW_SUFFIX,
+    WEIGHTS_SUFFIX,
+    companion_path,
+    preview_path,
+)
 from dptscope.errors import DptscopeError
 from dptscope.fidelity import Fidelity
 from dptscope.files.photos import read_image
@@ -28,6 +36,9 @@ from dptscope_export.quantise.recipe import Recipe, make_recipe
 
 STAGES = ("open", "calibrate", "round", "measure", "publish")
 FLOOR = 0.99
+
+_DISK_COPIES = 1.25  # of the float32 files, at the most
+_MB = 1e6
 
 Report = Callable[[str, str], None]
 
@@ -87,6 +98,7 @@ def quantise(
     target = _target(path, output, "half" if half else "int8")
     chosen = choose_photos([Path(photo) for photo in photos], calibrate=not half)
     graphs, recipe = _graphs(reference), Recipe()
+    _check_disk(graphs, target)
     with staging_folder(target) as staged:
         if not half:
             recipe = make_recipe(reference, graphs, chosen, staged, lambda photo: report("calibrate", photo))
@@ -175,6 +187,22 @@ def _graphs(reference: DepthModel) -> dict[str, Path]:
     if reference.has_preview:
         graphs[PREVIEW_SUFFIX] = preview_path(reference.path)
     return graphs
+
+
+def _check_disk(graphs: Mapping[str, Path], target: Path) -> None:
+    """Refuse what cannot fit: the graphs are written with probes in them, and the quantiser writes copies of its own.
+
+    Raises:
+        DptscopeError: with what is needed and what is there.
+    """
+    files = [file for path in graphs.values() for file in (path, path.with_name(path.name + WEIGHTS_SUFFIX))]
+    needed = _DISK_COPIES * sum(file.stat().st_size for file in files if file.exists())
+    free = shutil.disk_usage(target.absolute().parent).free if target.absolute().parent.is_dir() else needed
+    if needed > free:
+        raise DptscopeError(
+            f"{target}: cannot be written (about {needed / _MB:.1f} MB are needed meanwhile, and {free / _MB:.1f} MB of the "
+            "disk are free)"
+        )
 
 
 def _half(path: Path) -> ir.Model:

@@ -38,7 +38,8 @@ class Weights:
         if found is None:
             raise ModelFileError(
                 f"{self.path}: expected the weight {name}, which attention is computed from, got a file without it by that "
-                "name, as quantised and some older readable ones are; export the checkpoint again, in the default form"
+                "name: for a quantised one take the float32 file that it was made of, for an older readable one export "
+                "the default form"
             )
         return np.asarray(found, np.float32)
 
