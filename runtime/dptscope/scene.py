@@ -37,7 +37,7 @@ class Scene:
         cls_tokens: the class token that leaves each block, float32 ``[blocks, channels]``; None where the encoder has none.
         added_registers: what was appended to its tokens, if anything was.
         register_tokens: the register tokens that leave each block, float32 ``[blocks, registers, channels]``: those that the
-            model was trained with; None where it has none.
+            model was trained with, then those that were added; None where there are none.
         sky: where the sky is, float32 ``[height, width]`` of ``input_size``: zero or more, the larger, the surer; None where
             the model does not say.
     """
@@ -75,7 +75,7 @@ class Scene:
         registers = [contract.BLOCK_REGISTER_TOKENS] if graphs.card.registers else []
         sky = [contract.SKY] if graphs.card.has_sky else []
         embedded = [contract.EMBEDDED_TOKENS] if keep_tokens and graphs.has_embedded_tokens else []
-        appended = [contract.BLOCK_APPENDED_TOKENS] if keep_tokens and added is not None and added.number else []
+        appended = [contract.BLOCK_APPENDED_TOKENS] if added is not None and added.number else []
         found = graphs.whole(
             input_bchw,
             [contract.DEPTH, *sky, *blocks, *needed, *cls, *registers, *embedded, *appended],
@@ -85,11 +85,11 @@ class Scene:
         self._unscaled_hw: Float32Array = found[contract.DEPTH][0]
         self._tokens = tuple(found[name][0] for name in blocks) if keep_tokens else None
         self._embedded_hwc = found[embedded[0]][0] if embedded else None
-        self._appended_krc = found[appended[0]][0] if appended else None
         self._attention: tuple[int, BlockAttention] | None = None
         self.block_norms = tuple(token_norms(found[name][0]) for name in blocks)
         self.cls_tokens: Float32Array | None = found[cls[0]][0] if cls else None
-        self.register_tokens: Float32Array | None = found[registers[0]][0] if registers else None
+        every = [found[name][0] for name in (*registers, *appended)]
+        self.register_tokens: Float32Array | None = np.concatenate(every, axis=1) if every else None
         self.sky: Float32Array | None = found[sky[0]][0] if sky else None
         self._fusion_inputs = tuple(found[name] for name in needed)
         self._input_bchw = None if graphs.has_companion else input_bchw
@@ -130,11 +130,11 @@ class Scene:
         return self._attention[1]
 
     def _tokens_into(self, block: int) -> tuple[Float32Array, Float32Array | None]:
-        """The grid's, and those beside it: class token, the model's own registers, added ones."""
+        """The grid's, and those beside it: class token and registers."""
         tokens, cls = self.block_tokens, self.cls_tokens
         if block:
             beside = [] if cls is None else [cls[block - 1 : block]]
-            beside += [each[block - 1] for each in (self.register_tokens, self._appended_krc) if each is not None]
+            beside += [] if self.register_tokens is None else [self.register_tokens[block - 1]]
             return tokens[block - 1], np.concatenate(beside) if beside else None
         if self._embedded_hwc is None:
             raise ModelFileError(
@@ -144,13 +144,13 @@ class Scene:
         if cls is None:
             return self._embedded_hwc, None
         special_sc = first_special_tokens(self._graphs.weights)
-        if self._appended_krc is not None and self.added_registers is not None:
+        if self.added_registers is not None:
             special_sc = np.concatenate([special_sc, self.added_registers.tokens_rc(special_sc.shape[1])])
         return self._embedded_hwc, special_sc
 
     def special_norms(self) -> dict[str, tuple[float, ...]]:
-        """L2 norms of the tokens before the grid, one a block, by name: ``class``, and ``register`` where the model was
-        trained with one, ``register 0`` and so on where with several; empty where the encoder has no class token."""
+        """L2 norms of the tokens beside the grid, one a block, by name: ``class``, and ``register`` where there is one,
+        ``register 0`` and so on where there are several; empty where the encoder has no class token."""
         return special_norms(self.cls_tokens, self.register_tokens)
 
     def statistics(self) -> tuple[NormStatistics, ...]:
