@@ -33,7 +33,7 @@ class Pool:
         self, start: Callable[[], Executor], workers: int, deaths: tuple[type[Exception], ...], dies_whole: bool
     ) -> None:
         self._start = start
-        self._executor: Executor | None = None
+        self._executor: Any = None
         self.workers = workers
         self.deaths = deaths
         self.dies_whole = dies_whole
@@ -42,17 +42,19 @@ class Pool:
         """Hand a task to a worker."""
         if self._executor is None:
             self._executor = self._start()
-        return self._executor.submit(function, *arguments)
+        future: Future[Any] = self._executor.submit(function, *arguments)
+        return future
 
     def renew(self) -> None:
         """Take new workers from the next task on, after a death."""
         if self.dies_whole:
-            self.close()
+            self.close(kill=True)
 
-    def close(self) -> None:
-        """End the workers."""
+    def close(self, kill: bool = False) -> None:
+        """End the workers, in the middle of a task where ``kill``."""
         if self._executor is not None:
-            self._executor.shutdown(wait=True)
+            how = {"kill_workers": kill} if self.dies_whole else {}
+            self._executor.shutdown(wait=True, **how)
             self._executor = None
 
 
@@ -84,9 +86,10 @@ def local_pool(jobs: int, threads: int) -> Iterator[Pool]:
         warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
         try:
             yield pool
-        finally:
-            kill()
-            pool.close()
+        except BaseException:
+            pool.close(kill=True)
+            raise
+        pool.close()
 
 
 @contextmanager

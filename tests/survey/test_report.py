@@ -113,7 +113,14 @@ def test_grids_of_any_shape_cover_the_map(cells: int) -> None:
 
 
 def line(photo: str, grid: tuple[int, int], places: list[tuple[int, int]], **values: float) -> str:
-    numbers = {"min": 1.0, "median": 2.0, "max": 3.0, "mean": 2.0, "cls_norm": None} | values
+    numbers = {
+        "min": 1.0,
+        "median": 2.0,
+        "max": 3.0,
+        "mean": 2.0,
+        "cls_norm": None,
+        "register_norms": [4.0, 5.0],
+    } | values
     return json.dumps(
         {
             "photo": photo,
@@ -142,6 +149,7 @@ def test_places_of_photos_of_different_shapes(tmp_path: Path) -> None:
     assert numbers.places_bhw[0] == pytest.approx(expected)
     assert numbers.norms_pb["share"].ravel() == pytest.approx([1 / 16, 8 / 128, 0, 1 / 16])
     assert "cls_norm" not in numbers.norms_pb
+    assert (numbers.norms_pb["register 0"] == 4).all() and numbers.norms_pb["register 1"].shape == (4, 1)
 
 
 def test_outliers_that_gather_and_outliers_that_do_not() -> None:

@@ -92,6 +92,9 @@ def norms_chart(numbers: Numbers, taps: Sequence[int | None]) -> bytes:
         _banded(axes, norms["min"], _GREEN, "shortest")
         if "cls_norm" in norms:
             _banded(axes, norms["cls_norm"], _INK, "class token", linestyle=(0, (3, 2)))
+        for name in norms:
+            if name.startswith("register"):
+                axes.plot(np.median(norms[name], axis=0), color=_INK, linewidth=0.9, linestyle=":", label=name)
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
@@ -101,7 +104,7 @@ def norms_chart(numbers: Numbers, taps: Sequence[int | None]) -> bytes:
                 axes.axvline(tap, color=_RULE, linewidth=6, zorder=0)
         _over_blocks(axes, blocks)
         axes.set_ylabel("L2 norm")
-        axes.legend(loc="upper left", ncols=4)
+        axes.legend(loc="upper left", ncols=6)
         low, high = axes.get_ylim()
         axes.set_ylim(low, high * (high / low) ** 0.14)  # room for the legend
         return _png(figure)

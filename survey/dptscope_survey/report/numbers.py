@@ -30,7 +30,8 @@ class Numbers:
     Attributes:
         photos: names, in order.
         norms_pb: of each photo and block, float64 ``[photos, blocks]``, by name of the column: ``min``, ``median``, ``max``,
-            ``mean``, ``outliers``, ``share`` (outliers ÷ patches), and ``cls_norm`` where the encoder has a class token.
+            ``mean``, ``outliers``, ``share`` (outliers ÷ patches), ``cls_norm`` where the encoder has a class token, and
+            ``register 0`` and so on for each register that it was trained with.
         halves_2bhw: how often a place of the picture is an outlier's, in every other photo and in the others: share of the
             photos, ``[2, blocks, 24, 24]``.
     """
@@ -96,13 +97,15 @@ def read_numbers(folder: Path) -> Numbers:
     parts: dict[str, list[Array]] = {name: [] for name in (*names, "share")}
     counts: dict[tuple[int, int], Array] = {}
     for file in table_files(folder, PART):
-        found = read([file], ["photo", "block", *names, *places])
+        found = read([file], ["photo", "block", *names, "register_norms", *places])
         if found["photo"]:
             blocks = max(found["block"]) + 1
             _count_places(counts, found, blocks, first=len(photos))
             photos += found["photo"][::blocks]
             for name in names:
                 parts[name].append(np.array(found[name], np.float64).reshape(-1, blocks))
+            for number, norms in enumerate(zip(*found["register_norms"], strict=True)):
+                parts.setdefault(f"register {number}", []).append(np.array(norms, np.float64).reshape(-1, blocks))
             patches_pb = np.array(found["grid_height"], np.float64) * np.array(found["grid_width"], np.float64)
             parts["share"].append(parts["outliers"][-1] / patches_pb.reshape(-1, blocks))
     if not photos:
