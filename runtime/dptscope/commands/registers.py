@@ -56,7 +56,10 @@ def find(
     threads: ThreadsOption = None,
     provider: ProviderOption = None,
 ) -> None:
-    """Find the neurons that are most active where norms stand out; the paper takes 100 to 500 photos."""
+    """Find the neurons that are most active where norms stand out; the paper takes 100 to 500 photos.
+
+    The model is one of 'dptscope export --registers'.
+    """
     from dptscope.commands.photos import on_each_photo
     from dptscope.errors import DptscopeError
     from dptscope.files.atomic import write_file
