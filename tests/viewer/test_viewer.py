@@ -16,7 +16,8 @@ from viewer.conftest import Bench
 from dptscope.pictures.colours import colour_map
 from dptscope.pictures.depth import depth_picture
 from dptscope.pictures.scaling import Scaling
-from dptscope_view.state import SCALE_LOW, Compare, Show, View, channel_index
+from dptscope_view.changes import channel_index
+from dptscope_view.state import SCALE_LOW, Compare, Show, View
 from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.worker import Notice
 

@@ -18,11 +18,12 @@ from dptscope.pictures.scaling import Scaling
 from dptscope.registers import Replacement
 from dptscope.scales import FusionScales
 from dptscope.sky import check_has_sky
+from dptscope_view.changes import with_channel, with_colours
 from dptscope_view.display import DisplayProbe
 from dptscope_view.engine import Engine
 from dptscope_view.photos import photos_to_view
 from dptscope_view.presets import default_folder, read_preset
-from dptscope_view.state import SCALE_HIGH, SCALE_LOW, Facts, Show, State, View, with_channel, with_colours
+from dptscope_view.state import SCALE_HIGH, SCALE_LOW, Facts, Show, State, View
 from dptscope_view.ui.theme import SMALLEST_WINDOW
 from dptscope_view.viewer import Viewer
 from dptscope_view.worker import Worker

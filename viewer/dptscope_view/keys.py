@@ -10,11 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from dptscope.scales import UNSCALED
-from dptscope_view.state import (
-    WHOLE,
-    Facts,
-    State,
-    View,
+from dptscope_view.changes import (
     next_of,
     step_blend,
     step_channel,
@@ -31,6 +27,7 @@ from dptscope_view.state import (
     with_scale,
     with_size,
 )
+from dptscope_view.state import WHOLE, Facts, State, View
 
 Change = Callable[[State, Facts], State]
 

@@ -16,9 +16,10 @@ from dptscope.norms import norms_report
 from dptscope.pictures.depth import as_16_bit, depth_16_bit, depth_picture
 from dptscope.resize import resize_depth
 from dptscope_view.anchor import Place, anchor_at
+from dptscope_view.changes import channel_index, with_anchor
 from dptscope_view.engine import Engine
 from dptscope_view.frame import Frame, Question
-from dptscope_view.state import Facts, Show, State, View, channel_index, with_anchor
+from dptscope_view.state import Facts, Show, State, View
 from dptscope_view.views.heads import HeadMaps, maps_of
 from dptscope_view.views.maps import BlockMaps
 from dptscope_view.views.parts import PictureCache

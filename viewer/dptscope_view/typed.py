@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dptscope_view.state import State, with_scale
+from dptscope_view.changes import with_scale
+from dptscope_view.state import State
 
 LONGEST = 6
 _LETTERS = {**{digit: digit for digit in "0123456789.-"}, ",": "."}

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from dptscope.errors import DptscopeError
 from dptscope_view.anchor import next_outlier
+from dptscope_view.changes import with_anchor, with_block, with_closed, with_left, with_photo
 from dptscope_view.frame import Frame, Question, Subject
 from dptscope_view.keys import Command, find, key_name
 from dptscope_view.news import News
 from dptscope_view.presets import Presets
 from dptscope_view.saving import Saving, with_token_under_mouse
-from dptscope_view.state import Facts, Show, State, View, with_anchor, with_block, with_closed, with_left, with_photo
+from dptscope_view.state import Facts, Show, State, View
 from dptscope_view.typed import with_typed
 from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.events import Mouse, Pointer

@@ -15,7 +15,8 @@ from dptscope_view.ui.geometry import Rect, tile_columns
 from dptscope_view.ui.slider import Slider
 from dptscope_view.ui.theme import Measures
 from dptscope_view.ui.tiles import FileList, Tile, TileGrid
-from dptscope_view.views.charts import Histogram, Strip, number
+from dptscope_view.views.charts import Histogram, number
+from dptscope_view.views.strip import Strip
 
 M = Measures.of_window(1280, 800)
 ROW = Rect(20, 40, 900, 28)
@@ -85,7 +86,8 @@ def test_choice_answers_the_option_under_the_mouse() -> None:
     choice = Choice(("Plain", "Shared", "Log", "Robust"), 0)
     rect = Rect(10, 10, choice.width(M), 28)
     for index, cell in enumerate(choice.cells(rect, M)):
-        assert choice.answer(Mouse(Pointer.PRESS, cell.x + cell.width // 2, 20), rect, M) == index
+        assert choice.answer(Mouse(Pointer.RELEASE, cell.x + cell.width // 2, 20), rect, M) == index
+    assert choice.answer(Mouse(Pointer.PRESS, 20, 20), rect, M) is None
     assert choice.answer(Mouse(Pointer.WHEEL, 20, 20, -1), rect, M) == 1
     assert choice.answer(Mouse(Pointer.MOVE, 20, 20), rect, M) is None
 
@@ -93,7 +95,11 @@ def test_choice_answers_the_option_under_the_mouse() -> None:
 def test_button_is_as_wide_as_its_text() -> None:
     button = Button("High contrast", "e")
     assert button.width(M) > text_width("High contrast", M.font, 600)
-    assert button.answer(Mouse(Pointer.PRESS, 0, 0)) and not button.answer(Mouse(Pointer.RELEASE, 0, 0))
+    rect = Rect(10, 10, button.width(M), 28)
+    assert button.answer(Mouse(Pointer.RELEASE, 12, 12), rect)
+    assert not button.answer(Mouse(Pointer.RELEASE, 9, 12), rect) and not button.answer(
+        Mouse(Pointer.PRESS, 12, 12), rect
+    )
 
 
 @pytest.mark.parametrize("count", [4, 12, 24, 40])

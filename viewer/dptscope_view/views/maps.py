@@ -11,8 +11,9 @@ from dptscope.pictures.norms import colours_picture, map_picture
 from dptscope.pictures.scaling import Scale, Scaling, choose_scale
 from dptscope.tokens import similarity
 from dptscope_view.anchor import Anchor, Place, cell_at
+from dptscope_view.changes import channel_index
 from dptscope_view.frame import Frame
-from dptscope_view.state import Show, State, channel_index
+from dptscope_view.state import Show, State
 from dptscope_view.ui.geometry import Rect
 from dptscope_view.views.parts import Picture, PictureCache
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dptscope.pictures.scaling import Scaling
 from dptscope_view.anchor import Place, cell_at
-from dptscope_view.state import Show, State, channel_index
+from dptscope_view.changes import channel_index
+from dptscope_view.state import Show, State
 from dptscope_view.views.charts import number
 from dptscope_view.views.heads import HeadMaps
 from dptscope_view.views.maps import BlockMaps

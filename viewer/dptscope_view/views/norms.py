@@ -9,8 +9,9 @@ from dptscope.pictures.colours import colour_map
 from dptscope.pictures.scaling import Scaling
 from dptscope.pictures.text import BOLD
 from dptscope_view.anchor import Place, anchor_at, cell_at, place_of
+from dptscope_view.changes import channel_index, with_anchor, with_block, with_channel
 from dptscope_view.frame import Frame
-from dptscope_view.state import Show, channel_index, with_anchor, with_block, with_channel
+from dptscope_view.state import Show
 from dptscope_view.ui import theme
 from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.choice import Button, Choice
@@ -20,7 +21,7 @@ from dptscope_view.ui.slider import Slider
 from dptscope_view.ui.tiles import Tile
 from dptscope_view.views.absent import absent_part
 from dptscope_view.views.beside import Beside
-from dptscope_view.views.charts import ColourBar, Histogram, Strip, number
+from dptscope_view.views.charts import ColourBar, Histogram, number
 from dptscope_view.views.heads import HeadMaps, maps_of
 from dptscope_view.views.map_pane import cell_rect, draw_map
 from dptscope_view.views.maps import BlockMaps
@@ -38,6 +39,7 @@ from dptscope_view.views.parts import (
 )
 from dptscope_view.views.photo import draw_drag, photo_buttons, relative_position, respond_to_crop
 from dptscope_view.views.sliders import size_slider, size_slider_width
+from dptscope_view.views.strip import Strip
 from dptscope_view.views.token_label import token_label
 
 

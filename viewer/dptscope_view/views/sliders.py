@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dptscope_view.state import SCALE_HIGH, SCALE_LOW, SCALE_STEP, State, with_scale, with_size
+from dptscope_view.changes import with_scale, with_size
+from dptscope_view.state import SCALE_HIGH, SCALE_LOW, SCALE_STEP, State
 from dptscope_view.ui.choice import Choice
 from dptscope_view.ui.geometry import Rect
 from dptscope_view.ui.slider import Slider

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from dptscope.pictures.colours import Colour
 from dptscope.pictures.text import BOLD, REGULAR, text_width
+from dptscope_view.changes import with_photo
 from dptscope_view.keys import FIRST_STEPS, MOUSE_HELP, WHEEL_MAGNIFIES, WHEEL_STEPS, sections
-from dptscope_view.state import View, with_photo
+from dptscope_view.state import View
 from dptscope_view.ui import theme
 from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.choice import Button, Choice
