@@ -1,18 +1,19 @@
 /** The page: what is opened, which view is shown, keys, files that are dropped. */
 import { takePhoto } from "./camera";
 import { inputSize } from "./prepare";
-import { Client } from "./client";
 import { colourMaps } from "./colours";
 import { readTable, sources } from "./contents";
 import { byId, press, within } from "./dom";
+import { receiveFiles, sorted } from "./dropping";
 import type { ModelFacts } from "./engine";
 import { inWords, PageError } from "./errors";
 import { FusionView } from "./fusion";
 import { difference, gpuIsThere, MOST, notForTheGpu } from "./gpu";
 import { showHelp } from "./help";
+import { Models } from "./models";
 import { NormView } from "./norms";
 import { decode, type Source } from "./reading";
-import { download, npy, png16, sixteenBits, sixteenBitsInWords } from "./saving";
+import { download, fileOf } from "./saving";
 import type { Key, Page, Shown, View } from "./view";
 
 interface Photo {
@@ -21,20 +22,16 @@ interface Photo {
 }
 
 const table = readTable();
-const WORKERS = { runtime: "worker", gpu: "gpu-worker" } as const;
 
 class Main implements Page {
   readonly colours = colourMaps(table);
   private readonly views: Record<"norms" | "fusion", View>;
   private view: "norms" | "fusion" = "norms";
-  private client: Client | null = null;
-  private model: ModelFacts | null = null;
+  private readonly models = new Models(table, (what, share) => this.progress(what, share));
   private photos: Photo[] = [];
   private photo = 0;
   private side: number | null = null;
   private shown: Shown | null = null;
-  private files: Source[] = []; // of the model
-  private readonly runtimes: Partial<Record<"runtime" | "gpu", Promise<Source[]>>> = {};
   private work: Promise<void> = Promise.resolve();
 
   constructor() {
@@ -66,7 +63,7 @@ class Main implements Page {
     void gpuIsThere().then((there) => (byId("gpu").hidden = !there));
     document.addEventListener("keydown", (event) => this.key(event));
     window.addEventListener("resize", () => this.views[this.view].resize());
-    this.receiveDrops();
+    receiveFiles((files) => this.take(files));
   }
 
   /** Open what the page came with. */
@@ -113,6 +110,7 @@ class Main implements Page {
       try {
         await task();
       } catch (error) {
+        this.say("");
         this.failed(error);
       }
       document.body.setAttribute("aria-busy", "false");
@@ -135,33 +133,18 @@ class Main implements Page {
     );
   }
 
-  /** Whatever was dropped or chosen: models and what belongs to them, and photos. */
+  /** Whatever was dropped or chosen. */
   private take(files: File[]): void {
-    const models = files.filter((file) => /\.onnx(\.data)?$/i.test(file.name));
-    const others = files.filter((file) => !models.includes(file));
     this.do(async () => {
-      const checkpoint = others.find((file) => /\.(pth|pt|safetensors|ckpt|bin)$/i.test(file.name));
-      if (checkpoint) throw new PageError(`${checkpoint.name}: this is a checkpoint; make a model of it with dptscope export first.`);
-      const weights = models.find((file) => /\.data$/i.test(file.name));
-      if (weights) {
-        throw new PageError(`${weights.name}: a model whose weights lie beside it is larger than a browser can hold; open it with dptscope view.`);
-      }
+      const { models, photos } = sorted(files);
       if (models.length) await this.open(models.map((file) => ({ name: file.name, blob: file, gzip: false, size: file.size })));
-      if (others.length) await this.addPhotos(others.map((file) => ({ name: file.name, blob: file })));
+      if (photos.length) await this.addPhotos(photos.map((file) => ({ name: file.name, blob: file })));
     });
   }
 
-  /** Open a model in a worker of its own; what only belongs to a model goes to the one that is open. */
   private async open(files: Source[]): Promise<void> {
-    const belongs = files.every((file) => /\.(fusion|preview)\b[^.]*\.onnx$/i.test(file.name));
-    if (belongs && this.client) {
-      this.model = await this.client.call("open", files);
-      this.files = [...this.files, ...files];
-    } else {
-      await this.reopen(files, "runtime");
-      this.side = null;
-    }
-    const model = this.model as ModelFacts;
+    if (await this.models.open(files)) this.side = null;
+    const model = this.models.facts as ModelFacts;
     const missing = !model.companion ? " · no companion: a slider runs the whole model" : !model.preview ? " · no preview" : "";
     this.modelName(`${model.name.replace(/\.onnx$/i, "")}${model.card.architecture ? ` · ${model.card.architecture}` : ""}${missing}`);
     this.sizes(model);
@@ -169,41 +152,22 @@ class Main implements Page {
     await this.run();
   }
 
-  /** A model in a worker of its own: WebAssembly's memory never shrinks. The one before stays until this one is open. */
-  private async reopen(files: Source[], where: "runtime" | "gpu"): Promise<void> {
-    this.runtimes[where] ??= sources(table, where, (name, share) => this.progress(`loading ${name}`, share));
-    const [runtime] = await this.runtimes[where];
-    const client = new Client(addressOf(byId(WORKERS[where]).textContent ?? ""), (what, share) => this.progress(what, share));
-    try {
-      await client.call("start", runtime, where === "gpu");
-      this.model = await client.call("open", files);
-    } catch (error) {
-      client.close();
-      throw error;
-    }
-    this.client?.close();
-    [this.client, this.files] = [client, files];
-    press(byId("gpu"), where === "gpu");
-  }
-
   /** To the graphics card and back. On the card the photo's depth is held against the processor's first. */
   private async switchGpu(): Promise<void> {
-    if (!this.shown || !this.model) throw new PageError("Choose a photo first: WebGPU's depth is held against the processor's.");
-    if (this.model.gpu) {
-      await this.reopen(this.files, "runtime");
-      return this.run();
-    }
-    const reason = notForTheGpu(this.model);
+    const { facts } = this.models;
+    if (!this.shown || !facts) throw new PageError("Choose a photo first: WebGPU's depth is held against the processor's.");
+    const reason = facts.gpu ? "" : notForTheGpu(facts);
     if (reason) throw new PageError(reason);
     const before = this.shown.scene;
-    await this.reopen(this.files, "gpu");
     try {
+      await this.models.move(facts.gpu ? "runtime" : "gpu");
       await this.run();
+      if (facts.gpu) return;
       const share = difference(before, this.shown.scene);
       if (!(share <= MOST)) throw new PageError(`WebGPU's depth differs by ${share.toExponential(1)} of its range here; the processor goes on.`);
       this.say(`WebGPU: the depth is the processor's within ${share.toExponential(1)} of its range`);
     } catch (error) {
-      await this.reopen(this.files, "runtime");
+      await this.models.move("runtime");
       await this.run();
       throw error;
     }
@@ -226,20 +190,29 @@ class Main implements Page {
     }
   }
 
+  /** Show the first of them that can be read; of the others it is said. */
   private async addPhotos(photos: Photo[]): Promise<void> {
-    if (!photos.length) return;
     const before = this.photo;
-    this.photo = this.photos.length;
+    const start = this.photos.length;
     this.photos.push(...photos);
-    try {
-      await this.run();
-    } catch (error) {
-      this.photos.splice(this.photo, 1);
-      this.photo = Math.min(before, this.photos.length - 1);
-      throw error;
-    } finally {
+    if (!this.models.client) {
+      this.photo = start; // they wait for a model
       this.showPhotoName();
+      return this.run();
     }
+    let failure: unknown = null;
+    for (this.photo = start; this.photo < this.photos.length; ) {
+      try {
+        await this.run();
+        break;
+      } catch (error) {
+        failure ??= error;
+        this.photos.splice(this.photo, 1);
+      }
+    }
+    if (this.photo >= this.photos.length) this.photo = Math.max(Math.min(before, this.photos.length - 1), 0);
+    this.showPhotoName();
+    if (failure) throw failure;
   }
 
   private step(by: number): void {
@@ -262,7 +235,7 @@ class Main implements Page {
 
   /** The chosen photo through the model. */
   private async run(): Promise<void> {
-    const { client, model } = this;
+    const { client, facts: model } = this.models;
     const photo = this.photos[this.photo];
     if (!client || !model) {
       if (photo) throw new PageError("Choose a model first: NAME.onnx, with NAME.fusion.onnx and NAME.preview.onnx where they are there.");
@@ -290,6 +263,7 @@ class Main implements Page {
     if (!this.shown) return;
     for (const select of document.querySelectorAll<HTMLSelectElement>(".size select")) select.value = this.side ? String(this.side) : "";
     const { model, scene } = this.shown;
+    press(byId("gpu"), model.gpu);
     const threads = model.gpu ? "WebGPU" : `${model.threads} thread${model.threads > 1 ? "s" : ""}`;
     this.facts(`${scene.input[1]} × ${scene.input[0]} · encoder ${Math.round(scene.depth.milliseconds)} ms · ${threads}`);
     this.views[view].show(this.shown);
@@ -301,16 +275,7 @@ class Main implements Page {
     const saved = await this.views[this.view].saved();
     const depthKind = saved.kind === "depth" ? this.shown.model.card.depth_kind : null;
     const stem = `${this.photos[this.photo].name.replace(/\.[^.]*$/, "")}_${saved.name}`;
-    const parts: Record<typeof kind, () => Promise<[string, Blob]>> = {
-      png: async () => [`${stem}.png`, await saved.picture()],
-      png16: async () => {
-        const steps = sixteenBits(saved.values, depthKind);
-        const name = saved.kind === "depth" ? `${stem}16.png` : `${stem}_16.png`;
-        return [name, await png16(steps, saved.size, sixteenBitsInWords(depthKind))];
-      },
-      npy: async () => [`${stem}.npy`, npy(saved.values, saved.size)],
-    };
-    const [name, blob] = await parts[kind]();
+    const [name, blob] = await fileOf(kind, saved, depthKind, stem);
     download(name, blob);
     this.say(`saved ${name}`);
   }
@@ -336,35 +301,6 @@ class Main implements Page {
     event.preventDefault();
     found[2](event.key);
   }
-
-  private receiveDrops(): void {
-    const area = byId("drop");
-    const wanted = (event: DragEvent): boolean => event.dataTransfer?.types.includes("Files") ?? false;
-    document.addEventListener("dragover", (event) => {
-      if (!wanted(event)) return;
-      event.preventDefault();
-      area.hidden = false;
-    });
-    document.addEventListener("dragleave", (event) => {
-      if (!event.relatedTarget) area.hidden = true;
-    });
-    document.addEventListener("drop", (event) => {
-      area.hidden = true;
-      if (!wanted(event)) return;
-      event.preventDefault();
-      this.take([...(event.dataTransfer?.files ?? [])]);
-    });
-    document.addEventListener("paste", (event) => {
-      const files = [...(event.clipboardData?.files ?? [])];
-      if (files.length) this.take(files);
-    });
-  }
-}
-
-/** Where a module worker finds its code: Chromium refuses it blobs of a page that is a file, and threads need a blob's address. */
-function addressOf(code: string): string {
-  if (location.protocol === "file:") return `data:text/javascript,${encodeURIComponent(code)}`;
-  return URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
 }
 
 async function unpacked(source: Source): Promise<Blob> {

@@ -6,9 +6,9 @@ import { Latest } from "./latest";
 import type { Size } from "./prepare";
 import { png } from "./saving";
 import { number, summary, type Summary } from "./statistics";
+import { layOutTiles, makeTile, markCell, type Place } from "./tiles";
 import type { Key, Page, Saved, Shown, View } from "./view";
 
-type Place = [x: number, y: number]; // of the photo, 0 to 1
 type Token = Place | "class";
 
 export class NormView implements View {
@@ -67,36 +67,18 @@ export class NormView implements View {
   }
 
   private tile(block: number): HTMLElement {
-    const tile = document.createElement("button");
-    tile.className = "tile";
-    tile.innerHTML =
-      '<span class="picture" style="display:block"><canvas></canvas><i class="mark" hidden></i></span><span class="caption"><b></b><span></span></span>';
-    const { min, max } = this.summaries[block];
-    within(tile, "b").textContent = String(block);
-    within(tile, ".caption span").textContent = `${number(min)} … ${number(max)}`;
-    tile.setAttribute("aria-label", `Block ${block}, norms ${number(min)} to ${number(max)}`);
+    const tile = makeTile(block, this.summaries[block]);
     tile.onclick = () => this.choose(block);
     this.follow(within(tile, ".picture"), () => block);
     return tile;
   }
 
-  /** As many columns as show the tiles largest. */
   private layOut(): void {
     if (!this.shown) return;
     const [height, width] = this.shown.scene.photo;
     const room = this.tiles.getBoundingClientRect();
-    const [gap, words] = [12, 24];
     const tall = window.innerWidth > 760 ? Math.max(window.innerHeight - room.top - window.scrollY - 245, 200) : Infinity;
-    const count = this.summaries.length;
-    let best = { columns: 3, tile: 0 };
-    for (let columns = 3; columns <= Math.min(count, 10); columns++) {
-      const rows = Math.ceil(count / columns);
-      const fits = ((tall - rows * (words + gap)) / rows) * (width / height);
-      const tile = Math.min((room.width - gap * (columns - 1)) / columns, Math.max(fits, 64));
-      if (tile > best.tile + 1) best = { columns, tile };
-    }
-    this.tiles.style.setProperty("--columns", String(best.columns));
-    this.tiles.style.setProperty("--tile", `${best.tile}px`);
+    layOutTiles(this.tiles, this.summaries.length, width / height, room.width, tall);
   }
 
   resize(): void {
@@ -322,11 +304,4 @@ export class NormView implements View {
       kind: "norms",
     };
   }
-}
-
-function markCell(mark: HTMLElement, [rows, columns]: Size, [x, y]: Place): void {
-  mark.style.left = `${(100 * Math.floor(x * columns)) / columns}%`;
-  mark.style.top = `${(100 * Math.floor(y * rows)) / rows}%`;
-  mark.style.width = `${100 / columns}%`;
-  mark.style.height = `${100 / rows}%`;
 }

@@ -3,11 +3,12 @@ import type { DepthKind } from "./card";
 import { PageError } from "./errors";
 import type { Size } from "./prepare";
 import { range } from "./statistics";
+import type { Saved } from "./view";
 
 const METRIC_STEPS = 256; // 16-bit steps a metre
 
 /** A float32 array in numpy's own format. */
-export function npy(values: Float32Array, shape: number[]): Blob {
+function npy(values: Float32Array, shape: number[]): Blob {
   const header = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(", ")}), }`;
   const length = Math.ceil((header.length + 11) / 64) * 64 - 10; // ends with a line break, at a multiple of 64
   const start = new Uint8Array(10 + length).fill(32);
@@ -17,7 +18,7 @@ export function npy(values: Float32Array, shape: number[]): Blob {
 }
 
 /** A map as uint16: its minimum is 0, its maximum 65535; of metric depth metres × 256. */
-export function sixteenBits(values: Float32Array, kind: DepthKind | null): Uint16Array {
+function sixteenBits(values: Float32Array, kind: DepthKind | null): Uint16Array {
   const [low, high] = range(values);
   if (kind === "metric") {
     if (high * METRIC_STEPS > 65535) {
@@ -29,7 +30,7 @@ export function sixteenBits(values: Float32Array, kind: DepthKind | null): Uint1
 }
 
 /** What the numbers of a 16-bit depth are, for the file's description. */
-export function sixteenBitsInWords(kind: DepthKind | null): string {
+function sixteenBitsInWords(kind: DepthKind | null): string {
   if (kind === "metric") return "metres x 256";
   if (kind === null) return "0 is the minimum, 65535 the maximum";
   const [low, high] = kind === "relative" ? ["farthest", "nearest"] : ["nearest", "farthest"];
@@ -37,7 +38,7 @@ export function sixteenBitsInWords(kind: DepthKind | null): string {
 }
 
 /** A grey PNG of 16 bits, which no canvas can write. */
-export async function png16(values: Uint16Array, [height, width]: Size, description: string): Promise<Blob> {
+async function png16(values: Uint16Array, [height, width]: Size, description: string): Promise<Blob> {
   const rows = new DataView(new ArrayBuffer(height * (1 + 2 * width))); // each row behind a zero: no filter
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) rows.setUint16(y * (1 + 2 * width) + 1 + 2 * x, values[y * width + x]);
@@ -94,6 +95,19 @@ export async function png(canvas: HTMLCanvasElement, size: Size, smooth: boolean
   return new Promise((resolve, reject) => {
     copy.toBlob((blob) => (blob ? resolve(blob) : reject(new PageError("The picture is too large for this browser to save."))));
   });
+}
+
+/** What is shown as a file: its name and its bytes. */
+export async function fileOf(
+  how: "png" | "png16" | "npy",
+  saved: Saved,
+  kind: DepthKind | null,
+  stem: string,
+): Promise<[name: string, blob: Blob]> {
+  if (how === "png") return [`${stem}.png`, await saved.picture()];
+  if (how === "npy") return [`${stem}.npy`, npy(saved.values, saved.size)];
+  const steps = sixteenBits(saved.values, kind);
+  return [kind ? `${stem}16.png` : `${stem}_16.png`, await png16(steps, saved.size, sixteenBitsInWords(kind))];
 }
 
 /** Hand a file to the browser. */

@@ -249,8 +249,28 @@ def test_wrong_files_are_one_sentence(page: Page, tmp_path: Path) -> None:
         assert said.startswith(f"{files[0].name}: {sentence}"), (what, said)
         assert said.count(". ") == 0 and said.endswith(".")
     assert before == (page.locator("#model-name").text_content(), page.locator("#photo-name").text_content())
+    drop(page, [tmp_path / "broken.png", ASTRONAUT])
+    assert (page.locator("#problem span").text_content() or "").startswith("broken.png: ")
+    assert page.locator("#photo-name").text_content() == "astronaut.png"
     page.get_by_role("button", name="Close this message").click()
     assert page.locator("#norms, #fusion").locator("visible=true").count() == 1
+
+
+def test_photo_first_then_the_model(browser: Browser, tmp_path: Path) -> None:
+    """A page without a model: the photo waits; files that belong to the model come one after the other."""
+    path = tmp_path / "empty.html"
+    assert cli.run(["page", "--without-model", "-o", str(path)]) == 0
+    said: list[str] = []
+    page = open_page(browser, path.as_uri(), said)
+    drop(page, [ASTRONAUT])
+    page.get_by_text("Choose a model first").wait_for()
+    drop(page, [TINY])
+    page.get_by_text("no companion: a slider runs the whole model").wait_for()
+    assert page.locator(".tile").count() == 4
+    drop(page, [TINY.with_suffix(".preview.onnx"), TINY.with_suffix(".fusion.onnx")])
+    assert page.locator("#model-name").text_content() == "tiny · vit-64x4"
+    assert said == []
+    page.close()
 
 
 def test_everybody_can_use_it(page: Page) -> None:
