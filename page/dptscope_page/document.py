@@ -23,8 +23,8 @@ from dptscope.errors import DptscopeError
 from dptscope.pictures.colours import COLOUR_MAPS, colourise
 
 LARGEST_INSIDE = 480 << 20
-"""Bytes of a model's files; a browser has to hold all of a page as text before it sees the first file. Chromium opened a page with
-a BEiT-base, 455 MiB, in half a minute."""
+"""Bytes of a model's files; a browser has to hold all of a page as text before it sees the first file. Chromium opened a page
+with a BEiT-base, 455 MiB, in half a minute."""
 
 _PIECE = 24 << 20  # bytes an element: a text of any length is more than a browser takes
 _MARK = b"<!--dptscope-->"
