@@ -30,7 +30,6 @@ from dptscope_export.limits import check_memory_and_disk
 from dptscope_export.models.dpt import DPT
 from dptscope_export.models.preview import Preview, choose_level
 from dptscope_export.models.registers import hidden_width
-from dptscope_export.models.vit_dpt import TokensDPT
 from dptscope_export.publish import append_metadata, publish, save, save_again, staging_folder
 from dptscope_export.verify import ROUNDED, verify, verify_preview
 from dptscope_export.verify_registers import verify_registers
@@ -215,13 +214,13 @@ def _mlp_width(plan: ExportPlan) -> int:
         DptscopeError: it is a model that no token can be appended to.
     """
     with torch.device("meta"):
-        model = plan.build()
-    if not isinstance(model, TokensDPT):
+        width = hidden_width(plan.build())
+    if width is None:
         raise DptscopeError(
-            f"--registers: expected a model in which every token attends to every other, got {plan.variant}, whose windows "
-            "have no place for registers; leave the option out"
+            "--registers: expected a model in which every token attends to every other, and one without a place can be "
+            f"appended, got {plan.variant}; leave the option out"
         )
-    return hidden_width(model)
+    return width
 
 
 def _target(checkpoint_path: Path, output: Path | None) -> Path:

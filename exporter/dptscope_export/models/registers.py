@@ -17,9 +17,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dptscope_export.models.beit import RelativeBias
-from dptscope_export.models.dinov2 import MLP, SwiGLU
+from dptscope_export.models.beit import BeitEncoder, RelativeBias
+from dptscope_export.models.dinov2 import MLP, DinoV2Encoder, SwiGLU
+from dptscope_export.models.dpt import DPT
+from dptscope_export.models.tips import TipsEncoder
+from dptscope_export.models.vit import ViTEncoder
 from dptscope_export.models.vit_dpt import TokensDPT
+
+ENCODERS = (DinoV2Encoder, TipsEncoder, ViTEncoder, BeitEncoder)
+"""Those in which a token without a place can be appended. Not in windows, nor beside positions that turn queries and keys."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +197,8 @@ def last_layer(mlp: nn.Module) -> nn.Linear:
     return mlp.w3 if isinstance(mlp, SwiGLU) else mlp.fc2
 
 
-def hidden_width(model: TokensDPT) -> int:
-    """Neurons of a block's MLP."""
+def hidden_width(model: DPT) -> int | None:
+    """Neurons of a block's MLP, of a model that registers can be added to; None: they cannot."""
+    if not isinstance(model, TokensDPT) or type(model.encoder) not in ENCODERS:
+        return None
     return last_layer(model.encoder.get_submodule("block_00.mlp")).in_features
