@@ -42,12 +42,7 @@ class DepthPane:
     def draw_caption(self, canvas: Canvas, rect: Rect) -> None:
         """What it is, and what its colours mean."""
         m, state = canvas.measures, self.shown.state
-        compare = state.compare is not Compare.NONE
-        used = canvas.text(
-            rect,
-            state.compare.value.capitalize() if compare else "Depth" if state.scales_on else "Original depth",
-            weight=BOLD,
-        )
+        used = canvas.text(rect, self._caption(), weight=BOLD)
         _, rest = rect.cut_left(used, m.gap)
         room, _ = rest.cut_right(min(rest.width, m.font * 20))
         if state.compare is Compare.DIFFERENCE:
@@ -62,6 +57,15 @@ class DepthPane:
         far, near = (high, low) if grows_with_distance(kind) else (low, high)
         ends = f"far {number(far)}{unit}", f"{number(near)}{unit} near"
         ColourBar(*ends, state.depth_colours, state.reverse).draw(canvas, room)
+
+    def _caption(self) -> str:
+        state = self.shown.state
+        if state.compare is not Compare.NONE:
+            compared: str = state.compare.value
+            return compared.capitalize()
+        if self.frame.question.subject.registers:
+            return "Depth with registers" if state.scales_on else "With registers, scales off"
+        return "Depth" if state.scales_on else "Original depth"
 
     def draw(self, canvas: Canvas, rect: Rect) -> None:
         """The picture."""
