@@ -15,7 +15,7 @@ from dptscope_export.families import midas
 from dptscope_export.families.base import ExportOptions, ExportPlan
 from dptscope_export.families.beit_keys import hugging_face_keys, original_keys
 from dptscope_export.families.config_values import expect, out_indices
-from dptscope_export.families.sizes import plan_sizes
+from dptscope_export.families.plain_vit import last_of_each_quarter, plan_any_size
 from dptscope_export.models.beit import CLS_ENTRIES, BeitConfig
 from dptscope_export.models.midas_beit import MidasBeit, MidasBeitConfig
 from dptscope_export.models.reassemble import STAGES
@@ -26,9 +26,6 @@ _PUBLISHED = {(768, 12): "base", (1024, 24): "large"}  # by width and blocks
 
 _ORIGINAL_TABLE = "pretrained.model.blocks.0.attn.relative_position_bias_table"
 _HUGGING_FACE_TABLE = "backbone.encoder.layer.0.attention.attention.relative_position_bias.relative_position_bias_table"
-
-_TRIAL_GRIDS = ((2, 2), (7, 9), (12, 4), (3, 13))  # small, odd, tall, wide
-_TRACED_GRID = (5, 8)
 
 
 class BeitFamily:
@@ -70,14 +67,7 @@ class BeitFamily:
             evidence="the tensors' names and shapes",
             key_map=(original_keys if original else hugging_face_keys)(encoder.blocks),
             build=lambda: MidasBeit(config),
-            sizes=plan_sizes(
-                options,
-                native=(native, native),
-                multiple=patch,
-                dynamic=options.fixed is None,
-                traced_grid=_TRACED_GRID,
-                trial_grids=_TRIAL_GRIDS,
-            ),
+            sizes=plan_any_size(options, native, patch),
             preparation=midas.preparation("minimal"),
             blocks=(BlockSpec(channels=encoder.width, stride=patch),) * encoder.blocks,
             taps=taps,
@@ -120,10 +110,7 @@ def _encoder_config(checkpoint: Checkpoint, original: bool) -> BeitConfig:
 def _taps(checkpoint: Checkpoint, blocks: int) -> tuple[int, int, int, int]:
     """The last block of each quarter, as in the original; a Hugging Face config may say other ones."""
     if checkpoint.config is None:
-        if blocks < len(STAGES):
-            raise CheckpointError(f"{checkpoint.name}: expected at least four transformer blocks, got {blocks}")
-        first, second, third, fourth = (blocks * quarter // 4 - 1 for quarter in STAGES)
-        return first, second, third, fourth
+        return last_of_each_quarter(checkpoint, blocks)
     backbone = midas.backbone_config(checkpoint, "beit")
     expect(
         checkpoint.name,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 from dptscope import BlockSpec, Preparation
 from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.errors import CheckpointError
-from dptscope_export.families.base import ExportOptions, ExportPlan, Sizes
+from dptscope_export.families.base import ExportOptions, ExportPlan
 from dptscope_export.families.depth_anything_evidence import tell_variant
 from dptscope_export.families.depth_anything_keys import (
     HUGGING_FACE,
@@ -19,12 +18,9 @@ from dptscope_export.families.depth_anything_keys import (
     original_keys,
 )
 from dptscope_export.families.depth_anything_variants import ARCHITECTURES, V1, four
-from dptscope_export.families.sizes import plan_sizes
+from dptscope_export.families.plain_vit import native_grid, plan_any_size
 from dptscope_export.models.depth_anything import DepthAnything, DepthAnythingConfig
 from dptscope_export.models.dinov2 import HEAD_WIDTH, DinoV2Config
-
-TRIAL_GRIDS = ((2, 2), (7, 9), (12, 4), (3, 13))  # small, odd, tall, wide
-TRACED_GRID = (5, 8)
 
 
 class DepthAnythingFamily:
@@ -50,7 +46,7 @@ class DepthAnythingFamily:
             evidence=variant.evidence,
             key_map=(original_keys if layout is ORIGINAL else hugging_face_keys)(encoder.blocks, encoder.swiglu),
             build=lambda: DepthAnything(config),
-            sizes=_sizes(encoder, options),
+            sizes=plan_any_size(options, encoder.native_grid * patch, patch),
             preparation=Preparation(
                 mean=(0.485, 0.456, 0.406),
                 std=(0.229, 0.224, 0.225),
@@ -78,12 +74,6 @@ def encoder_config(checkpoint: Checkpoint, layout: Layout) -> DinoV2Config:
     width = checkpoint.shape(layout.cls_token)[-1]
     if width % HEAD_WIDTH:
         raise CheckpointError(f"{checkpoint.name}: expected a width that is a multiple of {HEAD_WIDTH}, got {width}")
-    positions = checkpoint.shape(layout.position)
-    grid = math.isqrt(max(positions[1] - 1, 0)) if len(positions) == 3 else 0
-    if grid < 1 or 1 + grid * grid != positions[1]:
-        raise CheckpointError(
-            f"{checkpoint.name}: expected positions of a class token and a square grid, got {positions}"
-        )
     gated = "weights_in" if layout is HUGGING_FACE else "w12"
     swiglu = f"{layout.block_part(0, 'mlp')}.{gated}.weight" in checkpoint.tensors
     mlp_rows = checkpoint.shape(f"{layout.block_part(0, 'mlp')}.{gated if swiglu else 'fc1'}.weight")[0]
@@ -93,7 +83,7 @@ def encoder_config(checkpoint: Checkpoint, layout: Layout) -> DinoV2Config:
         mlp_width=mlp_rows // 2 if swiglu else mlp_rows,
         swiglu=swiglu,
         patch_size=checkpoint.shape(f"{layout.patch}.weight")[-1],
-        native_grid=grid,
+        native_grid=native_grid(checkpoint, layout.position),
     )
 
 
@@ -114,14 +104,3 @@ def model_config(
 def architecture(encoder: DinoV2Config) -> str:
     """The published name of an encoder's size, or one made of its numbers."""
     return ARCHITECTURES.get((encoder.width, encoder.blocks), f"vit-{encoder.width}x{encoder.blocks}")
-
-
-def _sizes(encoder: DinoV2Config, options: ExportOptions) -> Sizes:
-    return plan_sizes(
-        options,
-        native=(encoder.native_grid * encoder.patch_size,) * 2,
-        multiple=encoder.patch_size,
-        dynamic=options.fixed is None,
-        traced_grid=TRACED_GRID,
-        trial_grids=TRIAL_GRIDS,
-    )

@@ -9,8 +9,6 @@ from dptscope_export.checkpoints.key_map import KeyMap
 from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.families.base import ExportOptions, ExportPlan
 from dptscope_export.families.depth_anything import (
-    TRACED_GRID,
-    TRIAL_GRIDS,
     architecture,
     encoder_config,
     model_config,
@@ -18,18 +16,19 @@ from dptscope_export.families.depth_anything import (
 from dptscope_export.families.depth_anything_3_evidence import METRIC, tell_variant
 from dptscope_export.families.depth_anything_keys import original_keys, original_layout
 from dptscope_export.families.depth_anything_variants import v2_taps
-from dptscope_export.families.sizes import plan_sizes
+from dptscope_export.families.plain_vit import plan_any_size
 from dptscope_export.models.depth_anything_3 import TAP_NORM_EPS, DepthAnything3
 
-_ENCODER, _DECODER = "backbone.pretrained", "head"
-_LAYOUT = original_layout(_ENCODER, _DECODER)
-_SKY = f"{_DECODER}.scratch.sky_output_conv2"
+ENCODER, DECODER = "backbone.pretrained", "head"
+LAYOUT = original_layout(ENCODER, DECODER)
+_SKY = f"{DECODER}.scratch.sky_output_conv2"
 
 PHOTO_SIDE = 504  # pixels of the longer side, in the original's interface
 CANONICAL_FOCAL = 300.0  # pixels: metres = depth × focal length of the input / this
 
+STAYS_SMALL = "the original leaves its depth at the size of the input; here it is brought to the photo's, bilinear"
 _NOTES = (
-    "the original leaves its depth at the size of the input; here it is brought to the photo's, bilinear",
+    STAYS_SMALL,
     "the original then puts one distance, drawn at random on large inputs, in place of the sky's; that is no part of the "
     "file: dptscope depth --far-sky does it without chance",
 )
@@ -44,34 +43,20 @@ class DepthAnything3Family:
         return f"{_SKY}.0.weight" in checkpoint.tensors
 
     def recognise(self, checkpoint: Checkpoint, options: ExportOptions) -> ExportPlan:
-        encoder = encoder_config(checkpoint, _LAYOUT)
+        encoder = encoder_config(checkpoint, LAYOUT)
         variant, evidence, notes = tell_variant(checkpoint, options)
-        config = replace(model_config(checkpoint, _LAYOUT, encoder, v2_taps(encoder)), tap_norm_eps=TAP_NORM_EPS)
+        config = replace(model_config(checkpoint, LAYOUT, encoder, v2_taps(encoder)), tap_norm_eps=TAP_NORM_EPS)
         patch = encoder.patch_size
         return ExportPlan(
             family="depth_anything_3",
             variant=variant,
             architecture=architecture(encoder),
-            layout=_LAYOUT.name,
+            layout=LAYOUT.name,
             evidence=evidence,
             key_map=_keys(encoder.blocks, encoder.swiglu),
             build=lambda: DepthAnything3(config),
-            sizes=plan_sizes(
-                options,
-                native=(PHOTO_SIDE // patch * patch,) * 2,
-                multiple=patch,
-                dynamic=options.fixed is None,
-                traced_grid=TRACED_GRID,
-                trial_grids=TRIAL_GRIDS,
-            ),
-            preparation=Preparation(
-                mean=(0.485, 0.456, 0.406),
-                std=(0.229, 0.224, 0.225),
-                resize_rule="longest",
-                multiple=patch,
-                output_resize="bilinear",
-                interpolation="uint8_area_or_cubic",
-            ),
+            sizes=plan_any_size(options, PHOTO_SIDE // patch * patch, patch),
+            preparation=preparation(patch),
             blocks=(BlockSpec(channels=encoder.width, stride=patch),) * encoder.blocks,
             taps=config.taps,
             has_cls=True,
@@ -84,6 +69,18 @@ class DepthAnything3Family:
         )
 
 
+def preparation(patch: int) -> Preparation:
+    """The photo's way into every model of Depth Anything 3."""
+    return Preparation(
+        mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
+        resize_rule="longest",
+        multiple=patch,
+        output_resize="bilinear",
+        interpolation="uint8_area_or_cubic",
+    )
+
+
 def _keys(blocks: int, swiglu: bool) -> KeyMap:
-    keys = original_keys(blocks, swiglu, _ENCODER, _DECODER)
+    keys = original_keys(blocks, swiglu, ENCODER, DECODER)
     return replace(keys, modules={**keys.modules, "head.sky_conv2": f"{_SKY}.0", "head.sky_conv3": f"{_SKY}.2"})

@@ -9,7 +9,6 @@ So a published name, a config of transformers, which computes one thing only wit
 
 from __future__ import annotations
 
-import math
 import re
 
 from dptscope import BlockSpec
@@ -20,10 +19,9 @@ from dptscope_export.families import midas
 from dptscope_export.families.base import ExportOptions, ExportPlan
 from dptscope_export.families.midas_vit_config import Said, read_config
 from dptscope_export.families.midas_vit_keys import ORIGINAL, Layout, find_layout, is_hybrid, key_map
-from dptscope_export.families.sizes import plan_sizes
+from dptscope_export.families.plain_vit import last_of_each_quarter, native_grid, plan_any_size
 from dptscope_export.models.dinov2 import HEAD_WIDTH
 from dptscope_export.models.midas_vit import MidasHybrid, MidasViT, MidasViTConfig
-from dptscope_export.models.reassemble import STAGES
 from dptscope_export.models.resnet import GROUPS, STRIDE, ResNetConfig, StageConfig
 from dptscope_export.models.vit import ViTConfig
 
@@ -36,9 +34,6 @@ _HYBRID_FILE = re.compile(rf"(dpt_hybrid_384|dpt_hybrid-midas-501f0c75){_ENDING}
 _HYBRID_REPOSITORY = "Intel/dpt-hybrid-midas"
 
 _PUBLISHED = {(LARGE, 1024, 24): "vitl16", (HYBRID, 768, 12): "vitb_rn50"}  # the original's names, by width and blocks
-
-_TRIAL_GRIDS = ((2, 2), (7, 9), (12, 4), (3, 13))  # small, odd, tall, wide
-_TRACED_GRID = (5, 8)
 
 
 class MidasViTFamily:
@@ -74,14 +69,7 @@ class MidasViTFamily:
             evidence=evidence,
             key_map=key_map(layout, blocks, [stage.blocks for stage in resnet.stages] if resnet is not None else ()),
             build=lambda: MidasHybrid(config) if hybrid else MidasViT(config),
-            sizes=plan_sizes(
-                options,
-                native=(native, native),
-                multiple=patch,
-                dynamic=options.fixed is None,
-                traced_grid=_TRACED_GRID,
-                trial_grids=_TRIAL_GRIDS,
-            ),
+            sizes=plan_any_size(options, native, patch),
             preparation=midas.preparation("minimal"),
             blocks=(BlockSpec(channels=encoder.width, stride=patch),) * blocks,
             taps=taps,
@@ -114,13 +102,11 @@ def _evidence(checkpoint: Checkpoint, options: ExportOptions) -> str:
 
 def _said(checkpoint: Checkpoint, layout: Layout, blocks: int, hybrid: bool) -> Said:
     """Heads and taps from the config; without one the original's: heads of 64 channels, the last block of each quarter."""
-    if blocks < len(STAGES):
-        raise CheckpointError(f"{checkpoint.name}: expected at least four transformer blocks, got {blocks}")
+    quarters = last_of_each_quarter(checkpoint, blocks)
     if checkpoint.config is not None:
         return read_config(checkpoint, blocks, hybrid)
     width = checkpoint.shape(layout.cls_token)[-1]
-    first, second, third, fourth = (blocks * quarter // 4 - 1 for quarter in STAGES)
-    return Said(max(width // HEAD_WIDTH, 1), (first, second, third, fourth))
+    return Said(max(width // HEAD_WIDTH, 1), quarters)
 
 
 def _encoder_config(checkpoint: Checkpoint, layout: Layout, heads: int, resnet: ResNetConfig | None) -> ViTConfig:
@@ -128,19 +114,13 @@ def _encoder_config(checkpoint: Checkpoint, layout: Layout, heads: int, resnet: 
     if width % heads or (checkpoint.config is None and width % HEAD_WIDTH):
         wanted = f"a multiple of {HEAD_WIDTH}" if checkpoint.config is None else f"one that {heads} heads divide"
         raise CheckpointError(f"{checkpoint.name}: expected a width that is {wanted}, got {width}")
-    positions = checkpoint.shape(layout.position)
-    grid = math.isqrt(max(positions[1] - 1, 0)) if len(positions) == 3 else 0
-    if grid < 1 or 1 + grid * grid != positions[1]:
-        raise CheckpointError(
-            f"{checkpoint.name}: expected positions of a class token and a square grid, got {positions}"
-        )
     mlp = layout.block["mlp.fc1"]
     return ViTConfig(
         width=width,
         blocks=checkpoint.count(layout.blocks),
         heads=heads,
         mlp_width=checkpoint.shape(f"{layout.blocks}0.{mlp}.weight")[0],
-        native_grid=grid,
+        native_grid=native_grid(checkpoint, layout.position),
         patch_size=checkpoint.shape(f"{layout.patch}.weight")[-1] if resnet is None else 1,
         in_channels=3 if resnet is None else resnet.stages[-1].channels,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +12,9 @@ from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.errors import CheckpointError, VariantError
 from dptscope_export.families.base import ExportOptions, ExportPlan
 from dptscope_export.families.config_values import expect, out_indices
-from dptscope_export.families.depth_anything import TRACED_GRID, TRIAL_GRIDS
 from dptscope_export.families.depth_anything_keys import original_encoder
 from dptscope_export.families.depth_anything_variants import four
-from dptscope_export.families.sizes import plan_sizes
+from dptscope_export.families.plain_vit import native_grid, plan_any_size
 from dptscope_export.models.dinov2 import DinoV2Config
 from dptscope_export.models.reassemble import STAGES
 from dptscope_export.models.tips import Tips, TipsConfig, as_convolution, bin_sums
@@ -102,14 +100,7 @@ class TipsFamily:
             evidence=said.evidence,
             key_map=_keys(config),
             build=lambda: Tips(config),
-            sizes=plan_sizes(
-                options,
-                native=(encoder.native_grid * patch,) * 2,
-                multiple=patch,
-                dynamic=options.fixed is None,
-                traced_grid=TRACED_GRID,
-                trial_grids=TRIAL_GRIDS,
-            ),
+            sizes=plan_any_size(options, encoder.native_grid * patch, patch),
             preparation=Preparation(
                 mean=(0.0, 0.0, 0.0),
                 std=(1.0, 1.0, 1.0),
@@ -131,12 +122,6 @@ class TipsFamily:
 
 
 def _encoder_config(checkpoint: Checkpoint, width: int, blocks: int, heads: int) -> DinoV2Config:
-    positions = checkpoint.shape(f"{_ENCODER}.pos_embed")
-    grid = math.isqrt(max(positions[1] - 1, 0)) if len(positions) == 3 else 0
-    if grid < 1 or 1 + grid * grid != positions[1]:
-        raise CheckpointError(
-            f"{checkpoint.name}: expected positions of a class token and a square grid, got {positions}"
-        )
     if width % heads:
         raise CheckpointError(f"{checkpoint.name}: expected a width that {heads} heads divide, got {width}")
     mlp = f"{_ENCODER}.blocks.0.mlp"
@@ -148,7 +133,7 @@ def _encoder_config(checkpoint: Checkpoint, width: int, blocks: int, heads: int)
         mlp_width=rows // 2 if swiglu else rows,
         swiglu=swiglu,
         patch_size=checkpoint.shape(f"{_ENCODER}.patch_embed.proj.weight")[-1],
-        native_grid=grid,
+        native_grid=native_grid(checkpoint, f"{_ENCODER}.pos_embed"),
         head_width=width // heads,
     )
 

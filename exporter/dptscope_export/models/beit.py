@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dptscope_export.models.dinov2 import LAYER_NORM_EPS, MLP, LayerScale
+from dptscope_export.models.plain_vit import PlainViT
 from dptscope_export.models.relative_bias import column_offsets, pair_rows, row_index
 from dptscope_export.models.resample import linear_weights
 
@@ -158,29 +159,17 @@ class Block(nn.Module):
         return tokens_bnc + self.scale2(self.mlp(self.norm2(tokens_bnc)))
 
 
-class BeitEncoder(nn.Module):
+class BeitEncoder(PlainViT):
     """Image to the tokens that go into the first block and leave each. There is no absolute position embedding."""
 
     def __init__(self, config: BeitConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.patch_embed = nn.Conv2d(3, config.width, kernel_size=config.patch_size, stride=config.patch_size)
-        self.cls_token = nn.Parameter(torch.zeros(1, 1, config.width))
+        super().__init__(config.width, config.patch_size, None, (Block(config) for _ in range(config.blocks)))
         self.relative_positions = RelativePositions(config.native_offsets)
-        for index in range(config.blocks):
-            self.add_module(f"block_{index:02d}", Block(config))
 
-    def forward(self, image_bchw: Tensor) -> tuple[list[Tensor], int, int]:
-        """Return the tokens ``[B, 1 + grid_h * grid_w, C]`` before the first block and after each, class token first, and the
-        grid."""
-        patches_bchw = self.patch_embed(image_bchw)
-        grid_h, grid_w = patches_bchw.shape[-2:]
-        cls_b1c = self.cls_token.expand(image_bchw.shape[0], -1, -1)
-        tokens_bnc = torch.cat([cls_b1c, patches_bchw.flatten(2).transpose(1, 2)], dim=1)
-        grid = self.relative_positions(grid_h, grid_w)
+    def shared(self, grid_h: int, grid_w: int) -> GridBias:
+        grid: GridBias = self.relative_positions(grid_h, grid_w)
+        return grid
 
-        tokens = [tokens_bnc]
-        for index in range(self.config.blocks):
-            tokens_bnc = self.get_submodule(f"block_{index:02d}")(tokens_bnc, grid)
-            tokens.append(tokens_bnc)
-        return tokens, grid_h, grid_w
+    def run_block(self, index: int, tokens_bnc: Tensor, grid: GridBias) -> Tensor:
+        left_bnc: Tensor = self.get_submodule(self.block_names[index])(tokens_bnc, grid)
+        return left_bnc

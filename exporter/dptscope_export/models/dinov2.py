@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dptscope_export.models.plain_vit import PlainViT, PositionTable
 from dptscope_export.models.resample import cubic_weights
 
 LAYER_NORM_EPS = 1e-6
@@ -44,20 +46,12 @@ class DinoV2Config:
         return self.width // self.head_width
 
 
-class PositionEmbedding(nn.Module):
-    """The learned position of the class token and of every patch, resampled to the grid at hand.
-
-    Bicubic without antialiasing, with the original's coordinates (:data:`GRID_OFFSET`); exactly the learned values on the
+class PositionEmbedding(PositionTable):
+    """Bicubic without antialiasing, with the original's coordinates (:data:`GRID_OFFSET`); exactly the learned values on the
     native square grid, as in the original.
     """
 
-    def __init__(self, native_grid: int, width: int) -> None:
-        super().__init__()
-        self.native_grid = native_grid
-        self.table = nn.Parameter(torch.zeros(1, 1 + native_grid * native_grid, width))
-
-    def forward(self, grid_h: int, grid_w: int) -> tuple[Tensor, Tensor]:
-        """Return the class token's position ``[1, 1, C]`` and the patches' ``[1, grid_h * grid_w, C]``."""
+    def weights(self, grid_h: int, grid_w: int) -> tuple[Tensor, Tensor]:
         native = self.native_grid
         rows_h = torch.arange(grid_h, dtype=torch.float32, device=self.table.device)
         columns_w = torch.arange(grid_w, dtype=torch.float32, device=self.table.device)
@@ -65,13 +59,10 @@ class PositionEmbedding(nn.Module):
         height = rows_h[-1] + 1
         width = columns_w[-1] + 1
         offset = torch.where((height == native) & (width == native), 0.0, GRID_OFFSET)
-        rows_hn = cubic_weights((rows_h + 0.5) * (native / (height + offset)) - 0.5, native)
-        columns_wn = cubic_weights((columns_w + 0.5) * (native / (width + offset)) - 0.5, native)
-
-        patches_nnc = self.table[0, 1:].unflatten(0, (native, native))
-        patches_hnc = (rows_hn @ patches_nnc.flatten(1)).unflatten(1, (native, -1))
-        patches_hwc = columns_wn @ patches_hnc
-        return self.table[:, :1], patches_hwc.flatten(0, 1).unsqueeze(0)
+        return (
+            cubic_weights((rows_h + 0.5) * (native / (height + offset)) - 0.5, native),
+            cubic_weights((columns_w + 0.5) * (native / (width + offset)) - 0.5, native),
+        )
 
 
 class Attention(nn.Module):
@@ -85,13 +76,22 @@ class Attention(nn.Module):
         self.proj = nn.Linear(width, width)
 
     def forward(self, tokens_bnc: Tensor) -> Tensor:
+        return self.attend(*self.project(tokens_bnc))
+
+    def project(self, tokens_bnc: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, ``[heads, B, N, D]`` each."""
         # Heads first: each head is one piece of memory, and the export attends head by head.
         query_hbnd, key_hbnd, value_hbnd = (
             part_bnc.unflatten(-1, (self.heads, -1)).permute(2, 0, 1, 3)
             for part_bnc in self.qkv(tokens_bnc).chunk(3, dim=-1)
         )
+        return query_hbnd, key_hbnd, value_hbnd
+
+    def attend(self, query_hbnd: Tensor, key_hbnd: Tensor, value_hbnd: Tensor) -> Tensor:
+        """What every token takes from the others, ``[B, N, C]``."""
         weights_hbnn = ((query_hbnd * self.scale) @ key_hbnd.transpose(-2, -1)).softmax(dim=-1)
-        return self.proj((weights_hbnn @ value_hbnd).permute(1, 2, 0, 3).flatten(2))
+        mixed_bnc: Tensor = self.proj((weights_hbnn @ value_hbnd).permute(1, 2, 0, 3).flatten(2))
+        return mixed_bnc
 
 
 class MLP(nn.Module):
@@ -131,47 +131,36 @@ class LayerScale(nn.Module):
 
 
 class Block(nn.Module):
-    """A pre-norm transformer block with layer scale."""
+    """A pre-norm transformer block with layer scale.
 
-    def __init__(self, config: DinoV2Config) -> None:
+    Args:
+        config: sizes.
+        attention: another one than that of DINOv2.
+    """
+
+    def __init__(self, config: DinoV2Config, attention: nn.Module | None = None) -> None:
         super().__init__()
         mlp = SwiGLU if config.swiglu else MLP
         self.norm1 = nn.LayerNorm(config.width, eps=LAYER_NORM_EPS)
-        self.attention = Attention(config.width, config.heads)
+        self.attention = Attention(config.width, config.heads) if attention is None else attention
         self.scale1 = LayerScale(config.width)
         self.norm2 = nn.LayerNorm(config.width, eps=LAYER_NORM_EPS)
         self.mlp = mlp(config.width, config.mlp_width)
         self.scale2 = LayerScale(config.width)
 
-    def forward(self, tokens_bnc: Tensor) -> Tensor:
-        tokens_bnc = tokens_bnc + self.scale1(self.attention(self.norm1(tokens_bnc)))
+    def forward(self, tokens_bnc: Tensor, *shared: Any) -> Tensor:
+        """Tokens to tokens; ``shared`` is what the attention needs beside them."""
+        tokens_bnc = tokens_bnc + self.scale1(self.attention(self.norm1(tokens_bnc), *shared))
         return tokens_bnc + self.scale2(self.mlp(self.norm2(tokens_bnc)))
 
 
-class DinoV2Encoder(nn.Module):
+class DinoV2Encoder(PlainViT):
     """Image to the tokens that go into the first block and leave each."""
 
     def __init__(self, config: DinoV2Config) -> None:
-        super().__init__()
-        self.config = config
-        self.patch_embed = nn.Conv2d(3, config.width, kernel_size=config.patch_size, stride=config.patch_size)
-        self.cls_token = nn.Parameter(torch.zeros(1, 1, config.width))
-        self.position = PositionEmbedding(config.native_grid, config.width)
-        for index in range(config.blocks):
-            self.add_module(f"block_{index:02d}", Block(config))
-
-    def forward(self, image_bchw: Tensor) -> tuple[list[Tensor], int, int]:
-        """Return the tokens ``[B, 1 + grid_h * grid_w, C]`` before the first block and after each, class token first, and the
-        grid."""
-        patches_bchw = self.patch_embed(image_bchw)
-        grid_h, grid_w = patches_bchw.shape[-2:]
-        cls_position, patch_positions = self.position(grid_h, grid_w)
-        patches_bnc = patches_bchw.flatten(2).transpose(1, 2) + patch_positions
-        cls_b1c = (self.cls_token + cls_position).expand(image_bchw.shape[0], -1, -1)
-        tokens_bnc = torch.cat([cls_b1c, patches_bnc], dim=1)
-
-        tokens = [tokens_bnc]
-        for index in range(self.config.blocks):
-            tokens_bnc = self.get_submodule(f"block_{index:02d}")(tokens_bnc)
-            tokens.append(tokens_bnc)
-        return tokens, grid_h, grid_w
+        super().__init__(
+            config.width,
+            config.patch_size,
+            PositionEmbedding(config.native_grid, config.width),
+            (Block(config) for _ in range(config.blocks)),
+        )

@@ -180,10 +180,10 @@ class DepthHead(Head):
         self.max_depth = max_depth
 
     def forward(self, x_bchw: Tensor) -> Tensor:
-        return self.activate(self.conv3(F.relu(self.conv2(self.enlarge(x_bchw)))))
+        return self.activate(self.conv3(self.hidden(self.enlarge(x_bchw))))
 
     def coarse(self, x_bchw: Tensor) -> Tensor:
-        return self.activate(self.conv3(F.relu(self.conv2(self.conv1(x_bchw)))))
+        return self.activate(self.conv3(self.hidden(self.conv1(x_bchw))))
 
     def kernels(self) -> tuple[tuple[nn.Conv2d, float], ...]:
         return (self.conv1, 1), (self.conv2, self.upsample)
@@ -191,6 +191,10 @@ class DepthHead(Head):
     def enlarge(self, x_bchw: Tensor) -> Tensor:
         """The fused map after the first convolution, at the depth's size."""
         return F.interpolate(self.conv1(x_bchw), scale_factor=self.upsample, mode="bilinear", align_corners=True)
+
+    def hidden(self, x_bchw: Tensor) -> Tensor:
+        """What the last convolution reads, from what the first one gives, at the depth's size or at a preview's."""
+        return F.relu(self.conv2(x_bchw))
 
     def activate(self, depth_b1hw: Tensor) -> Tensor:
         """Depth ``[batch, height, width]`` from the last convolution's map."""

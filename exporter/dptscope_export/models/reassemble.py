@@ -25,4 +25,9 @@ class ReassembleStage(nn.Module):
         self.to_fusion = nn.Conv2d(channels, fusion_channels, kernel_size=3, padding=1, bias=False)
 
     def forward(self, map_bchw: Tensor) -> Tensor:
-        return self.to_fusion(self.resize(self.project(map_bchw)))
+        return self.to_fusion(self.resize(self.channels(map_bchw)))
+
+    def channels(self, map_bchw: Tensor) -> Tensor:
+        """Tokens as a map to the channels of the stage."""
+        projected_bchw: Tensor = self.project(map_bchw)
+        return projected_bchw

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from dptscope_export.models.dinov2 import LAYER_NORM_EPS, Block, DinoV2Config
 from dptscope_export.models.mmseg_dpt import MmsegDPT, MmsegHead
+from dptscope_export.models.plain_vit import PlainViT, PositionTable
 from dptscope_export.models.readout import Readout
 from dptscope_export.models.resample import antialiased_linear_weights
 from dptscope_export.models.vit_dpt import Reassemble, ReassemblyConfig
@@ -34,61 +35,32 @@ class TipsConfig(ReassemblyConfig):
     max_depth: float
 
 
-class PositionEmbedding(nn.Module):
-    """The learned position of the class token and of every patch, resized to the grid at hand.
+class PositionEmbedding(PositionTable):
+    """Bilinear with antialiasing, half-pixel centres, without DINOv2's offset."""
 
-    Bilinear with antialiasing, half-pixel centres, without DINOv2's offset.
-    """
-
-    def __init__(self, native_grid: int, width: int) -> None:
-        super().__init__()
-        self.native_grid = native_grid
-        self.table = nn.Parameter(torch.zeros(1, 1 + native_grid * native_grid, width))
-
-    def forward(self, grid_h: int, grid_w: int) -> tuple[Tensor, Tensor]:
-        """Return the class token's position ``[1, 1, C]`` and the patches' ``[1, grid_h * grid_w, C]``."""
-        native = self.native_grid
-        patches_nnc = self.table[0, 1:].unflatten(0, (native, native))
-        patches_hnc = (self._weights(grid_h) @ patches_nnc.flatten(1)).unflatten(1, (native, -1))
-        patches_hwc = self._weights(grid_w) @ patches_hnc
-        return self.table[:, :1], patches_hwc.flatten(0, 1).unsqueeze(0)
+    def weights(self, grid_h: int, grid_w: int) -> tuple[Tensor, Tensor]:
+        return self._weights(grid_h), self._weights(grid_w)
 
     def _weights(self, places: int) -> Tensor:
         index_o = torch.arange(places, dtype=torch.float32, device=self.table.device)
         return antialiased_linear_weights(index_o, self.native_grid)
 
 
-class TipsEncoder(nn.Module):
+class TipsEncoder(PlainViT):
     """Image to the tokens that go into the first block and leave each: DINOv2's blocks, with register tokens behind the class
     token."""
 
     def __init__(self, config: DinoV2Config, registers: int) -> None:
-        super().__init__()
-        self.config = config
-        patch = config.patch_size
-        self.patch_embed = nn.Conv2d(3, config.width, kernel_size=patch, stride=patch)
-        self.cls_token = nn.Parameter(torch.zeros(1, 1, config.width))
+        super().__init__(
+            config.width,
+            config.patch_size,
+            PositionEmbedding(config.native_grid, config.width),
+            (Block(config) for _ in range(config.blocks)),
+        )
         self.registers = nn.Parameter(torch.zeros(1, registers, config.width))
-        self.position = PositionEmbedding(config.native_grid, config.width)
-        for index in range(config.blocks):
-            self.add_module(f"block_{index:02d}", Block(config))
 
-    def forward(self, image_bchw: Tensor) -> tuple[list[Tensor], int, int]:
-        """Return the tokens ``[B, 1 + registers + grid_h * grid_w, C]`` before the first block and after each, class token
-        first, and the grid."""
-        patches_bchw = self.patch_embed(image_bchw)
-        grid_h, grid_w = patches_bchw.shape[-2:]
-        cls_position, patch_positions = self.position(grid_h, grid_w)
-        patches_bnc = patches_bchw.flatten(2).transpose(1, 2) + patch_positions
-        # Registers have no position.
-        special_1sc = torch.cat([self.cls_token + cls_position, self.registers], dim=1)
-        tokens_bnc = torch.cat([special_1sc.expand(image_bchw.shape[0], -1, -1), patches_bnc], dim=1)
-
-        tokens = [tokens_bnc]
-        for index in range(self.config.blocks):
-            tokens_bnc = self.get_submodule(f"block_{index:02d}")(tokens_bnc)
-            tokens.append(tokens_bnc)
-        return tokens, grid_h, grid_w
+    def special(self, cls_11c: Tensor) -> Tensor:
+        return torch.cat([cls_11c, self.registers], dim=1)  # registers have no position
 
 
 class NormedReadout(Reassemble):

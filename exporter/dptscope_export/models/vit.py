@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dptscope_export.models.dinov2 import LAYER_NORM_EPS, MLP, Attention
+from dptscope_export.models.plain_vit import PlainViT, PositionTable
 from dptscope_export.models.resample import linear_weights
 
 
@@ -35,25 +36,13 @@ class ViTConfig:
     in_channels: int = 3
 
 
-class PositionEmbedding(nn.Module):
-    """The learned position of the class token and of every patch, resized to the grid at hand.
-
-    Bilinear, half-pixel centres, no antialiasing, as in the original. Bicubic moves the depth by a hundredth of its
+class PositionEmbedding(PositionTable):
+    """Bilinear, half-pixel centres, no antialiasing, as in the original. Bicubic moves the depth by a hundredth of its
     std and more.
     """
 
-    def __init__(self, native_grid: int, width: int) -> None:
-        super().__init__()
-        self.native_grid = native_grid
-        self.table = nn.Parameter(torch.zeros(1, 1 + native_grid * native_grid, width))
-
-    def forward(self, grid_h: int, grid_w: int) -> tuple[Tensor, Tensor]:
-        """Return the class token's position ``[1, 1, C]`` and the patches' ``[1, grid_h * grid_w, C]``."""
-        native = self.native_grid
-        patches_nnc = self.table[0, 1:].unflatten(0, (native, native))
-        patches_hnc = (self._weights(grid_h) @ patches_nnc.flatten(1)).unflatten(1, (native, -1))
-        patches_hwc = self._weights(grid_w) @ patches_hnc
-        return self.table[:, :1], patches_hwc.flatten(0, 1).unsqueeze(0)
+    def weights(self, grid_h: int, grid_w: int) -> tuple[Tensor, Tensor]:
+        return self._weights(grid_h), self._weights(grid_w)
 
     def _weights(self, places: int) -> Tensor:
         """``[places, native_grid]``; the identity at the native grid."""
@@ -76,31 +65,14 @@ class Block(nn.Module):
         return tokens_bnc + self.mlp(self.norm2(tokens_bnc))
 
 
-class ViTEncoder(nn.Module):
+class ViTEncoder(PlainViT):
     """Image, or a map of a convolutional network, to the tokens that go into the first block and leave each."""
 
     def __init__(self, config: ViTConfig) -> None:
-        super().__init__()
-        self.config = config
-        patch = config.patch_size
-        self.patch_embed = nn.Conv2d(config.in_channels, config.width, kernel_size=patch, stride=patch)
-        self.cls_token = nn.Parameter(torch.zeros(1, 1, config.width))
-        self.position = PositionEmbedding(config.native_grid, config.width)
-        for index in range(config.blocks):
-            self.add_module(f"block_{index:02d}", Block(config))
-
-    def forward(self, map_bchw: Tensor) -> tuple[list[Tensor], int, int]:
-        """Return the tokens ``[B, 1 + grid_h * grid_w, C]`` before the first block and after each, class token first, and the
-        grid."""
-        patches_bchw = self.patch_embed(map_bchw)
-        grid_h, grid_w = patches_bchw.shape[-2:]
-        cls_position, patch_positions = self.position(grid_h, grid_w)
-        patches_bnc = patches_bchw.flatten(2).transpose(1, 2) + patch_positions
-        cls_b1c = (self.cls_token + cls_position).expand(map_bchw.shape[0], -1, -1)
-        tokens_bnc = torch.cat([cls_b1c, patches_bnc], dim=1)
-
-        tokens = [tokens_bnc]
-        for index in range(self.config.blocks):
-            tokens_bnc = self.get_submodule(f"block_{index:02d}")(tokens_bnc)
-            tokens.append(tokens_bnc)
-        return tokens, grid_h, grid_w
+        super().__init__(
+            config.width,
+            config.patch_size,
+            PositionEmbedding(config.native_grid, config.width),
+            (Block(config) for _ in range(config.blocks)),
+            config.in_channels,
+        )

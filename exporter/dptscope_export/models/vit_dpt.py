@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -46,21 +47,24 @@ class DecoderConfig(ReassemblyConfig):
 class Reassemble(nn.Module):
     """Tokens of the four tapped blocks to a pyramid of maps. Subclasses say what becomes of the class token."""
 
+    stage_type: type[ReassembleStage] = ReassembleStage
+
     def add_stages(self, config: ReassemblyConfig, width: int) -> None:
         """Add a stage for each map that is made of tokens, of ``width`` channels."""
         self.stages = tuple(stage for stage, tap in zip(STAGES, config.taps, strict=True) if tap is not None)
         for stage in self.stages:
             channels = config.stage_channels[stage - 1]
-            self.add_module(f"stage_{stage}", ReassembleStage(stage, width, channels, config.fusion_channels))
+            self.add_module(f"stage_{stage}", self.stage_type(stage, width, channels, config.fusion_channels))
 
-    def patches(self, stage: int, tokens_bnc: Tensor) -> Tensor:
-        """Tokens ``[B, 1 + N, C]``, class token first, behind it the registers where there are some, to ``[B, N, C]``."""
+    def patches(self, stage: int, tapped: Any) -> Tensor:
+        """What :meth:`TokensDPT.tapped` gives, tokens ``[B, 1 + N, C]``, class token first, behind it the registers where there
+        are some, to ``[B, N, C]``."""
         raise NotImplementedError
 
-    def forward(self, taps: list[Tensor], grid_h: int, grid_w: int) -> list[Tensor]:
+    def forward(self, taps: Sequence[Any], grid_h: int, grid_w: int) -> list[Tensor]:
         maps = []
-        for stage, tokens_bnc in zip(self.stages, taps, strict=True):
-            map_bchw = self.patches(stage, tokens_bnc).transpose(1, 2).unflatten(2, (grid_h, grid_w))
+        for stage, tapped in zip(self.stages, taps, strict=True):
+            map_bchw = self.patches(stage, tapped).transpose(1, 2).unflatten(2, (grid_h, grid_w))
             maps.append(self.get_submodule(f"stage_{stage}")(map_bchw))
         return maps
 
@@ -86,11 +90,15 @@ class TokensDPT(DPT):
         tokens, grid_h, grid_w = self.encoder(image_bchw)
         return self.gather(tokens, grid_h, grid_w)
 
+    def tapped(self, tokens: list[Tensor], tap: int) -> Any:
+        """What the reassembly gets of a block that feeds it."""
+        return tokens[tap]
+
     def gather(self, tokens: list[Tensor], grid_h: int, grid_w: int, finer_maps: Sequence[Tensor] = ()) -> Features:
         """Reassemble the tapped blocks, put finer maps that are not made of tokens before theirs, and keep all that people
         and the fusion want."""
         embedded_bnc, *tokens = tokens
-        maps = (*finer_maps, *self.reassemble([tokens[tap] for tap in self.taps], grid_h, grid_w))
+        maps = (*finer_maps, *self.reassemble([self.tapped(tokens, tap) for tap in self.taps], grid_h, grid_w))
         first = 1 + self.registers
         return Features(
             embedded_tokens=embedded_bnc[:, first:].unflatten(1, (grid_h, grid_w)),
