@@ -32,7 +32,7 @@ class Limits:
     """How far onnxruntime may be from PyTorch.
 
     Attributes:
-        depth: of the depth's range.
+        depth: of the depth's range, and of the confidence's.
         norms: of the block's mean norm.
         tokens: of the block's mean norm, for single channels.
         fusion: of the fusion input's standard deviation, and of the class and register tokens'.
@@ -225,8 +225,7 @@ def _compare(
 
 def _expected_outputs(model: DPT, features: Features, plan: ExportPlan) -> dict[str, Float32Array]:
     maps = model.maps(features.fusion_inputs)
-    names = (contract.DEPTH, contract.SKY) if plan.has_sky else (contract.DEPTH,)
-    expected = {name: map_bhw.numpy() for name, map_bhw in zip(names, maps, strict=True)}
+    expected = {name: map_bhw.numpy() for name, map_bhw in zip(plan.maps(), maps, strict=True)}
     expected[contract.EMBEDDED_TOKENS] = features.embedded_tokens.numpy()
     for index, tokens in enumerate(features.block_tokens):
         expected[contract.block_tokens_name(index)] = tokens.numpy()
@@ -285,6 +284,10 @@ def _check_values(
         wanted_sky = expected[contract.SKY]
         unit = max(float(wanted_sky.std()), SKY_UNIT)
         _check_limit(_relative(got[contract.SKY], wanted_sky, unit), limits.sky, f"sky {where}", "of its unit")
+    if plan.has_confidence:
+        wanted = expected[contract.CONFIDENCE]
+        difference = _relative(got[contract.CONFIDENCE], wanted, float(np.ptp(wanted)))
+        _check_limit(difference, limits.depth, f"confidence {where}", "of its range")
     _check_depth(got[contract.DEPTH], expected[contract.DEPTH], where, worst)
 
 

@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from annotated_types import Gt, Interval, Len
 
 from dptscope.contract import (
+    CONFIDENCE,
     CONTRACT_VERSION,
+    DEPTH,
     METADATA_PREFIX,
     READABLE_VERSIONS,
+    SKY,
     STRICT,
     BlockSpec,
     Count,
@@ -116,6 +119,9 @@ class ModelSpec:
         fusion_channels: channels of the fusion maps.
         has_sky: whether the model says where the sky is, in an output of its own.
         registers: register tokens that the encoder was trained with, between class token and patches; 0 in most.
+        has_confidence: whether the model says how sure its depth is, in an output of its own.
+        camera_token_from: the first block into which a token for the camera goes in place of the class token, in an encoder
+            that replaces it; else None.
         windows: for each stage, tokens a side of the windows that its blocks attend within, and of the windows of an earlier
             training, which offsets are told by, or 0; empty where tokens attend to the whole grid, or not noted.
     """
@@ -137,11 +143,26 @@ class ModelSpec:
     canonical_focal: Annotated[float, Gt(0)] | None = None
     has_sky: bool = False
     registers: Few = 0
+    has_confidence: bool = False
+    camera_token_from: Index | None = None
     windows: Annotated[tuple[tuple[Count, Index], ...], Len(0, 1000)] = ()
 
     def outputs(self) -> tuple[TensorSpec, ...]:
         """All outputs of ``NAME.onnx``."""
-        return model_outputs(self.blocks, self.has_cls, self.fusion_channels, self.has_sky, self.registers)
+        return model_outputs(
+            self.blocks,
+            self.has_cls,
+            self.fusion_channels,
+            has_sky=self.has_sky,
+            has_confidence=self.has_confidence,
+            registers=self.registers,
+            camera_token_from=self.camera_token_from,
+        )
+
+    def maps(self) -> tuple[str, ...]:
+        """Names of the outputs that are maps of the image's size, in the order of the file; the depth comes first."""
+        others = ((SKY, self.has_sky), (CONFIDENCE, self.has_confidence))
+        return (DEPTH, *(name for name, there in others if there))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,6 +27,7 @@ IMAGE = "image"
 SCALES_AXIS = "scales"
 DEPTH = "depth"
 SKY = "sky"
+CONFIDENCE = "confidence"
 BLOCK_CLS_TOKENS = "block_cls_tokens"
 BLOCK_REGISTER_TOKENS = "block_register_tokens"
 EMBEDDED_TOKENS = "embedded_tokens"
@@ -139,6 +140,11 @@ def sky_output() -> TensorSpec:
     return TensorSpec(SKY, ("batch", "height", "width"), "zero or more; the larger, the surer that it is sky")
 
 
+def confidence_output() -> TensorSpec:
+    """How sure the depth is, of models that say so."""
+    return TensorSpec(CONFIDENCE, ("batch", "height", "width"), "one or more; the larger, the surer of the depth")
+
+
 def preview_output() -> TensorSpec:
     """The depth of the preview: the companion's inputs, a coarser answer."""
     return TensorSpec(DEPTH, ("batch", "preview_height", "preview_width"), "depth at the size of a coarser map")
@@ -167,10 +173,11 @@ def embedded_output(blocks: Sequence[BlockSpec]) -> TensorSpec:
     return TensorSpec(EMBEDDED_TOKENS, _token_axes(blocks[0], blocks), "patch tokens that go into transformer block 0")
 
 
-def cls_output(blocks: Sequence[BlockSpec]) -> TensorSpec:
+def cls_output(blocks: Sequence[BlockSpec], camera_token_from: int | None = None) -> TensorSpec:
     """Class tokens of every transformer block, where the encoder has one."""
+    camera = "" if camera_token_from is None else f"; from block {camera_token_from} on a camera token is in its place"
     return TensorSpec(
-        BLOCK_CLS_TOKENS, ("batch", len(blocks), blocks[0].channels), "class token that leaves each block"
+        BLOCK_CLS_TOKENS, ("batch", len(blocks), blocks[0].channels), f"class token that leaves each block{camera}"
     )
 
 
@@ -184,13 +191,20 @@ def register_output(blocks: Sequence[BlockSpec], registers: int) -> TensorSpec:
 
 
 def model_outputs(
-    blocks: Sequence[BlockSpec], has_cls: bool, fusion_channels: int, has_sky: bool = False, registers: int = 0
+    blocks: Sequence[BlockSpec],
+    has_cls: bool,
+    fusion_channels: int,
+    *,
+    has_sky: bool = False,
+    has_confidence: bool = False,
+    registers: int = 0,
+    camera_token_from: int | None = None,
 ) -> tuple[TensorSpec, ...]:
     """All outputs of ``NAME.onnx``, in the order of the file. Readers go by name, never by position."""
-    cls = (cls_output(blocks),) if has_cls else ()
+    maps = (depth_output(), *[sky_output()] * has_sky, *[confidence_output()] * has_confidence)
+    cls = (cls_output(blocks, camera_token_from),) if has_cls else ()
     own = (register_output(blocks, registers),) if registers else ()
-    sky = (sky_output(),) if has_sky else ()
-    return (depth_output(), *sky, *block_outputs(blocks), *cls, *own, *fusion_inputs(fusion_channels))
+    return (*maps, *block_outputs(blocks), *cls, *own, *fusion_inputs(fusion_channels))
 
 
 def added_register_inputs(channels: int) -> tuple[TensorSpec, ...]:

@@ -37,12 +37,15 @@ class Prediction:
             ``metric``: metres, larger is farther.
         sky: float32 ``[height, width]`` at the photo's own size: zero or more, the larger, the surer; None where the model
             does not say where the sky is.
+        confidence: float32 ``[height, width]`` at the photo's own size: one or more, the larger, the surer of the depth; None
+            where the model does not say it.
     """
 
     depth: Float32Array
     raw: Float32Array
     kind: DepthKind
     sky: Float32Array | None = None
+    confidence: Float32Array | None = None
 
 
 def load(
@@ -132,17 +135,19 @@ class DepthModel:
         input_w = input_size(card, photo_hw, size, square)[1]
         metres = metres_a_unit(card, photo_hw[1], input_w, focal, fov)  # before the run: it may be wrong
         input_bchw = prepare_image(card, image, size, square)
-        names = [contract.DEPTH, contract.SKY] if card.has_sky else [contract.DEPTH]
-        raw_hw, *skies = (map_bhw[0] for map_bhw in self.run(input_bchw, names, fusion_scales, registers).values())
-        depth_hw = fill_sky(raw_hw, skies[0]) if far_sky else raw_hw
-        depth_hw, *photo_skies = (
-            resize_depth(map_hw, photo_hw, card.preparation.output_resize) for map_hw in (depth_hw, *skies)
-        )
+        maps = self.run(input_bchw, card.maps(), fusion_scales, registers)
+        raw = {name: map_bhw[0] for name, map_bhw in maps.items()}
+        raw_hw = raw[contract.DEPTH]
+        wanted = {**raw, contract.DEPTH: fill_sky(raw_hw, raw[contract.SKY])} if far_sky else raw
+        way = card.preparation.output_resize
+        found = {name: resize_depth(map_hw, photo_hw, way) for name, map_hw in wanted.items()}
+        depth_hw = found[contract.DEPTH]
         return Prediction(
             depth=depth_hw if metres is None else depth_hw * np.float32(metres),
             raw=raw_hw,
             kind=card.depth_kind if metres is None else "metric",
-            sky=photo_skies[0] if photo_skies else None,
+            sky=found.get(contract.SKY),
+            confidence=found.get(contract.CONFIDENCE),
         )
 
     def block_tokens(

@@ -9,7 +9,7 @@ import numpy as np
 
 from dptscope import contract
 from dptscope.arrays import Float32Array
-from dptscope.attention.families import block_attention, first_special_tokens
+from dptscope.attention.families import block_attention, special_tokens
 from dptscope.attention.maps import Attention, BlockAttention, Token
 from dptscope.camera import metres_a_unit
 from dptscope.cancel import Cancellation
@@ -40,6 +40,7 @@ class Scene:
             model was trained with, then those that were added; None where there are none.
         sky: where the sky is, float32 ``[height, width]`` of ``input_size``: zero or more, the larger, the surer; None where
             the model does not say.
+        confidence: how sure the depth is, as large: one or more, the larger, the surer; None where the model does not say.
     """
 
     def __init__(
@@ -73,12 +74,11 @@ class Scene:
         needed = fusion if graphs.has_companion or graphs.has_preview else []
         cls = [contract.BLOCK_CLS_TOKENS] if graphs.card.has_cls else []
         registers = [contract.BLOCK_REGISTER_TOKENS] if graphs.card.registers else []
-        sky = [contract.SKY] if graphs.card.has_sky else []
         embedded = [contract.EMBEDDED_TOKENS] if keep_tokens and graphs.has_embedded_tokens else []
         appended = [contract.BLOCK_APPENDED_TOKENS] if added is not None and added.number else []
         found = graphs.whole(
             input_bchw,
-            [contract.DEPTH, *sky, *blocks, *needed, *cls, *registers, *embedded, *appended],
+            [*graphs.card.maps(), *blocks, *needed, *cls, *registers, *embedded, *appended],
             cancel=cancel,
             registers=added,
         )
@@ -90,7 +90,9 @@ class Scene:
         self.cls_tokens: Float32Array | None = found[cls[0]][0] if cls else None
         every = [found[name][0] for name in (*registers, *appended)]
         self.register_tokens: Float32Array | None = np.concatenate(every, axis=1) if every else None
-        self.sky: Float32Array | None = found[sky[0]][0] if sky else None
+        self.sky, self.confidence = (
+            found[name][0] if name in found else None for name in (contract.SKY, contract.CONFIDENCE)
+        )
         self._fusion_inputs = tuple(found[name] for name in needed)
         self._input_bchw = None if graphs.has_companion else input_bchw
         self._warned = False
@@ -131,22 +133,22 @@ class Scene:
 
     def _tokens_into(self, block: int) -> tuple[Float32Array, Float32Array | None]:
         """The grid's, and those beside it: class token and registers."""
-        tokens, cls = self.block_tokens, self.cls_tokens
+        tokens = self.block_tokens
         if block:
-            beside = [] if cls is None else [cls[block - 1 : block]]
-            beside += [] if self.register_tokens is None else [self.register_tokens[block - 1]]
-            return tokens[block - 1], np.concatenate(beside) if beside else None
+            return tokens[block - 1], self._special_into(block)
         if self._embedded_hwc is None:
             raise ModelFileError(
                 f"{self._graphs.path}: expected the output {contract.EMBEDDED_TOKENS}, what block 0 attends with, got a file "
                 "without it; ask for block 1 or a later one, or export the checkpoint again"
             )
-        if cls is None:
-            return self._embedded_hwc, None
-        special_sc = first_special_tokens(self._graphs.weights)
-        if self.added_registers is not None:
+        return self._embedded_hwc, self._special_into(block)
+
+    def _special_into(self, block: int) -> Float32Array | None:
+        card, weights = self._graphs.card, self._graphs.weights
+        special_sc = special_tokens(card, weights, block, self.cls_tokens, self.register_tokens)
+        if block == 0 and special_sc is not None and self.added_registers is not None:
             special_sc = np.concatenate([special_sc, self.added_registers.tokens_rc(special_sc.shape[1])])
-        return self._embedded_hwc, special_sc
+        return special_sc
 
     def special_norms(self) -> dict[str, tuple[float, ...]]:
         """L2 norms of the tokens beside the grid, one a block, by name: ``class``, and ``register`` where there is one,

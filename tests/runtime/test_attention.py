@@ -13,7 +13,7 @@ from support.block import Block, Weights, relative_error, softmax_of_all, tokens
 
 import dptscope
 from dptscope.arrays import Float32Array
-from dptscope.attention.families import block_attention, queries_and_keys
+from dptscope.attention.families import block_attention, projected
 from dptscope.attention.weights import layer_norm
 from dptscope.files.onnx_file import mapped_weights
 
@@ -81,9 +81,9 @@ def test_rows_of_zeros_behind_the_weights_change_nothing() -> None:
         "b/attention/qkv/weight": rng.normal(size=(128, 384)).astype(np.float32),
         "b/attention/qkv/bias": rng.normal(size=384).astype(np.float32),
     }
-    plain = queries_and_keys(Weights(made), "b", tokens, 2)
+    plain = projected(Weights(made), "b", tokens, 2)
     made["b/attention/qkv/weight"] = np.pad(made["b/attention/qkv/weight"], ((0, 16), (0, 0)))
-    padded = queries_and_keys(Weights(made), "b", tokens, 2)
+    padded = projected(Weights(made), "b", tokens, 2)
     for one, other in zip(plain, padded, strict=True):
         assert one.shape == (2, 5, 64)
         np.testing.assert_array_equal(one, other)

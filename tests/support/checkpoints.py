@@ -22,6 +22,7 @@ Tensors = dict[str, torch.Tensor]
 def every_family() -> dict[str, tuple[Tensors, dict[str, Any] | None]]:
     """Tensors, and ``config.json`` where the layout has one, of every family in both layouts."""
     from support import (
+        any_view_oracle,
         da3_oracle,
         dpt_dinov2_oracle,
         midas_oracle,
@@ -33,6 +34,7 @@ def every_family() -> dict[str, tuple[Tensors, dict[str, Any] | None]]:
     found: dict[str, tuple[Tensors, dict[str, Any] | None]] = {
         "depth_anything": (seeded_tensors(), None),
         "depth_anything_3": (da3_oracle.tensors(), None),
+        "depth_anything_3_any_view": (any_view_oracle.tensors(), None),
     }
     models = {
         "beit": midas_oracle.beit(),

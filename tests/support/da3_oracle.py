@@ -6,7 +6,9 @@ transformers has none, so this is written from what is known of the original alo
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -126,56 +128,75 @@ def taps_of(blocks: int) -> tuple[int, ...]:
 def _run(
     w: Tensors, image: torch.Tensor, scales: tuple[float, float, float, float] = (1, 1, 1, 1)
 ) -> tuple[list[torch.Tensor], Tensors]:
-    tokens = _encode(w, image)
+    tokens = encode(w, image)
     rows, columns = image.shape[2] // PATCH, image.shape[3] // PATCH
     maps = []
     for index, tap in enumerate(taps_of(len(tokens))):
-        patches = _norm(w, "backbone.pretrained.norm", tokens[tap], TAP_EPS)[:, 1:]
+        patches = norm(w, "backbone.pretrained.norm", tokens[tap], TAP_EPS)[:, 1:]
         x = patches.transpose(1, 2).reshape(image.shape[0], -1, rows, columns)
-        x = _conv(w, f"head.projects.{index}", x)
-        name = f"head.resize_layers.{index}"
-        if index < 2:
-            x = F.conv_transpose2d(x, w[f"{name}.weight"], w[f"{name}.bias"], stride=4 // (index + 1))
-        elif index == 3:
-            x = F.conv2d(x, w[f"{name}.weight"], w[f"{name}.bias"], stride=2, padding=1)
-        maps.append(F.conv2d(x, w[f"head.scratch.layer{index + 1}_rn.weight"], padding=1))
+        maps.append(reassemble(w, index, conv(w, f"head.projects.{index}", x)))
 
+    x = fuse(w, maps, scales, rows, columns)
+    x = F.interpolate(x, size=image.shape[-2:], mode="bilinear", align_corners=True)
+    last = {}
+    for name in ("head.scratch.output_conv2", "head.scratch.sky_output_conv2"):
+        last[f"{name}.2"] = conv(w, f"{name}.2", conv(w, f"{name}.0", x).relu())
+    return tokens, last
+
+
+def reassemble(w: Tensors, index: int, x: torch.Tensor) -> torch.Tensor:
+    """A map of the grid, after its projection, to one of the four that are fused."""
+    name = f"head.resize_layers.{index}"
+    if index < 2:
+        x = F.conv_transpose2d(x, w[f"{name}.weight"], w[f"{name}.bias"], stride=4 // (index + 1))
+    elif index == 3:
+        x = F.conv2d(x, w[f"{name}.weight"], w[f"{name}.bias"], stride=2, padding=1)
+    return F.conv2d(x, w[f"head.scratch.layer{index + 1}_rn.weight"], padding=1)
+
+
+def fuse(
+    w: Tensors, maps: list[torch.Tensor], scales: tuple[float, float, float, float], rows: int, columns: int
+) -> torch.Tensor:
+    """Four maps to one of eight times the grid, after the head's first convolution."""
     x = maps[3] * scales[3]
     for number in (4, 3, 2, 1):
         name = f"head.scratch.refinenet{number}"
         if number < 4:
-            x = x * scales[number - 1] + _unit(w, f"{name}.resConfUnit1", maps[number - 1])
-        x = _unit(w, f"{name}.resConfUnit2", x)
+            x = x * scales[number - 1] + unit(w, f"{name}.resConfUnit1", maps[number - 1])
+        x = unit(w, f"{name}.resConfUnit2", x)
         size = maps[number - 2].shape[-2:] if number > 1 else (8 * rows, 8 * columns)
-        x = _conv(w, f"{name}.out_conv", F.interpolate(x, size=size, mode="bilinear", align_corners=True))
-    x = _conv(w, "head.scratch.output_conv1", x)
-    x = F.interpolate(x, size=image.shape[-2:], mode="bilinear", align_corners=True)
-    last = {}
-    for name in ("head.scratch.output_conv2", "head.scratch.sky_output_conv2"):
-        last[f"{name}.2"] = _conv(w, f"{name}.2", _conv(w, f"{name}.0", x).relu())
-    return tokens, last
+        x = conv(w, f"{name}.out_conv", F.interpolate(x, size=size, mode="bilinear", align_corners=True))
+    return conv(w, "head.scratch.output_conv1", x)
 
 
-def _encode(w: Tensors, image: torch.Tensor) -> list[torch.Tensor]:
+def embed(w: Tensors, image: torch.Tensor) -> tuple[torch.Tensor, int, int]:
+    """What goes into the first block, and the grid's rows and columns."""
     encoder = "backbone.pretrained"
     kernel = w[f"{encoder}.patch_embed.proj.weight"]
     x = F.conv2d(image, kernel, w[f"{encoder}.patch_embed.proj.bias"], stride=PATCH)
     rows, columns = x.shape[-2:]
     x = torch.cat([w[f"{encoder}.cls_token"].expand(x.shape[0], -1, -1), x.flatten(2).transpose(1, 2)], dim=1)
-    x = x + _positions(w[f"{encoder}.pos_embed"], rows, columns)
-    tokens = []
-    block = 0
-    while f"{encoder}.blocks.{block}.norm1.weight" in w:
-        name = f"{encoder}.blocks.{block}"
-        x = x + w[f"{name}.ls1.gamma"] * _attend(w, f"{name}.attn", _norm(w, f"{name}.norm1", x, BLOCK_EPS))
-        hidden = F.gelu(_linear(w, f"{name}.mlp.fc1", _norm(w, f"{name}.norm2", x, BLOCK_EPS)))
-        x = x + w[f"{name}.ls2.gamma"] * _linear(w, f"{name}.mlp.fc2", hidden)
+    return x + positions(w[f"{encoder}.pos_embed"], rows, columns), rows, columns
+
+
+def encode(w: Tensors, image: torch.Tensor) -> list[torch.Tensor]:
+    x, _, _ = embed(w, image)
+    tokens: list[torch.Tensor] = []
+    while f"{(name := f'backbone.pretrained.blocks.{len(tokens)}')}.norm1.weight" in w:
+        x = leave_block(w, name, x, partial(attend, w, f"{name}.attn"))
         tokens.append(x)
-        block += 1
     return tokens
 
 
-def _positions(table: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
+def leave_block(
+    w: Tensors, name: str, x: torch.Tensor, attention: Callable[[torch.Tensor], torch.Tensor]
+) -> torch.Tensor:
+    x = x + w[f"{name}.ls1.gamma"] * attention(norm(w, f"{name}.norm1", x, BLOCK_EPS))
+    hidden = F.gelu(linear(w, f"{name}.mlp.fc1", norm(w, f"{name}.norm2", x, BLOCK_EPS)))
+    return x + w[f"{name}.ls2.gamma"] * linear(w, f"{name}.mlp.fc2", hidden)
+
+
+def positions(table: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
     native = math.isqrt(table.shape[1] - 1)
     if rows == columns == native:
         return table
@@ -186,27 +207,31 @@ def _positions(table: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
     return torch.cat([table[:, :1], resized.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
 
 
-def _attend(w: Tensors, name: str, x: torch.Tensor) -> torch.Tensor:
+def attend(w: Tensors, name: str, x: torch.Tensor) -> torch.Tensor:
+    attended = F.scaled_dot_product_attention(*project(w, name, x))
+    return linear(w, f"{name}.proj", attended.transpose(1, 2).reshape(x.shape))
+
+
+def project(w: Tensors, name: str, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Queries, keys and values, ``[B, heads, 1 + N, 64]`` each."""
     batch, count, width = x.shape
-    query, key, value = (
-        _linear(w, f"{name}.qkv", x).reshape(batch, count, 3, width // HEAD, HEAD).permute(2, 0, 3, 1, 4)
-    )
-    attended = F.scaled_dot_product_attention(query, key, value)
-    return _linear(w, f"{name}.proj", attended.transpose(1, 2).reshape(batch, count, width))
+    heads = linear(w, f"{name}.qkv", x).reshape(batch, count, 3, width // HEAD, HEAD)
+    query, key, value = heads.permute(2, 0, 3, 1, 4)
+    return query, key, value
 
 
-def _unit(w: Tensors, name: str, x: torch.Tensor) -> torch.Tensor:
-    return x + _conv(w, f"{name}.conv2", _conv(w, f"{name}.conv1", x.relu()).relu())
+def unit(w: Tensors, name: str, x: torch.Tensor) -> torch.Tensor:
+    return x + conv(w, f"{name}.conv2", conv(w, f"{name}.conv1", x.relu()).relu())
 
 
-def _conv(w: Tensors, name: str, x: torch.Tensor) -> torch.Tensor:
+def conv(w: Tensors, name: str, x: torch.Tensor) -> torch.Tensor:
     kernel = w[f"{name}.weight"]
     return F.conv2d(x, kernel, w[f"{name}.bias"], padding=kernel.shape[-1] // 2)
 
 
-def _linear(w: Tensors, name: str, x: torch.Tensor) -> torch.Tensor:
+def linear(w: Tensors, name: str, x: torch.Tensor) -> torch.Tensor:
     return F.linear(x, w[f"{name}.weight"], w[f"{name}.bias"])
 
 
-def _norm(w: Tensors, name: str, x: torch.Tensor, eps: float) -> torch.Tensor:
+def norm(w: Tensors, name: str, x: torch.Tensor, eps: float) -> torch.Tensor:
     return F.layer_norm(x, x.shape[-1:], w[f"{name}.weight"], w[f"{name}.bias"], eps)

@@ -8,6 +8,7 @@ from dptscope_export.families.base import ExportOptions, ExportPlan, Family
 from dptscope_export.families.beit import BeitFamily
 from dptscope_export.families.depth_anything import DepthAnythingFamily
 from dptscope_export.families.depth_anything_3 import DepthAnything3Family
+from dptscope_export.families.depth_anything_3_any_view import DepthAnything3AnyViewFamily
 from dptscope_export.families.dpt_dinov2 import DptDinov2Family
 from dptscope_export.families.midas_vit import MidasViTFamily
 from dptscope_export.families.preprocessor import with_preprocessor
@@ -18,6 +19,7 @@ FAMILIES: tuple[Family, ...] = (
     DptDinov2Family(),  # before Depth Anything, whose encoder has the same names on the hub
     DepthAnythingFamily(),
     DepthAnything3Family(),
+    DepthAnything3AnyViewFamily(),
     BeitFamily(),
     SwinV2Family(),
     MidasViTFamily(),

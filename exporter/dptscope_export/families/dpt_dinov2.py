@@ -13,7 +13,7 @@ from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.errors import CheckpointError, VariantError
 from dptscope_export.families.base import ExportOptions, ExportPlan
 from dptscope_export.families.config_values import expect, out_indices
-from dptscope_export.families.depth_anything import TRACED_GRID, TRIAL_GRIDS, architecture, encoder_config
+from dptscope_export.families.depth_anything import architecture, encoder_config
 from dptscope_export.families.depth_anything_keys import (
     HUGGING_FACE,
     Layout,
@@ -22,7 +22,7 @@ from dptscope_export.families.depth_anything_keys import (
     original_layout,
 )
 from dptscope_export.families.depth_anything_variants import four
-from dptscope_export.families.sizes import plan_sizes
+from dptscope_export.families.plain_vit import plan_any_size
 from dptscope_export.models.dinov2 import DinoV2Config
 from dptscope_export.models.dpt_dinov2 import DptDinov2, DptDinov2Config
 from dptscope_export.models.reassemble import STAGES
@@ -92,14 +92,7 @@ class DptDinov2Family:
             evidence=evidence,
             key_map=_keys(layout, encoder),
             build=lambda: DptDinov2(config),
-            sizes=plan_sizes(
-                options,
-                native=(encoder.native_grid * patch,) * 2,
-                multiple=patch,
-                dynamic=options.fixed is None,
-                traced_grid=TRACED_GRID,
-                trial_grids=TRIAL_GRIDS,
-            ),
+            sizes=plan_any_size(options, encoder.native_grid * patch, patch),
             preparation=Preparation(
                 mean=(0.485, 0.456, 0.406),
                 std=(0.229, 0.224, 0.225),

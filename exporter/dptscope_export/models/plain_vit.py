@@ -61,8 +61,8 @@ class PlainViT(nn.Module):
             self.add_module(self.block_names[-1], block)
 
     def forward(self, map_bchw: Tensor) -> tuple[list[Tensor], int, int]:
-        """Return the tokens ``[B, 1 + grid_h * grid_w, C]`` before the first block and after each, class token first (and behind
-        it what :meth:`special` adds), and the grid's size."""
+        """Return the tokens ``[B, 1 + grid_h * grid_w, C]`` before the first block and after each, class token first (behind
+        it what :meth:`special` adds), and the grid."""
         tokens_bnc, grid_h, grid_w = self.embed(map_bchw)
         shared = self.shared(grid_h, grid_w)
         tokens = [tokens_bnc]

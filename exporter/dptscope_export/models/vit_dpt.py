@@ -57,8 +57,8 @@ class Reassemble(nn.Module):
             self.add_module(f"stage_{stage}", self.stage_type(stage, width, channels, config.fusion_channels))
 
     def patches(self, stage: int, tapped: Any) -> Tensor:
-        """What :meth:`TokensDPT.tapped` gives, tokens ``[B, 1 + N, C]``, class token first, behind it the registers where there
-        are some, to ``[B, N, C]``."""
+        """What :meth:`TokensDPT.tapped` gives, tokens ``[B, 1 + N, C]``, class token first, behind it the registers where
+        there are some, to ``[B, N, C]``."""
         raise NotImplementedError
 
     def forward(self, taps: Sequence[Any], grid_h: int, grid_w: int) -> list[Tensor]:

@@ -2,10 +2,10 @@
 
 Parameters and tensor bytes are those of the published tensor lists. A file's size and hash stand here where public
 records of the file state them, otherwise they are None; nothing is made up. Licences are the publishers' own words: the
-Depth Anything authors on V1's weights (Apache-2.0), on V2's sizes (small Apache-2.0, base and large CC-BY-NC-4.0) and on V3's
-two of one photo (Apache-2.0), Google on TIPSv2 and Meta on DINOv2's depthers (Apache-2.0), MiDaS' repository (MIT; its
-models' copies on the hub say Apache-2.0), Distill-Any-Depth's model cards (MIT). For the metric fine-tunes of V2 nobody
-states one.
+Depth Anything authors on V1's weights (Apache-2.0), on V2's sizes (small Apache-2.0, base and large CC-BY-NC-4.0), on V3's
+two of one photo (Apache-2.0) and its any-view sizes (small and base Apache-2.0, large and giant CC-BY-NC-4.0), Google on
+TIPSv2 and Meta on DINOv2's depthers (Apache-2.0), MiDaS' repository (MIT; its models' copies on the hub say Apache-2.0),
+Distill-Any-Depth's model cards (MIT). For the metric fine-tunes of V2 nobody states one.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ Commercial = Literal["yes", "no", "not stated"]
 RELEASES = "https://github.com/isl-org/MiDaS/releases/download/"
 
 _V1_HUB = "LiheYoung/Depth-Anything"
+_V2 = "depth-anything-v2"
 _NOT_COMMERCIAL = "CC-BY-NC-4.0"
 
 
@@ -149,6 +150,24 @@ def _v3(kind: str, file_bytes: int | None = None, sha256: str | None = None) -> 
     )
 
 
+def _any_view(size: str, model: str, parameters: int, tensor_bytes: int, file_bytes: int | None = None) -> Published:
+    """Parameters and bytes are of the file, with the cameras, rays and Gaussians that one photo has no use for."""
+    repository = f"depth-anything/DA3-{size}"
+    free = size in ("SMALL", "BASE")
+    return Published(
+        name=repository.partition("/")[2],
+        family="Depth Anything 3, any-view, on one photo",
+        model=model,
+        parameters=parameters,
+        tensor_bytes=tensor_bytes,
+        place=HubFolder(repository),
+        hub=repository,
+        licence="Apache-2.0" if free else _NOT_COMMERCIAL,
+        commercial="yes" if free else "no",
+        bytes=file_bytes,
+    )
+
+
 def _metric(place: str, data: str, size: str, file_bytes: int, sha256: str) -> Published:
     word, parameters, tensor_bytes = _SIZES[size]
     file = f"depth_anything_v2_metric_{data.lower()}_vit{size}"
@@ -180,6 +199,22 @@ def _distill(size: str) -> Published:
         hub=repository,
         licence="MIT",
         commercial="yes",
+    )
+
+
+def _retrained(name: str, family: str, size: str, place: HubFile, licence: str, commercial: Commercial) -> Published:
+    """Others' training of V2's network, in a file whose name tells nobody which blocks feed the fusion."""
+    _, parameters, tensor_bytes = _SIZES[size]
+    return Published(
+        name=name,
+        family=f"{family}: with --variant {_V2}",
+        model=f"ViT-{size.upper()}",
+        parameters=parameters,
+        tensor_bytes=tensor_bytes,
+        place=place,
+        hub=place.repository,
+        licence=licence,
+        commercial=commercial,
     )
 
 
@@ -270,8 +305,28 @@ PUBLISHED: tuple[Published, ...] = (
     ),
     _v3("mono"),
     _v3("metric", 1_336_734_448, "bbea5b0b3ee389849cffa7ddae89de064a90abd2b055fc5aa99aac68db324776"),
+    _any_view("SMALL", "ViT-S", 34_299_463, 137_197_852),
+    _any_view("BASE", "ViT-B", 135_366_599, 541_466_396),
+    _any_view("LARGE", "ViT-L", 410_941_767, 1_643_767_068, 1_643_843_860),
+    _any_view("GIANT", "ViT-G", 1_355_674_125, 5_422_696_500),
     _distill("s"),
     _distill("l"),
+    _retrained(
+        "Distill-Any-Depth-Base",
+        "Distill-Any-Depth, the authors' own file",
+        "b",
+        HubFile("xingyang1/Distill-Any-Depth", "base/model.safetensors"),
+        "MIT",
+        "yes",
+    ),
+    _retrained(
+        "depth_anything_AC_vits",
+        "Depth-Anything-AC",
+        "s",
+        HubFile("ghost233lism/DepthAnything-AC", "depth_anything_AC_vits.pth"),
+        "not stated",
+        "not stated",
+    ),
     _tips("b", 158_007_257, 632_029_028),
     _tips("l", 405_695_641, 1_622_782_564),
     *(_dinov2(*size, data) for data in ("NYU", "KITTI") for size in _DINOV2),

@@ -7,6 +7,7 @@ import numpy as np
 from dptscope.arrays import Float32Array
 from dptscope.attention.maps import BlockAttention, FullAttention
 from dptscope.attention.relative_bias import relative_bias
+from dptscope.attention.rotary import attends_everywhere, turned
 from dptscope.attention.weights import Weights, layer_norm
 from dptscope.attention.windows import merged, window_attention
 from dptscope.card import ModelCard
@@ -18,8 +19,10 @@ HEAD_CHANNELS = 64
 LAYER_NORM_EPS = 1e-6
 
 _PLAIN = ("depth_anything", "depth_anything_3", "midas_vit", "tipsv2", "dpt_dinov2")
+_ROTARY = "depth_anything_3_any_view"
 _BEIT = "midas_beit"
 _SWIN = "midas_swinv2"
+_CAMERA_TOKEN = "encoder/camera_token/token"
 
 
 def block_attention(
@@ -56,8 +59,8 @@ def _of_family(
 ) -> BlockAttention:
     if card.family == _SWIN:
         return _in_windows(card, weights, block, tokens_hwc)
-    if card.family not in (*_PLAIN, _BEIT):
-        known = f"{', '.join(_PLAIN)}, {_BEIT} or {_SWIN}"
+    if card.family not in (*_PLAIN, _ROTARY, _BEIT):
+        known = f"{', '.join(_PLAIN)}, {_ROTARY}, {_BEIT} or {_SWIN}"
         raise ModelFileError(
             f"{weights.path}: expected a model of {known}, whose attention can be computed, got {card.family}"
         )
@@ -71,9 +74,44 @@ def _of_family(
                 "expected a BEiT without added registers, whose places its biases do not know, for its attention"
             )
         bias = relative_bias(weights, f"{path}/attention", grid_hw)
-        return FullAttention(*queries_and_keys(weights, path, tokens_nc, bias.heads), grid_hw, bias)
+        query_hnd, key_hnd = projected(weights, path, tokens_nc, bias.heads)
+        return FullAttention(scaled(query_hnd), key_hnd, grid_hw, bias)
     heads = card.heads or tokens_nc.shape[1] // HEAD_CHANNELS
-    return FullAttention(*queries_and_keys(weights, path, tokens_nc, heads), grid_hw)
+    query_hnd, key_hnd = projected(weights, path, tokens_nc, heads)
+    first = card.camera_token_from
+    if card.family == _ROTARY and first is not None and block >= first:
+        everywhere = attends_everywhere(block, first)
+        query_hnd, key_hnd = turned(weights, path, (query_hnd, key_hnd), grid_hw, everywhere)
+    return FullAttention(scaled(query_hnd), key_hnd, grid_hw)
+
+
+def special_tokens(
+    card: ModelCard,
+    weights: Weights,
+    block: int,
+    cls_bc: Float32Array | None,
+    registers_brc: Float32Array | None,
+) -> Float32Array | None:
+    """The tokens before the grid's that go into a block, ``[tokens, channels]``; None where there are none.
+
+    Most often they are those that left the block before. Where a camera token takes the class token's place between two
+    blocks, it is that one.
+
+    Args:
+        card: of the model.
+        weights: of its file.
+        block: index of the block.
+        cls_bc: the class token that leaves each block, or None.
+        registers_brc: the register tokens that leave each block, or None.
+    """
+    if cls_bc is None:
+        return None
+    if block == 0:
+        return first_special_tokens(weights)
+    first_1c = cls_bc[block - 1 : block]
+    if block == card.camera_token_from:
+        first_1c = weights.get(_CAMERA_TOKEN).reshape(1, -1)
+    return first_1c if registers_brc is None else np.concatenate([first_1c, registers_brc[block - 1]])
 
 
 def _in_windows(card: ModelCard, weights: Weights, block: int, tokens_hwc: Float32Array) -> BlockAttention:
@@ -86,10 +124,8 @@ def _in_windows(card: ModelCard, weights: Weights, block: int, tokens_hwc: Float
     return window_attention(weights, path, tokens_hwc, (block - first) % 2 == 1, windows)
 
 
-def queries_and_keys(
-    weights: Weights, path: str, tokens_nc: Float32Array, heads: int
-) -> tuple[Float32Array, Float32Array]:
-    """Queries, scaled, and keys of a block that normalises first, ``[heads, tokens, channels of a head]`` each."""
+def projected(weights: Weights, path: str, tokens_nc: Float32Array, heads: int) -> tuple[Float32Array, Float32Array]:
+    """Queries and keys of a block that normalises first, ``[heads, tokens, channels of a head]`` each."""
     channels = tokens_nc.shape[1]
     gain_c, shift_c = (weights.get(f"{path}/norm1/{leaf}") for leaf in ("weight", "bias"))
     # Of the joint projection the first two thirds; rows behind the channels are zeros (the pass "pad-rows").
@@ -97,8 +133,12 @@ def queries_and_keys(
     bias_k = weights.get(f"{path}/attention/qkv/bias")[: 2 * channels]
     projected_nk = layer_norm(tokens_nc, gain_c, shift_c, LAYER_NORM_EPS) @ weight_ck + bias_k
     query_hnd, key_hnd = projected_nk.reshape(len(tokens_nc), 2, heads, -1).transpose(1, 2, 0, 3)
-    scale = np.float32((channels // heads) ** -0.5)
-    return query_hnd * scale, np.ascontiguousarray(key_hnd)
+    return query_hnd, np.ascontiguousarray(key_hnd)
+
+
+def scaled(query_hnd: Float32Array) -> Float32Array:
+    """Queries as their products with keys go into the softmax."""
+    return query_hnd * np.float32(query_hnd.shape[-1] ** -0.5)
 
 
 def first_special_tokens(weights: Weights) -> Float32Array:

@@ -29,7 +29,7 @@ from dptscope.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from dptscope.arrays import UInt8Array
+    from dptscope.arrays import Float32Array, UInt8Array
     from dptscope.commands.photos import Writers
     from dptscope.model import DepthModel, Prediction
     from dptscope.registers import AddedRegisters
@@ -51,7 +51,7 @@ def depth(
             "--format",
             metavar="LIST",
             help="png: in colour, bright is near; png16: 16 bits, metres × 256 or the photo's own range, as the file's "
-            "description says; npy: float32 as is, and where the sky is, of models that say so.",
+            "description says; npy: float32 as is, and where the sky is or how sure the depth, of models that say so.",
         ),
     ] = "png,png16,npy",
     focal: FocalOption = None,
@@ -106,8 +106,8 @@ def writers() -> Writers[Prediction]:
 def write_depth(
     model: DepthModel, images: Sequence[Path], folder: Path, formats: Sequence[str], wanted: Wanted
 ) -> Iterator[Path]:
-    """Write ``STEM_depth.png``, ``STEM_depth16.png``, ``STEM_depth.npy`` and beside that ``STEM_sky.npy`` for each photo, and
-    yield their paths."""
+    """Write ``STEM_depth.png``, ``STEM_depth16.png``, ``STEM_depth.npy`` and beside that ``STEM_sky.npy`` or
+    ``STEM_confidence.npy`` for each photo, and yield their paths."""
     from dptscope.commands.failures import complain
     from dptscope.commands.photos import for_each_photo, write_formats
     from dptscope.files.encode import encode_npy
@@ -122,9 +122,10 @@ def write_depth(
                     said.add(line)
                     complain(f"note: {line}")
         yield from write_formats(folder, stem, found, writers(), formats)
-        if (sky_hw := found.sky) is not None:
-            sky: Writers[Prediction] = {"npy": ("_sky.npy", lambda _: encode_npy(sky_hw))}
-            yield from write_formats(folder, stem, found, sky, formats)
+        for name, map_hw in (("sky", found.sky), ("confidence", found.confidence)):
+            if map_hw is not None:
+                other: Writers[Float32Array] = {"npy": (f"_{name}.npy", encode_npy)}
+                yield from write_formats(folder, stem, map_hw, other, formats)
 
     return for_each_photo(images, folder, write)
 

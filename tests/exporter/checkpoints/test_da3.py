@@ -10,11 +10,11 @@ import pytest
 import torch
 from exporter.checkpoints.test_read import published
 from safetensors.torch import save_file
-from support import da3_oracle
+from support import any_view_oracle, da3_oracle
 
 from dptscope_export.checkpoints.key_map import load_strictly
 from dptscope_export.checkpoints.read import Checkpoint, read_checkpoint
-from dptscope_export.errors import CheckpointError, UnknownFamilyError, VariantError
+from dptscope_export.errors import CheckpointError, VariantError
 from dptscope_export.families import ExportOptions, recognise
 
 MONO, METRIC = "depth-anything-3-mono", "depth-anything-3-metric"
@@ -94,7 +94,7 @@ def test_a_folder_of_the_hub(tmp_path: Path, weights: str) -> None:
 def test_the_metric_model_of_a_nested_file(tmp_path: Path) -> None:
     """Two networks in a file: the any-view one first, the metric one by its key."""
     inner = {name.removeprefix("model."): tensor for name, tensor in da3_oracle.tensors().items()}
-    any_view = {n: t for n, t in inner.items() if "sky" not in n} | {"backbone.pretrained.camera_token": torch.ones(1)}
+    any_view = {name.removeprefix("model."): tensor for name, tensor in any_view_oracle.tensors().items()}
     nested = {
         f"model.{part}.{n}": t.clone() for part, ts in (("da3", any_view), ("da3_metric", inner)) for n, t in ts.items()
     }
@@ -102,8 +102,9 @@ def test_the_metric_model_of_a_nested_file(tmp_path: Path) -> None:
     checkpoint = read_checkpoint(tmp_path / "nested.safetensors", key="da3_metric")
     assert set(checkpoint.tensors) == set(inner)
     assert recognise(checkpoint, ExportOptions()).variant == METRIC
-    with pytest.raises(UnknownFamilyError):
-        recognise(read_checkpoint(tmp_path / "nested.safetensors"), ExportOptions())
+    whole = read_checkpoint(tmp_path / "nested.safetensors")
+    assert whole.notes == ("2 models are in the file: model.da3 was taken, --key takes model.da3_metric",)
+    assert recognise(whole, ExportOptions()).variant == "depth-anything-3"
 
 
 def test_an_encoder_called_backbone_without_a_head_beside_it(tmp_path: Path) -> None:

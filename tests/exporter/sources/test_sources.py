@@ -462,6 +462,7 @@ def test_the_table_agrees_with_itself(row: published.Published) -> None:
         ("dpt_large_384", ""),
         ("dpt_hybrid_384", ""),
         ("DA3MONO-LARGE", "da3mono_large"),
+        *((f"DA3-{size.upper()}", f"da3_{size}") for size in ("small", "base", "large", "giant")),
     ],
 )
 def test_the_table_agrees_with_the_published_tensors(name: str, listed: str) -> None:

@@ -42,6 +42,8 @@ KINDS = (
         "RelativePositions",
         "Where the tokens of this size lie in the tables of positions.",
     ),
+    Kind(r"encoder/rotary_positions", "RotaryPositions", "How far queries and keys turn at each place of this size."),
+    Kind(r"encoder/camera_token", "CameraToken", "A token for the camera takes the class token's place."),
     EMBEDDING,
     Kind(r"resnet/stem", "Stem", "The image at a quarter of its size: a wide convolution and a maximum."),
     Kind(r"resnet/stage_\d+/block_\d+", "Bottleneck", "Three convolutions, each normalised, around a shortcut."),

@@ -1,0 +1,109 @@
+"""What transformers has no model of: an export, and its file against the exporter's own torch model, eager and in torch's
+plain ONNX export.
+
+``python benchmarks/without_transformers.py FOLDER ROUNDS`` makes a checkpoint of DA3-SMALL's shapes with random weights in
+FOLDER, where there is none yet, and exports it. The torch model has our order of operations (1×1 convolutions before
+enlargements), and is nothing slower than the original.
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+import torch
+from safetensors.torch import save_file
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from support import any_view_oracle
+
+import dptscope
+from benchmarks.compare.timing import interleave
+from dptscope import contract
+from dptscope_export.checkpoints.read import read_checkpoint
+from dptscope_export.families import ExportOptions, recognise
+from dptscope_export.pipeline import build
+
+OURS = "dptscope"
+MOVED = (1.0, 0.5, 1.0, 1.0)
+SIZE = 504
+THREADS = 2
+
+
+class OnlyDepth(torch.nn.Module):
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        depth: torch.Tensor = self.model(image)
+        return depth
+
+
+def main(folder: Path, rounds: int) -> None:
+    torch.set_num_threads(THREADS)
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint, ours, plain = folder / "DA3-SMALL.safetensors", folder / "da3_small.onnx", folder / "plain.onnx"
+    if not ours.is_file():
+        shapes: dict[str, Any] = {
+            "blocks": 12,
+            "first": 4,
+            "width": 384,
+            "mlp": 4,
+            "grid": 37,
+            "neck": (48, 96, 192, 384),
+        }
+        save_file(any_view_oracle.tensors(**shapes, fusion=64, hidden=32), checkpoint)
+        start = time.perf_counter()
+        subprocess.run(["dptscope", "export", str(checkpoint), "-o", str(ours)], check=True)
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        print(
+            f"export: {time.perf_counter() - start:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of CPU time, "
+            f"{used.ru_maxrss / (1 << 20):.2f} GiB at most"
+        )
+    read = read_checkpoint(checkpoint)
+    model = OnlyDepth(build(read, recognise(read, ExportOptions()))).eval()
+    image = torch.randn(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    if not plain.is_file():
+        with warnings.catch_warnings(action="ignore"):
+            torch.onnx.export(
+                model, (image,), plain, input_names=["image"], output_names=["depth"], dynamo=True, verbose=False
+            )
+    if rounds:
+        compare(ours, plain, model, image, rounds)
+
+
+def compare(ours: Path, plain: Path, model: torch.nn.Module, image: torch.Tensor, rounds: int) -> None:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = THREADS
+    session = ort.InferenceSession(plain, options, providers=["CPUExecutionProvider"])
+    loaded, pixels = dptscope.load(ours, threads=THREADS), image.numpy()
+    inputs = list(loaded.run(pixels, [contract.fusion_input_name(k) for k in contract.FUSION_BLOCKS]).values())
+    whole: dict[str, Callable[[], Any]] = {
+        OURS: lambda: loaded.run(pixels, [contract.DEPTH])[contract.DEPTH],
+        "torch eager": lambda: model(image).numpy(),
+        "plain ONNX": lambda: session.run(None, {"image": pixels})[0],
+    }
+    moves = {"a move": lambda: loaded.fuse(inputs, MOVED), "its preview": lambda: loaded.preview(inputs, MOVED)}
+    with torch.no_grad():
+        depths = {name: run() for name, run in whole.items()}
+        times = interleave({**whole, **moves}, rounds)
+    for name, taken in times.items():
+        print(f"{name:12} {taken.median:7.1f} ms, {taken.ratio_to(times[OURS]):.2f} of dptscope's whole run")
+    unit = float(np.ptp(depths["torch eager"]))
+    worst = max(float(np.abs(depth - depths["torch eager"]).max()) for depth in depths.values())
+    print(f"depths within {worst / unit:.1e} of the range")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
