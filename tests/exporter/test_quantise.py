@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -260,3 +261,19 @@ def test_an_interrupt(tiny_model: Path, tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate()
     assert (process.returncode, errors, list(tmp_path.iterdir())) == (130, LINE, [])
+
+
+def test_compare_reads_the_table(
+    small: Quantised, tiny_model: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fidelity = small.card.fidelity
+    assert fidelity is not None
+    photo = str(photos / "1.png")
+    assert cli.run(["compare", str(tiny_model), str(small.model), photo]) == 0
+    said = capsys.readouterr().out
+    assert "no block's norms differ by more than 0.02" in said
+    assert f"made of tiny.onnx, and measured then on 2 photos: worst δ1 {fidelity.delta1.worst:.4f}" in said
+    assert (
+        cli.run(["compare", str(small.model), str(tiny_model), photo, "--json"]) == 0
+    )  # the other way round it says none
+    assert json.loads(capsys.readouterr().out)["stated"] is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,7 +45,7 @@ def compare(
         typer.Option(
             metavar="X",
             min=0,
-            help="Norm error above which a block counts as differing, of its mean norm; 0.001 by default.",
+            help="Norm error above which a block counts as differing, of its mean norm; 0.001 by default, 0.02 for int8.",
             show_default=False,
         ),
     ] = None,
@@ -64,7 +65,7 @@ def compare(
 ) -> None:
     """Show where two files of one model part: norms block by block, and depth."""
     from dptscope.commands.photos import on_each_photo
-    from dptscope.comparison import BOUND, Comparison, open_pair
+    from dptscope.comparison import BOUND, BOUND_OF_INT8, Comparison, open_pair
     from dptscope.errors import DptscopeError
 
     pair = open_pair(reference, other, depth_output, provider, threads)
@@ -85,15 +86,26 @@ def compare(
         if not found:
             raise
         incomplete = error  # some photos failed: what the others gave is shown first
-    comparison = Comparison(reference.name, other.name, BOUND if bound is None else bound, tuple(found))
+    card = pair.other.card
+    if bound is None:
+        bound = BOUND_OF_INT8 if card is not None and card.storage == "int8" else BOUND
+    comparison = Comparison(reference.name, other.name, bound, tuple(found))
+    stated = card.fidelity if card is not None else None
+    if stated is not None and stated.reference != pair.reference.card.model_id:
+        stated = None  # of another file than this one
     if plot is not None:
         write_plot(comparison, plot)
     if as_json:
         import json
 
-        typer.echo(json.dumps(comparison.to_json(), indent=2))
+        typer.echo(json.dumps(comparison.to_json() | {"stated": stated and asdict(stated)}, indent=2))
     else:
         show(comparison)
+        if stated is not None:
+            typer.echo(
+                f"{other.name} was made of {reference.name}, and measured then on {stated.photos} photos: worst δ1 "
+                f"{stated.delta1.worst:.4f}, correlation {stated.correlation.worst:.6f}, norms {max(stated.norms):.1e}"
+            )
     if incomplete is not None:
         raise incomplete
 
