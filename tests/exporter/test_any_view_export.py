@@ -134,6 +134,7 @@ def test_attention(any_view: Case) -> None:
     weights = mapped_weights(any_view.exported.model)
     assert scene.confidence is not None and scene.confidence.shape == (70, 98)
     camera = any_view.weights["model.backbone.pretrained.camera_token"][0, 0].numpy()
+    assert scene.attention(0, "class").row_special.shape == (2, 1)
     for block in range(1, 4):
         before = tokens_of(scene, block - 1).copy()
         if block == 1:
