@@ -65,10 +65,10 @@ class DPT(nn.Module, ABC):
 class ResidualUnit(nn.Module):
     """Two 3×3 convolutions, each after its ReLU, around a shortcut (``ResidualConvUnit_custom``)."""
 
-    def __init__(self, channels: int, bias: bool = True) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, kernel_size=3, padding=1, bias=bias)
-        self.conv2 = nn.Conv2d(channels, channels, kernel_size=3, padding=1, bias=bias)
+        self.conv1 = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
 
     def forward(self, x_bchw: Tensor) -> Tensor:
         return x_bchw + self.conv2(F.relu(self.conv1(F.relu(x_bchw))))
@@ -82,9 +82,9 @@ class FusionBlock(nn.Module):
     touches a quarter of the pixels.
     """
 
-    def __init__(self, channels: int, doubles: bool, bias: bool = True) -> None:
+    def __init__(self, channels: int, doubles: bool) -> None:
         super().__init__()
-        self.residual_unit = ResidualUnit(channels, bias)
+        self.residual_unit = ResidualUnit(channels)
         self.out_conv = nn.Conv2d(channels, channels, kernel_size=1)
         self.doubles = doubles
 
@@ -107,15 +107,14 @@ class Fusion(nn.Module):
         channels: channels of all four maps.
         doubles: for blocks 1 … 4, whether the next finer map is always exactly twice as large. False for block 4 of a
             plain ViT, whose coarsest map is rounded up when the patch grid is odd.
-        bias: whether the convolutions of the residual units have one.
     """
 
-    def __init__(self, channels: int, doubles: tuple[bool, bool, bool, bool], bias: bool = True) -> None:
+    def __init__(self, channels: int, doubles: tuple[bool, bool, bool, bool]) -> None:
         super().__init__()
         for number in FUSION_BLOCKS:
-            self.add_module(f"block_{number}", FusionBlock(channels, doubles[number - 1], bias))
+            self.add_module(f"block_{number}", FusionBlock(channels, doubles[number - 1]))
         for number in FUSION_BLOCKS[:-1]:  # block 4 has no skip path; checkpoints carry unused weights for it
-            self.add_module(f"skip_{number}", ResidualUnit(channels, bias))
+            self.add_module(f"skip_{number}", ResidualUnit(channels))
 
     def inputs(self, maps: tuple[Tensor, Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Compute what :meth:`forward` needs, as far as no scale can change it.

@@ -155,6 +155,13 @@ def _blocks(described: dict[str, Any]) -> str:
     )
 
 
+def _beside(described: dict[str, Any]) -> str:
+    """The tokens before the grid."""
+    registers = described["registers"]
+    own = f" and {registers} register{'s' if registers > 1 else ''} of its own" if registers else ""
+    return f", with a class token{own}" if described["has_cls"] else ""
+
+
 def _lines(described: dict[str, Any]) -> list[tuple[str, str]]:
     height, width = described["native_size"]
     preparation = described["preparation"]
@@ -174,7 +181,7 @@ def _lines(described: dict[str, Any]) -> list[tuple[str, str]]:
             f"{preparation['resize_rule']}, {preparation['interpolation']}, multiples of {preparation['multiple']}",
         ),
         ("mean, std", f"{list(preparation['mean'])}, {list(preparation['std'])} ({preparation['colour_order']})"),
-        ("blocks", _blocks(described)),
+        ("blocks", _blocks(described) + _beside(described)),
         ("fusion reads", _taps(described["taps"])),
         (
             "parameters",
