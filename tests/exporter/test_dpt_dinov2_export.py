@@ -76,18 +76,6 @@ def test_a_photo(nyu: Case, photo_bgr: Any) -> None:
     assert np.abs(found.raw - wanted[0].numpy()).max() <= DEPTH_LIMIT * wanted.numpy().std()
     squeezed = cv2.resize(found.raw, (151, 100), interpolation=cv2.INTER_LINEAR)
     np.testing.assert_allclose(found.depth, squeezed, rtol=1e-6)
-    assert 0.001 <= found.raw.min() < 0.0011 and 5 < found.raw.max() <= 10
+    assert abs(found.raw.min() - 0.001) < 1e-6 and 5 < found.raw.max() < 10.00001
     assert model.predict(photo, size=84).raw.shape == (56, 84)
     assert (nyu.exported.card.max_depth, nyu.exported.card.evidence) == (10.0, "--variant dpt-dinov2-nyu")
-
-
-def test_for_one_size(tmp_path: Path) -> None:
-    """Streets, an odd grid, in the portable operators."""
-    oracle = dpt_dinov2_oracle.dpt(blocks=4, seed=54)
-    options = ExportOptions(fixed=(70, 98), variant="dpt-dinov2-kitti")
-    exported = export(save_hugging_face(oracle, tmp_path / "h"), tmp_path / "m.onnx", options, form="portable")
-    image = torch.randn(2, 3, 70, 98, generator=torch.Generator().manual_seed(9))
-    wanted, _ = dpt_dinov2_oracle.run(oracle, image, max_depth=80.0)
-    got = dptscope.load(exported.model).run(image.numpy(), [contract.DEPTH])[contract.DEPTH]
-    assert exported.card.max_depth == 80
-    assert np.abs(got - wanted.numpy()).max() <= DEPTH_LIMIT * wanted.numpy().std()
