@@ -5,8 +5,8 @@
 The moves are over the map of a ViT-L at 518 × 518 with made-up tokens (24 blocks of 37 × 37 × 1024), one token on at a time:
 the event, what it changes, and the drawing of the whole window; the median, in brackets the quickest and the processor's time
 of all threads, which other programs disturb least. With a model and a folder of photos, also how soon the marks in the tiles
-follow the pointer on a virtual screen, and how much of one core the program takes there while nobody does anything (needs Xvfb
-and xdotool, reads /proc).
+follow the pointer on a virtual screen, and how much of one core the program takes there while nobody does anything (needs
+Xvfb and xdotool, reads /proc).
 """
 
 from __future__ import annotations
