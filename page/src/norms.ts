@@ -270,6 +270,7 @@ export class NormView implements View {
     const words = this.inWords(place);
     labelAt(within(this.map, ".label"), this.pointed ? words : "", this.pointed ?? [0, 0]);
     this.page.say(words);
+    press(byId("class-token"), this.kept === "class");
     this.drawCharts();
   }
 
