@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 import dptscope
+from dptscope import ModelCard
 from dptscope_survey.jobs import choose_jobs, process_bytes
+
+
+@pytest.fixture(scope="module")
+def card(model: Path) -> ModelCard:
+    return dptscope.load(model).card
 
 
 @pytest.mark.parametrize(
@@ -26,9 +32,9 @@ from dptscope_survey.jobs import choose_jobs, process_bytes
 )
 def test_the_choice(
     cpus: int, room: float | None, jobs: int | None, threads: int | None, chosen: tuple[int, int], model: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    card: ModelCard,    monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    card, size = dptscope.load(model).card, (224, 294)
+    size = (224, 294)
     there = None if room is None else int(room * process_bytes(card, model, size) / 0.8)
     monkeypatch.setattr("dptscope_survey.jobs.available_cpus", lambda: cpus)
     monkeypatch.setattr("dptscope_survey.jobs.available_bytes", lambda: there)
