@@ -126,7 +126,7 @@ class Engine:
         self._count.some_done(len(piece.photos), len(found.failed))
 
     def _try_again(self, piece: _Piece) -> None:
-        deaths = piece.deaths + 1
+        deaths = piece.deaths + (1 if self._pool.dies_whole else 2)  # Dask has tried again on other workers itself
         if deaths < _SINGLY:
             self._waiting.appendleft(replace(piece, deaths=deaths))
         elif deaths == _SINGLY:

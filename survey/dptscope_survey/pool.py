@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import multiprocessing
 import warnings
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,7 +31,7 @@ class Pool:
     """
 
     def __init__(
-        self, start: Callable[[], Executor], workers: int, deaths: tuple[type[Exception], ...], dies_whole: bool
+        self, start: Callable[[], Any], workers: int, deaths: tuple[type[Exception], ...], dies_whole: bool
     ) -> None:
         self._start = start
         self._executor: Any = None
@@ -116,4 +117,38 @@ def dask_pool(address: str) -> Iterator[Pool]:
         except TimeoutError as error:
             raise DptscopeError(f"{address}: expected a cluster with workers, got one without") from error
         workers = sum(client.nthreads().values())
-        yield Pool(lambda: client.get_executor(pure=False), workers, (KilledWorker,), dies_whole=False)
+        yield Pool(lambda: _DaskExecutor(client, address), workers, (KilledWorker,), dies_whole=False)
+
+
+class _DaskExecutor:
+    """Dask's tasks as futures. ``Client.get_executor`` has such ones, but one whose workers died is never done."""
+
+    def __init__(self, client: Any, address: str) -> None:
+        self._client, self._address = client, address
+        self._tasks: set[Any] = set()  # Dask forgets a task that nobody holds
+
+    def submit(self, function: Callable[..., Any], *arguments: object) -> Future[Any]:
+        answer: Future[Any] = Future()
+        task = self._client.submit(function, *arguments, pure=False)
+        self._tasks.add(task)
+        self._when_done(task, answer)
+        return answer
+
+    def _when_done(self, task: Any, answer: Future[Any]) -> None:
+        task.add_done_callback(lambda done: self._finish(done, answer))
+
+    def _finish(self, task: Any, answer: Future[Any]) -> None:
+        if task.status == "pending":  # what it gave was lost with its worker: it is done once more
+            self._when_done(task, answer)
+            return
+        try:
+            answer.set_result(task.result())
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is the answer)
+            answer.set_exception(error)
+        except CancelledError:  # which is no Exception
+            answer.set_exception(DptscopeError(f"{self._address}: the cluster gave up a task; was it closed?"))
+        self._tasks.discard(task)
+
+    def shutdown(self, wait: bool) -> None:
+        """Give up what is not done."""
+        self._client.cancel(list(self._tasks))
