@@ -21,6 +21,7 @@ from dptscope_export.checkpoints.key_map import load_strictly
 from dptscope_export.checkpoints.read import Checkpoint, read_checkpoint
 from dptscope_export.cost import cost
 from dptscope_export.families import ExportOptions, ExportPlan, recognise
+from dptscope_export.graph.cut import cut
 from dptscope_export.graph.finish import Traced, finish, rounded
 from dptscope_export.graph.metadata import PARITY_KEY, WEIGHTS_KEY
 from dptscope_export.graph.passes import GraphPass, choose_passes, left_out
@@ -31,7 +32,7 @@ from dptscope_export.models.dpt import DPT
 from dptscope_export.models.preview import Preview, choose_level
 from dptscope_export.models.registers import hidden_width
 from dptscope_export.publish import append_metadata, publish, save, save_again, staging_folder
-from dptscope_export.verify import ROUNDED, verify, verify_preview
+from dptscope_export.verify import ROUNDED, verify
 from dptscope_export.verify_registers import verify_registers
 
 OLDEST_OPSET = 18
@@ -120,7 +121,7 @@ def export(
         del checkpoint
 
         staged_model = staged / target.name
-        staged_companion, staged_preview = companion_path(staged_model), preview_path(staged_model)
+        staged_files = (staged_model, companion_path(staged_model), preview_path(staged_model))
         examples = example_fusion_inputs(model, plan.sizes)
         preview = make_preview(model, plan, examples)
         digests: dict[str, str] = {}
@@ -131,24 +132,21 @@ def export(
             del traced, graph  # before the next is made: large models need the room
         gc.collect()  # the traced programs hold cycles
 
-        parity = verify(model, staged_model, staged_companion, plan, lambda detail: report("verify", detail))
+        tell = partial(report, "verify")
+        parity = verify(model, preview, staged_model, plan, tell)
         if registers:
-            report("verify", "registers")
+            tell("registers")
             verify_registers(model, staged_model, plan)
-        report("verify", "preview")
-        verify_preview(preview, model, staged_preview, plan)
         if half:
-            for path in (staged_model, staged_companion, staged_preview):
+            for path in staged_files:
                 graph = rounded(path)
                 digests[path.name.removeprefix(target.stem)] = graph.metadata_props[WEIGHTS_KEY]
                 save_again(graph, path)
                 del graph
-            tell = partial(report, "verify")
-            parity = verify(model, staged_model, staged_companion, plan, lambda at: tell(f"float16 {at}"), ROUNDED)
-            verify_preview(preview, model, staged_preview, plan, ROUNDED)
+            parity = verify(model, preview, staged_model, plan, lambda at: tell(f"float16 {at}"), ROUNDED)
         report("publish", target.name)
         card = replace(card, parity=parity, weights_sha256=digests[contract.MODEL_SUFFIX])
-        for path in (staged_model, staged_companion, staged_preview):
+        for path in staged_files:
             append_metadata(path, {PARITY_KEY: card.to_metadata()[PARITY_KEY]})
         files = publish(staged, target)
     return Exported(
@@ -174,17 +172,20 @@ def trace_graphs(
 ) -> Iterator[Traced]:
     """Trace the whole graph, the companion and the preview, each when it is asked for."""
     scales = contract.fusion_scale_inputs()
+    inputs = (*contract.fusion_inputs(plan.fusion_channels), *scales)
+    depth, dynamic = contract.depth_output(), plan.sizes.dynamic
     report("trace", "")
     whole = trace_whole(model, plan, opset)
+    companion = cut(whole, inputs, depth)
     yield Traced(contract.MODEL_SUFFIX, whole, (contract.image_input(), *plan.optional_inputs()), plan.outputs())
     del whole
-    inputs = (*contract.fusion_inputs(plan.fusion_channels), *scales)
-    for stage, suffix, decoder, depth in (
-        ("trace fusion", contract.COMPANION_SUFFIX, model, contract.depth_output()),
-        ("trace preview", contract.PREVIEW_SUFFIX, preview, contract.preview_output()),
-    ):
-        report(stage, "")
-        yield Traced(suffix, trace_fusion(decoder, examples, plan.sizes.dynamic, depth, opset), inputs, (depth,))
+    report("trace fusion", "")
+    companion = companion or trace_fusion(model, examples, dynamic, depth, opset)
+    yield Traced(contract.COMPANION_SUFFIX, companion, inputs, (depth,))
+    del companion
+    report("trace preview", "")
+    depth = contract.preview_output()
+    yield Traced(contract.PREVIEW_SUFFIX, trace_fusion(preview, examples, dynamic, depth, opset), inputs, (depth,))
 
 
 def make_preview(model: DPT, plan: ExportPlan, examples: FusionInputs) -> Preview:

@@ -76,23 +76,33 @@ class _Worst:
     limits: Limits = EXACT
 
 
+@dataclass(frozen=True)
+class _Files:
+    """Sessions of the three files."""
+
+    whole: Session
+    companion: Session
+    preview: Session
+
+
 def verify(
     model: DPT,
-    model_path: Path,
-    companion: Path,
+    preview: Preview,
+    path: Path,
     plan: ExportPlan,
     report: Callable[[str], None] = lambda _: None,
     limits: Limits = EXACT,
 ) -> Parity:
-    """Compare names, axes, shapes and values of both files with the contract and the torch model.
+    """Compare names, axes, shapes and values of the three files with the contract and the torch models.
 
-    Every size of the plan is run with the scales at one and with two other settings, one size as a batch of two; the
-    companion is held against the whole file. The native size comes last.
+    At every size of the plan, once as a batch of two, the whole file runs with the scales at one, companion and preview also
+    with two other settings; so does the whole file, but for the native size of a dynamic one, which comes last and takes most
+    of the time. The companion is held against the whole file where that runs with the same scales.
 
     Args:
         model: the torch model.
-        model_path: the exported ``NAME.onnx``.
-        companion: the exported ``NAME.fusion.onnx``.
+        preview: the torch preview.
+        path: the exported ``NAME.onnx``; the other two are beside it.
         plan: what the export is for.
         report: called with a line for each size.
         limits: how far from PyTorch they may be; the companion is never farther from the whole file than :data:`EXACT`.
@@ -100,17 +110,14 @@ def verify(
     Raises:
         VerificationError: anything differs by more.
     """
-    whole, fusion = Session(model_path, _OPTIONS), Session(companion, _OPTIONS)
-    outputs = plan.outputs()
-    scale_inputs = contract.fusion_scale_inputs()
-    _check_interface(whole, (contract.image_input(),), plan.optional_inputs(), outputs, plan.sizes.dynamic)
-    _check_interface(
-        fusion,
-        contract.fusion_inputs(plan.fusion_channels),
-        scale_inputs,
-        (contract.depth_output(),),
-        plan.sizes.dynamic,
+    files = _Files(
+        *(Session(at, _OPTIONS) for at in (path, contract.companion_path(path), contract.preview_path(path)))
     )
+    scales, fusion = contract.fusion_scale_inputs(), contract.fusion_inputs(plan.fusion_channels)
+    dynamic = plan.sizes.dynamic
+    _check_interface(files.whole, (contract.image_input(),), plan.optional_inputs(), plan.outputs(), dynamic)
+    _check_interface(files.companion, fusion, scales, (contract.depth_output(),), dynamic)
+    _check_interface(files.preview, fusion, scales, (contract.preview_output(),), dynamic)
     worst = _Worst(limits=limits)
     generator = torch.Generator().manual_seed(SEED)
     sizes = (*plan.sizes.trial, plan.sizes.native)
@@ -118,31 +125,10 @@ def verify(
         batch = 2 if index == 0 else 1
         report(f"{height} × {width}" + (f", batch {batch}" if batch > 1 else ""))
         image = lively_image(batch, height, width, generator)
-        _compare(model, whole, fusion, image, plan, worst)
+        scaled = not dynamic or index + 1 < len(sizes)
+        _compare(model, preview, files, image, plan, worst, scaled)
         worst.sizes.append((height, width))
     return Parity(worst.depth, worst.depth_range, worst.norms, worst.companion, tuple(worst.sizes))
-
-
-def verify_preview(preview: Preview, model: DPT, path: Path, plan: ExportPlan, limits: Limits = EXACT) -> None:
-    """Hold the exported preview against the torch one: interface, shapes and values, at every size of the plan.
-
-    Raises:
-        VerificationError: anything differs by more than the limits.
-    """
-    session = Session(path, _OPTIONS)
-    fusion_inputs = contract.fusion_inputs(plan.fusion_channels)
-    output = (contract.preview_output(),)
-    _check_interface(session, fusion_inputs, contract.fusion_scale_inputs(), output, plan.sizes.dynamic)
-    generator = torch.Generator().manual_seed(SEED)
-    for height, width in (*plan.sizes.trial, plan.sizes.native):
-        with torch.no_grad():
-            inputs = model.features(lively_image(1, height, width, generator)).fusion_inputs
-            feeds = {spec.name: value.numpy() for spec, value in zip(fusion_inputs, inputs, strict=True)}
-            for setting in SCALED:
-                wanted = preview.depth(inputs, tuple(torch.full((1,), s) for s in setting)).numpy()
-                (got,) = session.run([contract.DEPTH], feeds | _scale_feeds(setting))
-                where = f"of the preview at {height} × {width} with scales {setting}"
-                _check_depth(got, wanted, where, limits=limits)
 
 
 def _scale_feeds(setting: Sequence[float]) -> dict[str, Float32Array]:
@@ -196,31 +182,41 @@ def _check_axes(name: str, axes: Sequence[int | str | None], spec: TensorSpec, d
 
 def _compare(
     model: DPT,
-    whole: Session,
-    fusion: Session,
+    preview: Preview,
+    files: _Files,
     image: torch.Tensor,
     plan: ExportPlan,
     worst: _Worst,
+    scaled: bool,
 ) -> None:
+    """Compare everything at one size; ``scaled``: the whole file with moved scales, too."""
     where = f"at {image.shape[2]} × {image.shape[3]}"
     with torch.no_grad():
         features = model.features(image)
         expected = _expected_outputs(model, features, plan)
         names = list(expected)
-        got = dict(zip(names, whole.run(names, {contract.IMAGE: image.numpy()}), strict=True))
+        got = dict(zip(names, files.whole.run(names, {contract.IMAGE: image.numpy()}), strict=True))
         again = cache(lambda: _expected_with_other_kernels(model, image, plan))
         _check_values(got, expected, again, plan, where, worst)
-        fusion_feeds = {name: got[name] for name in names if name.startswith("fusion_input_")}
+        fusion_names = [contract.fusion_input_name(k) for k in contract.FUSION_BLOCKS]
+        fusion_feeds, torch_feeds = ({name: values[name] for name in fusion_names} for values in (got, expected))
+        (through,) = files.companion.run([contract.DEPTH], fusion_feeds)
+        worst.companion = max(worst.companion, _check_depth(through, got[contract.DEPTH], f"of the companion {where}"))
         for setting in SCALED:
             scales = _scale_feeds(setting)
-            wanted = model.depth(features.fusion_inputs, tuple(torch.full((1,), s) for s in setting)).numpy()
-            (direct,) = whole.run([contract.DEPTH], {contract.IMAGE: image.numpy(), **scales})
-            (through,) = fusion.run([contract.DEPTH], {**fusion_feeds, **scales})
+            torch_scales = tuple(torch.full((1,), s) for s in setting)
             setting_where = f"{where} with scales {setting}"
-            _check_depth(direct, wanted, setting_where, worst)
-            worst.companion = max(worst.companion, _check_depth(through, direct, f"of the companion {setting_where}"))
-        (through,) = fusion.run([contract.DEPTH], fusion_feeds)
-        worst.companion = max(worst.companion, _check_depth(through, got[contract.DEPTH], f"of the companion {where}"))
+            wanted = model.depth(features.fusion_inputs, torch_scales).numpy()
+            (through,) = files.companion.run([contract.DEPTH], {**fusion_feeds, **scales})
+            _check_depth(through, wanted, f"of the companion {setting_where}", worst)
+            if scaled:
+                (direct,) = files.whole.run([contract.DEPTH], {contract.IMAGE: image.numpy(), **scales})
+                _check_depth(direct, wanted, setting_where, worst)
+                difference = _check_depth(through, direct, f"of the companion {setting_where}")
+                worst.companion = max(worst.companion, difference)
+            wanted = preview.depth(features.fusion_inputs, torch_scales).numpy()
+            (coarse,) = files.preview.run([contract.DEPTH], {**torch_feeds, **scales})
+            _check_depth(coarse, wanted, f"of the preview {setting_where}", limits=worst.limits)
 
 
 def _expected_outputs(model: DPT, features: Features, plan: ExportPlan) -> dict[str, Float32Array]:

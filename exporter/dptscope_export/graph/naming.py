@@ -20,6 +20,7 @@ from dptscope_export.graph.wrappers import MODEL_ATTRIBUTE
 _SCOPES = "pkg.torch.onnx.name_scopes"  # the exporter's own record: module path by module path, then the operation
 _NO_MODULE = "_empty_nn_module_stack"  # how the exporter marks what it reads off the inputs: their sizes
 _SIZES = "sizes"
+SIZES_SCOPE = {_SCOPES: f"['{_NO_MODULE}', 'size']"}  # for a node that another part of ours adds
 _BATCH = re.compile(r"\bbatch\b")
 _NUMBER = re.compile(r"_\d+$")
 _MODEL_PREFIX = re.compile(rf"^{MODEL_ATTRIBUTE}(\.|$)")
@@ -29,7 +30,7 @@ def name_nodes(model: ir.Model) -> None:
     """Name each node ``module/path/Operator``, from what the exporter recorded. Run before anything drops the record."""
     taken: set[str] = set()
     for node in model.graph:
-        node.name = _unique(_join(_module_path(node), node.op_type), taken)
+        node.name = _unique(_join(_named_path(node), node.op_type), taken)
         node.metadata_props.clear()  # stack traces of the machine that exported
 
 
@@ -137,12 +138,17 @@ def _scaled(dim: int | ir.SymbolicDim, number: int) -> int | str | None:
     return None if dim.value is None else _BATCH.sub(f"batch_{number}", dim.value)
 
 
-def _module_path(node: ir.Node) -> str:
+def module_path(node: ir.Node) -> str:
+    """The dotted path of the module that a node was traced in, from what the exporter recorded."""
     scopes = node.metadata_props.get(_SCOPES)
     if scopes is None:
         return ""
     *modules, _operation = [part.strip(" '\"") for part in scopes.strip("[]").split(",")]
-    path = modules[-1] if modules else ""
+    return modules[-1] if modules else ""
+
+
+def _named_path(node: ir.Node) -> str:
+    path = module_path(node)
     if path.startswith(_NO_MODULE):
         return _SIZES
     return _MODEL_PREFIX.sub("", path).replace(".", "/")

@@ -17,6 +17,7 @@ from torch.export import Dim
 
 from dptscope import contract
 from dptscope_export.families.base import ExportPlan, Sizes
+from dptscope_export.graph.repeat import repeat, traced_once
 from dptscope_export.graph.wrappers import FusionGraph, WholeGraph, WholeGraphWithRegisters
 from dptscope_export.models.dpt import DPT
 from dptscope_export.models.preview import Preview
@@ -48,7 +49,7 @@ def trace_whole(model: DPT, plan: ExportPlan, opset: int) -> ir.Model:
             assert isinstance(model, TokensDPT)
             hooks = hooked.enter_context(AddedRegisters(model, plan.special_tokens).installed())
             module = WholeGraphWithRegisters(model, hooks)
-        traced = _export(
+        traced = export_graph(
             module,
             examples=(image, *scales, *registers),
             dynamic_shapes=(
@@ -84,7 +85,7 @@ def trace_fusion(
     # The sizes of the four maps depend on each other; the exporter finds out how.
     axes = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC} if dynamic else {0: Dim.DYNAMIC}
     scales = _example_scales()
-    return _export(
+    return export_graph(
         FusionGraph(decoder),
         examples=(*examples, *scales),
         dynamic_shapes=(*(axes for _ in examples), *(None for _ in scales)),
@@ -100,27 +101,33 @@ def _example_scales() -> tuple[Tensor, ...]:
     return tuple(torch.full((1,), 1.0 + k / 8) for k in contract.FUSION_BLOCKS)
 
 
-def _export(
+def export_graph(
     module: torch.nn.Module,
+    *,
     examples: tuple[Tensor, ...],
     dynamic_shapes: tuple[Any, ...],
     inputs: Sequence[contract.TensorSpec],
     outputs: Sequence[contract.TensorSpec],
     opset: int,
 ) -> ir.Model:
+    """What PyTorch's exporter makes of a module, with its optimisations, and without the contract's axes."""
+    module.eval()
     with _quiet_exporter(), _no_collection(), torch.no_grad():
-        program = torch.onnx.export(
-            module.eval(),
-            examples,
-            dynamo=True,
-            opset_version=opset,
-            dynamic_shapes=dynamic_shapes,
-            input_names=[spec.name for spec in inputs],
-            output_names=[spec.name for spec in outputs],
-            optimize=True,
-            verbose=False,
-        )
-    assert program is not None
+        with traced_once(module):
+            program = torch.onnx.export(
+                module,
+                examples,
+                dynamo=True,
+                opset_version=opset,
+                dynamic_shapes=dynamic_shapes,
+                input_names=[spec.name for spec in inputs],
+                output_names=[spec.name for spec in outputs],
+                optimize=False,
+                verbose=False,
+            )
+        assert program is not None
+        repeat(program.model, module)
+        program.optimize()
     return program.model
 
 

@@ -87,10 +87,9 @@ def make_case(family: str, path: Path) -> Case:
     if family == "swinv2":  # one size, so that verifying it is quick
         exported, traced = export_readable(path)
     else:
-        outputs = contract.model_outputs(plan.blocks, plan.has_cls, plan.fusion_channels)
-        model = trace_whole(build(checkpoint, plan), plan.sizes, outputs, 20)
-        inputs = (contract.image_input(), *contract.fusion_scale_inputs())
-        traced = Traced(contract.MODEL_SUFFIX, model, inputs, outputs)
+        model = trace_whole(build(checkpoint, plan), plan, 20)
+        inputs = (contract.image_input(), *plan.optional_inputs())
+        traced = Traced(contract.MODEL_SUFFIX, model, inputs, plan.outputs())
     image = np.random.default_rng(6).normal(size=(1, 3, *plan.sizes.native)).astype(np.float32)
     return Case(family, traced, lambda passes: make_card(checkpoint, plan, 20, "default", passes), image, exported)
 
