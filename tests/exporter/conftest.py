@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from support import oracle
+from support.kept_traces import kept_traces
 
 from dptscope_export.families import ExportOptions
 from dptscope_export.pipeline import Exported, export
+
+
+@pytest.fixture(scope="session", autouse=True)
+def traces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No small model is traced twice, in whichever file and process."""
+    own = tmp_path_factory.getbasetemp()
+    with kept_traces(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own):
+        yield
 
 
 @dataclass(frozen=True)
