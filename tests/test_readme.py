@@ -37,7 +37,7 @@ ELSEWHERE = {
     "apt-get": ROOT / ".ci/bare_root",
     "python3 -m venv": ROOT / ".ci/bare_root",
     ". .venv": ROOT / ".ci/bare_root",
-    "pip install": ROOT / ".ci/run",
+    "pip install": ROOT / ".ci/environments",
     "python -m pytest": ROOT / ".ci/run",
     "dptscope demo": ROOT / "tests/viewer/test_demo.py",
 }
