@@ -101,7 +101,8 @@ def tensors(
 def _set_last_layers(found: Tensors, generator: torch.Generator, grid: int) -> None:
     """The logarithm of the depth about zero with a deviation of a half, so that no single pixel makes the depth's; a sky that
     its ReLU cuts on a third of the image."""
-    image = torch.randn(4, 3, grid * PATCH, 2 * grid * PATCH, generator=generator)
+    side = min(grid, 5) * PATCH
+    image = torch.randn(4, 3, side, 2 * side, generator=generator)
     for name, middle, deviation in (("output_conv2.2", 0.5, 0.5), ("sky_output_conv2.2", 0.35, 1.0)):
         name = f"head.scratch.{name}"
         _, maps = _run(found, image)
