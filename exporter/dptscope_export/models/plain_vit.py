@@ -75,9 +75,10 @@ class PlainViT(nn.Module):
         """The tokens that go into the first block, and the grid's size."""
         patches_bchw = self.patch_embed(map_bchw)
         grid_h, grid_w = patches_bchw.shape[-2:]
+        positions = None if self.position is None else self.position(grid_h, grid_w)
         cls_11c, patches_bnc = self.cls_token, patches_bchw.flatten(2).transpose(1, 2)
-        if self.position is not None:
-            cls_position, patch_positions = self.position(grid_h, grid_w)
+        if positions is not None:
+            cls_position, patch_positions = positions
             patches_bnc, cls_11c = patches_bnc + patch_positions, cls_11c + cls_position
         special_bsc = self.special(cls_11c).expand(map_bchw.shape[0], -1, -1)
         return torch.cat([special_bsc, patches_bnc], dim=1), grid_h, grid_w
