@@ -41,7 +41,7 @@ class Spread(nn.Module):
 
 class DoublingFusion(Fusion):
     """Fusion of maps whose sizes follow from the coarsest. The original's residual units have no biases; here those are zeros
-    (:func:`no_bias`), and the units are what the graph passes know.
+    (:func:`no_bias`), which the exporter takes out of the graph again.
 
     From the four sizes that are left after the skips' resize nobody could tell whether the patch grid was odd, and the depth
     is to have the image's size. So the deepest of the fusion inputs has the size of the grid: each value of the map stands
