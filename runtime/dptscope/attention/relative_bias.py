@@ -30,8 +30,11 @@ def relative_bias(weights: Weights, attention: str, grid_hw: tuple[int, int]) ->
             return WholeBias(whole.reshape(whole.shape[0], *whole.shape[-2:]))
     path = f"{attention}/relative_bias"
     offsets_hrc = resize_table(weights.get(f"{path}/MatMul/B"), grid_hw)
+    # The first block makes shapes that the others use, too, and has more Concats for them.
+    numbers = (number for number in range(2, 16) if f"{path}/Concat_{number}/inputs" in weights)
+    itself = f"Concat_{next(numbers, 2)}/inputs"
     to_patch_h, to_cls_h, cls_to_cls_h = (
-        weights.get(f"{path}/{name}").reshape(-1) for name in ("Expand/input", "Expand_2/input", "Concat_2/inputs")
+        weights.get(f"{path}/{name}").reshape(-1) for name in ("Expand/input", "Expand_2/input", itself)
     )
     return OffsetBias(offsets_hrc, grid_hw, to_patch_h, to_cls_h, cls_to_cls_h)
 
