@@ -209,6 +209,8 @@ def test_an_output_that_cannot_write_every_sign(tiny_model: Path) -> None:
 class FarSighted:
     """A metric model that sees a photo's brightness as metres: white is as far as it says."""
 
+    card = None
+
     def __init__(self, metres: float) -> None:
         self.metres = metres
 
