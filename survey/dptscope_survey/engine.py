@@ -85,7 +85,7 @@ class Engine:
                 done, _ = wait(self._flying, timeout=_REDRAW, return_when=FIRST_COMPLETED)
             lost = [piece for future in done if (piece := self._finish(future)) is not None]
             if lost:
-                self._deaths += 1
+                self._deaths += 1 if self._pool.dies_whole else len(lost)  # one takes all along, or each its own
                 if self._deaths >= _HOPELESS and not self._succeeded:
                     raise DptscopeError(
                         f"{self._task.model}: expected workers that live, got none that survives a photo"

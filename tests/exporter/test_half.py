@@ -169,4 +169,4 @@ def test_command(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert cli.run(["export", str(checkpoint), "-o", str(tmp_path / "mine.onnx"), "--half"]) == 0
     assert "verified with its weights in float16 at 5 sizes" in capsys.readouterr().out
     assert cli.run(["info", str(tmp_path / "mine.onnx")]) == 0
-    assert "the parity is that of the float16 ones" in " ".join(capsys.readouterr().out.split())
+    assert "what is told below was measured with the float16 ones" in " ".join(capsys.readouterr().out.split())
