@@ -55,7 +55,8 @@ def test_a_photo_that_kills_is_found_out(
     assert found[found.block == 0].groupby(number)["max"].first().nunique() > 3
 
 
-def test_nothing_survives(photos: Path, tiny_model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("dies_whole", [True, False])
+def test_nothing_survives(photos: Path, tiny_model: Path, tmp_path: Path, dies_whole: bool) -> None:
     """A run ends where no photo ever gives anything. No process is needed for that."""
 
     def dies(*_: object) -> None:
@@ -64,12 +65,13 @@ def test_nothing_survives(photos: Path, tiny_model: Path, tmp_path: Path) -> Non
     many = [photos / "photo_0.png"] * 5
     asked = Survey({}, {"format": "jsonl", "fusion": False, "depth": False}, many, tiny_model, photos, {})
     with opened(tmp_path, asked, Part()) as folder, ThreadPoolExecutor(1) as thread:
-        pool = Pool(lambda: thread, 1, (BrokenExecutor,), dies_whole=False)
+        pool = Pool(lambda: thread, 1, (BrokenExecutor,), dies_whole)
         pool.submit = lambda _, *arguments: thread.submit(dies, *arguments)  # type: ignore[method-assign]
         task = Task(tiny_model, photos, None, False, ("part",), 1, None)
         with pytest.raises(DptscopeError, match="expected workers that live"):
             Engine(folder, task, pool, PhotoCount(5, None)).run(range(5))
-        assert not list(tmp_path.glob("part-*"))
+        # A cluster has tried each photo on several workers before it gives it up; some are listed until the run ends.
+        assert len(list(tmp_path.glob("part-*"))) <= (0 if dies_whole else 4)
 
 
 @pytest.fixture
