@@ -84,6 +84,7 @@ def survey(
     from dptscope.errors import DptscopeError
     from dptscope_survey.folder import FAILED, Part
     from dptscope_survey.photos import all_photos
+    from dptscope_survey.pool import check_installed
     from dptscope_survey.run import survey as run
 
     if backend not in ("loky", "dask") or (backend == "dask") != (scheduler is not None):
@@ -91,6 +92,7 @@ def survey(
             f"expected --backend loky, or --backend dask with --scheduler ADDRESS, got {backend} "
             f"{'without' if scheduler is None else 'with'} a scheduler"
         )
+    check_installed(scheduler)
     done = run(
         model,
         all_photos(photos),

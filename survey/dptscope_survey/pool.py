@@ -59,15 +59,21 @@ class Pool:
             self._executor = None
 
 
-@contextmanager
-def local_pool(jobs: int, threads: int) -> Iterator[Pool]:
-    """Processes of this machine, which end with this one.
+def check_installed(scheduler: str | None) -> None:
+    """Check that what finds the workers is there, before a folder is made.
 
     Raises:
-        DptscopeError: loky is not installed.
+        DptscopeError: loky, or with an address of a scheduler Dask, is not installed.
     """
-    if "loky" in missing_packages("survey"):
+    if scheduler is None and "loky" in missing_packages("survey"):
         raise DptscopeError("survey needs what is not installed here (loky): pip install 'dptscope[survey]'")
+    if scheduler is not None and "distributed" in missing_packages("dask"):
+        raise DptscopeError("--backend dask needs Dask: pip install 'dptscope[dask]'")
+
+
+@contextmanager
+def local_pool(jobs: int, threads: int) -> Iterator[Pool]:
+    """Processes of this machine, which end with this one."""
     import loky
 
     # What libraries beside onnxruntime take their number of threads from: read when they are loaded.
@@ -101,12 +107,10 @@ def dask_pool(address: str) -> Iterator[Pool]:
         address: of its scheduler, such as ``tcp://10.0.0.1:8786``.
 
     Raises:
-        DptscopeError: Dask is not installed, no scheduler answers, or it has no workers.
+        DptscopeError: no scheduler answers, or it has no workers.
     """
-    try:
-        from distributed import Client, KilledWorker
-    except ImportError as error:
-        raise DptscopeError("--backend dask needs Dask: pip install 'dptscope[dask]'") from error
+    from distributed import Client, KilledWorker
+
     try:
         client = Client(address, timeout=_PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:

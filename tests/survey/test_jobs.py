@@ -1,13 +1,15 @@
-"""Processes and threads fit the CPUs and the memory."""
+"""Processes and threads fit the CPUs and the memory, and what starts them is looked for first."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import dptscope
 from dptscope import ModelCard
+from dptscope.commands import app as cli
 from dptscope_survey.jobs import choose_jobs, process_bytes
 
 
@@ -39,3 +41,14 @@ def test_the_choice(
     monkeypatch.setattr("dptscope_survey.jobs.available_cpus", lambda: cpus)
     monkeypatch.setattr("dptscope_survey.jobs.available_bytes", lambda: there)
     assert choose_jobs(card, model, size, jobs, threads) == chosen
+
+
+@pytest.mark.parametrize("options", [[], ["--backend", "dask", "--scheduler", "tcp://127.0.0.1:9"]])
+def test_without_what_finds_the_workers_no_folder_is_made(
+    options: list[str], photos: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """What was begun without pyarrow could not be gone on with once the extra is installed."""
+    monkeypatch.setattr("dptscope_survey.pool.missing_packages", lambda _: ["loky", "pyarrow", "distributed"])
+    assert cli.run(["survey", str(tiny_model), str(photos), "-o", str(tmp_path / "out"), *options]) == 2
+    assert "pip install 'dptscope[" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

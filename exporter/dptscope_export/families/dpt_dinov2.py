@@ -22,7 +22,6 @@ from dptscope_export.families.depth_anything_keys import (
     original_layout,
 )
 from dptscope_export.families.depth_anything_variants import four
-from dptscope_export.families.mmseg import without_biases
 from dptscope_export.families.plain_vit import plan_any_size
 from dptscope_export.models.dinov2 import DinoV2Config
 from dptscope_export.models.dpt_dinov2 import DptDinov2, DptDinov2Config
@@ -195,5 +194,4 @@ def _keys(layout: Layout, encoder: DinoV2Config) -> KeyMap:
         for conv in (1, 2):
             modules[f"fusion.skip_{stage}.conv{conv}"] = f"{block}.{unit.format(1, conv)}"
             modules[f"fusion.block_{stage}.residual_unit.conv{conv}"] = f"{block}.{unit.format(2, conv)}"
-    tensors |= without_biases(modules)
     return KeyMap(modules, tensors, unused)

@@ -14,7 +14,6 @@ from dptscope_export.families.base import ExportOptions, ExportPlan
 from dptscope_export.families.config_values import expect, out_indices
 from dptscope_export.families.depth_anything_keys import original_encoder
 from dptscope_export.families.depth_anything_variants import four
-from dptscope_export.families.mmseg import without_biases
 from dptscope_export.families.plain_vit import native_grid, plan_any_size
 from dptscope_export.models.dinov2 import DinoV2Config
 from dptscope_export.models.reassemble import STAGES
@@ -193,7 +192,6 @@ def _keys(config: TipsConfig) -> KeyMap:
         for conv in ("conv1", "conv2"):
             modules[f"fusion.skip_{stage}.{conv}"] = f"{fusion}.residual_unit.{conv}"
             modules[f"fusion.block_{stage}.residual_unit.{conv}"] = f"{fusion}.main_unit.{conv}"
-    tensors |= without_biases(modules)
     sums_weight, sums_bias = bin_sums(config.bins, config.max_depth)
     tensors |= {
         "encoder.registers": Source((_REGISTERS,)),

@@ -65,10 +65,10 @@ class DPT(nn.Module, ABC):
 class ResidualUnit(nn.Module):
     """Two 3×3 convolutions, each after its ReLU, around a shortcut (``ResidualConvUnit_custom``)."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, biases: bool = True) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
-        self.conv2 = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
+        self.conv1 = nn.Conv2d(channels, channels, kernel_size=3, padding=1, bias=biases)
+        self.conv2 = nn.Conv2d(channels, channels, kernel_size=3, padding=1, bias=biases)
 
     def forward(self, x_bchw: Tensor) -> Tensor:
         return x_bchw + self.conv2(F.relu(self.conv1(F.relu(x_bchw))))
@@ -82,9 +82,9 @@ class FusionBlock(nn.Module):
     touches a quarter of the pixels.
     """
 
-    def __init__(self, channels: int, doubles: bool) -> None:
+    def __init__(self, channels: int, doubles: bool, biases: bool = True) -> None:
         super().__init__()
-        self.residual_unit = ResidualUnit(channels)
+        self.residual_unit = ResidualUnit(channels, biases)
         self.out_conv = nn.Conv2d(channels, channels, kernel_size=1)
         self.doubles = doubles
 
@@ -107,14 +107,15 @@ class Fusion(nn.Module):
         channels: channels of all four maps.
         doubles: for blocks 1 … 4, whether the next finer map is always exactly twice as large. False for block 4 of a
             plain ViT, whose coarsest map is rounded up when the patch grid is odd.
+        biases: whether the residual units have some.
     """
 
-    def __init__(self, channels: int, doubles: tuple[bool, bool, bool, bool]) -> None:
+    def __init__(self, channels: int, doubles: tuple[bool, bool, bool, bool], biases: bool = True) -> None:
         super().__init__()
         for number in FUSION_BLOCKS:
-            self.add_module(f"block_{number}", FusionBlock(channels, doubles[number - 1]))
+            self.add_module(f"block_{number}", FusionBlock(channels, doubles[number - 1], biases))
         for number in FUSION_BLOCKS[:-1]:  # block 4 has no skip path; checkpoints carry unused weights for it
-            self.add_module(f"skip_{number}", ResidualUnit(channels))
+            self.add_module(f"skip_{number}", ResidualUnit(channels, biases))
 
     def inputs(self, maps: tuple[Tensor, Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Compute what :meth:`forward` needs, as far as no scale can change it.

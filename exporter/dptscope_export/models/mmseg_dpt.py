@@ -8,21 +8,13 @@ what is carried to the next map, moves the depth by a whole standard deviation w
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dptscope.contract import FUSION_BLOCKS
 from dptscope_export.models.dpt import Fusion, Head, ResidualUnit
 from dptscope_export.models.vit_dpt import Reassemble, ReassemblyConfig, TokensDPT
-
-
-def no_bias(weights: Sequence[Tensor]) -> Tensor:
-    """Zeros, one for each output channel of a convolution ``[out, in, height, width]``."""
-    (weight_oihw,) = weights
-    return torch.zeros(weight_oihw.shape[0])
 
 
 class FittedUnit(ResidualUnit):
@@ -40,8 +32,7 @@ class Spread(nn.Module):
 
 
 class DoublingFusion(Fusion):
-    """Fusion of maps whose sizes follow from the coarsest. The original's residual units have no biases; here those are zeros
-    (:func:`no_bias`), which the exporter takes out of the graph again.
+    """Fusion of maps whose sizes follow from the coarsest. The residual units have no biases.
 
     From the four sizes that are left after the skips' resize nobody could tell whether the patch grid was odd, and the depth
     is to have the image's size. So the deepest of the fusion inputs has the size of the grid: each value of the map stands
@@ -50,9 +41,9 @@ class DoublingFusion(Fusion):
 
     def __init__(self, channels: int) -> None:
         # Block 4 does double; saying that it fits the next map keeps a companion from having to know that two sizes agree.
-        super().__init__(channels, doubles=(True, True, True, False))
+        super().__init__(channels, doubles=(True, True, True, False), biases=False)
         for number in FUSION_BLOCKS[:-1]:
-            self.add_module(f"skip_{number}", FittedUnit(channels))
+            self.add_module(f"skip_{number}", FittedUnit(channels, biases=False))
         self.spread_4 = Spread()
 
     def inputs(self, maps: tuple[Tensor, Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:

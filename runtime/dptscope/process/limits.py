@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 _FLOAT_BYTES = 4
 _GIB = float(1 << 30)
-_NOT_ASKED = (
-    32 << 20
-)  # bytes: whoever cannot get these will not get far; asking reads dozens of files, a tenth of a small run
+_NOT_ASKED = 32 << 20  # bytes: who cannot get these will not get far, and asking reads dozens of files
 
 _OUT_OF_MEMORY_MESSAGES = (
     "allocate memory",  # PyTorch, and the system
