@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 
 ROBUST_SIGMAS = 6.0
 MEDIAN_FACTOR = 2.0
-_MAD_TO_SIGMA = 1.4826  # of a normal distribution
+MAD_TO_SIGMA = 1.4826
+"""Standard deviation of a normal distribution ÷ its median absolute deviation."""
 
 RULE = (
     f"a token is an outlier when its norm exceeds both {MEDIAN_FACTOR:g} times the block's median and the median plus "
-    f"{ROBUST_SIGMAS:g} robust standard deviations ({_MAD_TO_SIGMA} times the median absolute deviation)"
+    f"{ROBUST_SIGMAS:g} robust standard deviations ({MAD_TO_SIGMA} times the median absolute deviation)"
 )
 
 
@@ -75,7 +76,7 @@ def outlier_threshold(norms_hw: Float32Array) -> float:
 
 
 def _threshold(norms_hw: Float32Array, median: float) -> float:
-    sigma = _MAD_TO_SIGMA * _median(np.abs(norms_hw - median))
+    sigma = MAD_TO_SIGMA * _median(np.abs(norms_hw - median))
     return max(MEDIAN_FACTOR * median, median + ROBUST_SIGMAS * sigma)
 
 

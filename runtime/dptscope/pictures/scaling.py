@@ -14,13 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dptscope.arrays import Float32Array
-from dptscope.norms import outlier_threshold
+from dptscope.norms import MAD_TO_SIGMA, outlier_threshold
 
 BoolArray = NDArray[np.bool_]
 
 ROBUST_PERCENTILES = (1.0, 99.0)
 _SIGNED_SIGMAS = 6.0
-_MAD_TO_SIGMA = 1.4826  # of a normal distribution
 
 
 class Scaling(enum.Enum):
@@ -97,7 +96,7 @@ def choose_scale(how: Scaling, values_hw: Float32Array, all_values: Sequence[Flo
 def _signed_limits(values: Float32Array) -> tuple[float, float]:
     """A channel has no natural zero for the runtime's rule (twice the median), so only the robust deviations count."""
     median = float(np.median(values))
-    reach = _SIGNED_SIGMAS * _MAD_TO_SIGMA * float(np.median(np.abs(values - median)))
+    reach = _SIGNED_SIGMAS * MAD_TO_SIGMA * float(np.median(np.abs(values - median)))
     return (median - reach, median + reach) if reach > 0 else (-np.inf, np.inf)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dptscope.contract import FUSION_BLOCKS
 from dptscope.errors import DptscopeError
+from dptscope.norms import MAD_TO_SIGMA
 from dptscope_survey.columns import TABLES
 from dptscope_survey.folder import PART
 from dptscope_survey.tables import read
@@ -20,7 +21,6 @@ Array = NDArray[np.float64]
 
 _MAP_SIDE = 24
 """Rows and columns of a map of places: grids of any shape are laid onto it by area."""
-_MAD_TO_SIGMA = 1.4826  # of a normal distribution
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def _halves(photos: int) -> tuple[int, int]:
 def _robust_distance(values_pb: Array) -> Array:
     """Distance from the median; where most values are the same, in standard deviations."""
     from_median_pb = np.abs(values_pb - np.median(values_pb, axis=0))
-    sigma_b = _MAD_TO_SIGMA * np.median(from_median_pb, axis=0)
+    sigma_b = MAD_TO_SIGMA * np.median(from_median_pb, axis=0)
     sigma_b = np.where(sigma_b > 0, sigma_b, values_pb.std(axis=0))
     return np.asarray(from_median_pb / np.where(sigma_b > 0, sigma_b, 1))
 
