@@ -20,6 +20,7 @@ from support.oracle import enliven, to_original
 
 SEED = 3
 PEAKED_EVERY = 4  # blocks: with all of twelve peaked, random weights amplify PyTorch's own rounding to a seventh of the range
+ROOM = 10.0  # metres, of the families that have a range
 SHIPPED = Path(dptscope.__file__).parent / "assets/dptscope_tiny.safetensors"
 
 
@@ -76,7 +77,7 @@ def load_torch(files: Files) -> Any:
 
 
 def lively_model(subject: Subject) -> Any:
-    """Random weights that keep signals alive, and a last bias under which the final ReLU cuts little."""
+    """Random weights that keep signals alive, and a last layer of whose depth the ReLU and the end of a range cut little."""
     torch.manual_seed(SEED)
     model = subject.build().eval().requires_grad_(False)
     enliven(model, SEED)
@@ -86,12 +87,16 @@ def lively_model(subject: Subject) -> Any:
         query = re.search(r"\.(\d+)\.attention\.(?:q_proj|attention\.query)\.", name)
         if query is not None and int(query[1]) % PEAKED_EVERY == PEAKED_EVERY - 1:
             parameter *= subject.sharpness
-    last = [module for module in model.head.modules() if isinstance(module, torch.nn.Conv2d)][-1]
-    before: list[torch.Tensor] = []
-    hook = last.register_forward_hook(lambda _module, _inputs, output: before.append(output))
-    model(torch.randn(1, 3, subject.size, subject.size))
-    hook.remove()
-    last.bias -= before[0].flatten()[:: max(1, before[0].numel() // 10_000)].quantile(0.05)
+    if hasattr(model, "head"):  # whose last layer gives depth, not a share of each bin
+        last = [module for module in model.head.modules() if isinstance(module, torch.nn.Conv2d)][-1]
+        before: list[torch.Tensor] = []
+        hook = last.register_forward_hook(lambda _module, _inputs, output: before.append(output))
+        model(torch.randn(1, 3, subject.size, subject.size))
+        hook.remove()
+        some = before[0].flatten()[:: max(1, before[0].numel() // 10_000)]
+        low, high = some.quantile(0.05), some.quantile(0.95)
+        last.weight *= ROOM / (high - low)
+        last.bias.copy_((last.bias - low) * ROOM / (high - low))
     return model
 
 

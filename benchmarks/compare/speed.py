@@ -27,7 +27,8 @@ class Result:
         size: pixels a side.
         whole: image to depth, by contender.
         move: another fusion scaling, by contender.
-        differences: largest difference of the depth from torch's, in its range, by contender.
+        differences: largest difference of the depth from torch's, in its range, by contender; not of ours where transformers
+            leaves the resize to the image's size to its image processor (TIPSv2, DPT on DINOv2).
         preview_psnr: of the preview, enlarged, against the full picture, in decibels; None without a preview.
         flops: of the whole model as it was published, counted in the plain export by
             :func:`benchmarks.compare.flops.count_flops`. Rates are by them.
@@ -78,7 +79,11 @@ def measure(subject: Subject, files: Files, threads: int, rounds: int) -> Result
         size=subject.size,
         whole=whole_taken,
         move={**move_taken, "dptscope, whole graph": whole_taken[OURS]},
-        differences={name: float(np.abs(depth - depths[TORCH]).max()) / unit for name, depth in depths.items()},
+        differences={
+            name: float(np.abs(depth - depths[TORCH]).max()) / unit
+            for name, depth in depths.items()
+            if depth.shape == depths[TORCH].shape
+        },
         preview_psnr=psnr(move[PREVIEW]()[0], move[OURS]()[0]) if PREVIEW in move else None,
         flops=flops,
         own_flops=own_flops,

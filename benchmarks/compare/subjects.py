@@ -8,12 +8,15 @@ from typing import Any
 
 from transformers import (
     BeitConfig,
+    BitConfig,
     DepthAnythingConfig,
     DepthAnythingForDepthEstimation,
     Dinov2Config,
     DPTConfig,
     DPTForDepthEstimation,
     Swinv2Config,
+    Tipsv2DptConfig,
+    Tipsv2DptForDepthEstimation,
 )
 
 
@@ -107,6 +110,54 @@ def _swinv2_tiny() -> Any:
     )
 
 
+def _midas_3(is_hybrid: bool) -> Any:
+    """MiDaS 3.0: DPT-Large, or DPT-Hybrid with its ResNet in front; else as ``DPTConfig`` has it."""
+    large = {"hidden_size": 1024, "num_attention_heads": 16, "num_hidden_layers": 24, "intermediate_size": 4096}
+    resnet = {
+        "backbone_config": BitConfig(
+            depths=[3, 4, 9],
+            hidden_sizes=[256, 512, 1024],
+            global_padding="same",
+            embedding_dynamic_padding=True,
+            out_features=["stage1", "stage2", "stage3"],
+        ),
+        "backbone_featmap_shape": [1, 1024, 24, 24],
+        "neck_ignore_stages": [0, 1],
+        "reassemble_factors": [1, 1, 1, 0.5],
+    }
+    config = DPTConfig(
+        **(resnet if is_hybrid else large),
+        is_hybrid=is_hybrid,
+        layer_norm_eps=1e-6,
+        backbone_out_indices=[2, 5, 8, 11] if is_hybrid else [5, 11, 17, 23],
+        neck_hidden_sizes=[256, 512, 768, 768] if is_hybrid else [256, 512, 1024, 1024],
+        readout_type="project",
+    )
+    return DPTForDepthEstimation(config)
+
+
+def _dpt_dinov2_small() -> Any:
+    backbone = Dinov2Config(
+        hidden_size=384,
+        num_hidden_layers=12,
+        num_attention_heads=6,
+        image_size=518,
+        patch_size=14,
+        out_indices=[3, 6, 9, 12],
+        apply_layernorm=False,
+        reshape_hidden_states=False,
+    )
+    config = DPTConfig(
+        backbone_config=backbone,
+        is_hybrid=False,
+        neck_hidden_sizes=[48, 96, 192, 384],
+        neck_ignore_stages=[],
+        add_projection=True,
+        use_bias_in_fusion_residual=False,
+    )
+    return DPTForDepthEstimation(config)
+
+
 PEAKED = 24.0  # of a ViT-S: 16 to 19 % of such a block's weights are subnormal; in two blocks of the shipped model 5 to 13 %
 
 _V2 = ("--variant", "depth-anything-v2")
@@ -125,6 +176,10 @@ SUBJECTS = {
         Subject("shipped", 518, _shipped, _V2, shipped=True),
         Subject("beit_base", 384, _beit_base),
         Subject("swinv2_tiny", 256, _swinv2_tiny, any_size=False),
+        Subject("dpt_hybrid", 384, lambda: _midas_3(is_hybrid=True), ("--variant", "midas-dpt-hybrid")),
+        Subject("dpt_large", 384, lambda: _midas_3(is_hybrid=False)),
+        Subject("tipsv2_b14", 448, lambda: Tipsv2DptForDepthEstimation(Tipsv2DptConfig())),
+        Subject("dpt_dinov2_small", 518, _dpt_dinov2_small, ("--variant", "dpt-dinov2-nyu")),
         Subject(
             "vitl",
             518,
