@@ -13,7 +13,7 @@ import onnx_ir as ir
 
 from dptscope.contract import WEIGHTS_SUFFIX, companion_path, preview_path
 from dptscope.errors import DptscopeError
-from dptscope.files.atomic import PART_SUFFIX, locked_folder, remove_stale_files, temporary_folder
+from dptscope.files.atomic import LOCK_NAME, PART_SUFFIX, locked_folder, remove_stale_files, temporary_folder
 from dptscope.process.signals import uninterrupted
 
 # A protobuf message ends at 2 GiB; some room for the graph itself.
@@ -81,7 +81,7 @@ def publish(staged: Path, target: Path) -> list[Path]:
     one name take turns. The steps between take a fraction of a millisecond: what is slow, writing to the disk and freeing
     the old files, is done before and after.
     """
-    names = sorted(file.name for file in staged.iterdir())
+    names = sorted(file.name for file in staged.iterdir() if file.name != LOCK_NAME)
     weights = target.name + WEIGHTS_SUFFIX
     model = [weights, target.name] if weights in names else [target.name]
     with _writing(target), locked_folder(target.parent):

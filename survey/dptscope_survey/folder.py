@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dptscope.errors import DptscopeError, one_line
-from dptscope.files.atomic import locked_folder, remove_stale_files, write_file, write_once
+from dptscope.files.atomic import LOCK_NAME, locked, remove_stale_files, write_file, write_once
 from dptscope.files.claim import claim
 from dptscope.files.encode import encode_json
 from dptscope_survey.columns import TABLES
@@ -109,6 +109,10 @@ class Survey:
         size = min(_MOST_PHOTOS, math.ceil(len(self.photos) / _MOST_CHUNKS))
         return [self.photos[start : start + size] for start in range(0, len(self.photos), size)]
 
+    def photos_of(self, part: Part) -> list[Path]:
+        """The photos that a part works on."""
+        return [photo for number, photos in enumerate(self.chunks) if part.has(number) for photo in photos]
+
     def to_json(self) -> dict[str, Any]:
         """The manifest."""
         return {
@@ -153,7 +157,7 @@ class SurveyFolder:
 
     def _note_failures(self, photos: Sequence[Path], failed: Sequence[tuple[str, str]]) -> None:
         """What was noted of these photos before no longer counts. Another part may note its own at the same moment."""
-        with locked_folder(self.path / MANIFEST):
+        with _writing(self.path), locked(self.path / f".{FAILED}{LOCK_NAME}"):
             before = self.failed()
             asked = {name_of(photo) for photo in photos}
             after = {name: reason for name, reason in before.items() if name not in asked} | dict(failed)
@@ -175,26 +179,37 @@ def opened(path: Path, survey: Survey, part: Part) -> Iterator[SurveyFolder]:
         DptscopeError: another survey was begun there, a part that shares chunks with this one is running, or the folder
             cannot be written to.
     """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        remove_stale_files(path)
-        if not write_once(path / MANIFEST, encode_json(survey.to_json())):
-            other = difference(read_manifest(path), survey.to_json())
-            if other:
-                raise DptscopeError(
-                    f"{path}: expected the survey that was begun there, got another {other}; take another folder"
-                )
-        with claim(path, f"{_CLAIM}{part.number}-of-{part.of}", lambda name: _parse_claim(name).overlaps(part)) as runs:
+    with ExitStack() as stack:
+        with _writing(path):
+            path.mkdir(parents=True, exist_ok=True)
+            remove_stale_files(path)
+            runs = stack.enter_context(claim(path, _claim_name(part), lambda name: _parse_claim(name).overlaps(part)))
             if runs is not None:
                 raise DptscopeError(
                     f"{path}: expected a survey that is not running, got part {_parse_claim(runs)}, which is"
                 )
-            yield SurveyFolder(path, survey)
+            if not write_once(path / MANIFEST, encode_json(survey.to_json())):
+                other = difference(read_manifest(path), survey.to_json())
+                if other:
+                    raise DptscopeError(
+                        f"{path}: expected the survey that was begun there, got another {other}; take another folder"
+                    )
+        yield SurveyFolder(path, survey)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise DptscopeError(f"{path}: cannot be written to ({error.strerror})") from error
 
 
 _CLAIM = "part-"
+
+
+def _claim_name(part: Part) -> str:
+    return f"{_CLAIM}{part.number}-of-{part.of}"
 
 
 def _parse_claim(name: str) -> Part:

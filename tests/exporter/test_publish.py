@@ -122,7 +122,7 @@ def test_a_kill_between_any_two_steps(tmp_path: Path) -> None:
             process.stdin.write("go on\n")
             process.stdin.flush()
     assert process.returncode == 0 and line == ""
-    assert states == ["aaa", "a-a", "a--", "b--", "bb-", "bbb", "bbb", "bbb", "bbb"]
+    assert states == ["aaa", "a-a", "a--", "b--", "bb-", "bbb", "bbb", "bbb", "bbb", "bbb", "bbb"]
     with staging_folder(tmp_path / "m.onnx"):
         assert len(leftovers(tmp_path)) == 1
 

@@ -2,12 +2,17 @@
 
 Every temporary file or folder lies beside its final place, is called ``.NAME.XXXXXXXX.dptscope-part``, and is locked by the
 process that fills it for as long as that lives. So whoever can lock one has found a stale one. Making one and locking it are
-two steps: the folder is locked during both, and by whoever looks for stale ones. Windows has no such locks; they stay there.
+two steps: the folder is locked during both, and by whoever looks for stale ones.
+
+Locks are those of ``flock``, on files that are open for writing: NFS makes byte-range locks of them, which it refuses others
+(EBADF), and tells nobody of a lock on a folder. Windows and file systems without locks (Lustre mounted without ``flock``) do
+without: files appear whole there, too, but stale ones stay.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -24,6 +29,10 @@ if sys.platform != "win32":
     import fcntl
 
 PART_SUFFIX = ".dptscope-part"
+LOCK_NAME = ".dptscope-lock"
+"""Of the file that stands for the lock of the folder it is in."""
+
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @contextmanager
@@ -182,17 +191,59 @@ def _part_name(path: Path) -> Path:
 
 
 @contextmanager
-def locked_folder(folder: Path) -> Iterator[None]:
-    """Keep other processes that ask for the same lock waiting. A file serves as well, if nobody replaces it."""
+def locked(path: Path) -> Iterator[None]:
+    """Keep other processes that ask for the same lock waiting.
+
+    Args:
+        path: a file of no other use. Whoever held the lock removes it; so whoever gets one asks whether it still has the
+            name, by opening it: over NFS other answers may be out of date.
+    """
     if sys.platform == "win32":
         yield
         return
-    handle = os.open(folder, os.O_RDONLY)
+    while True:
+        with ExitStack() as stack:
+            handle = _open_lock(path)
+            stack.callback(os.close, handle)
+            lock(handle, wait=True)
+            if not _is_named(handle, path):
+                continue
+            stack.enter_context(on_exit(lambda: _remove_lock(path)))
+            stack.callback(_remove_lock, path)
+            yield
+            return
+
+
+def locked_folder(folder: Path) -> contextlib.AbstractContextManager[None]:
+    """Keep other processes that ask for the lock of a folder waiting."""
+    return locked(folder / LOCK_NAME)
+
+
+def _open_lock(path: Path) -> int:
+    """One that any user may lock, for in a folder such as /tmp a killed process may leave it to others."""
+    while True:
+        with contextlib.suppress(FileNotFoundError):
+            return os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+        with contextlib.suppress(FileExistsError):
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+            os.fchmod(handle, 0o666)
+            return handle
+
+
+def _is_named(handle: int, path: Path) -> bool:
     try:
-        lock(handle, wait=True)
-        yield
+        other = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        return os.path.samestat(os.fstat(handle), os.fstat(other))
     finally:
-        os.close(handle)
+        os.close(other)
+
+
+def _remove_lock(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError, PermissionError):  # another user's, in a folder such as /tmp
+        path.unlink()
 
 
 def remove_stale_files(folder: Path) -> None:
@@ -210,24 +261,35 @@ def _clear(leftover: Path) -> None:
     with contextlib.suppress(OSError):  # as above; or its owner has just finished it
         if leftover.is_symlink():
             return
-        handle = os.open(leftover, os.O_RDONLY | os.O_NONBLOCK)  # something else with such a name may be a pipe
-        try:
-            if not lock(handle, wait=False):
-                return
-            if leftover.is_dir():
+        if leftover.is_dir():
+            if not (leftover / LOCK_NAME).exists() or _is_free(leftover / LOCK_NAME):
                 shutil.rmtree(leftover)
-            else:
-                leftover.unlink()
-        finally:
-            os.close(handle)
+        elif _is_free(leftover):
+            leftover.unlink()
+
+
+def _is_free(path: Path) -> bool:
+    handle = os.open(path, os.O_RDWR | os.O_NONBLOCK)  # something else with such a name may be a pipe
+    try:
+        return lock(handle, wait=False)
+    finally:
+        os.close(handle)
 
 
 def lock(handle: int, wait: bool) -> bool:
-    """Lock an open file until it is closed; False when another process has locked it and was not to be waited for."""
+    """Lock a file that is open for writing until it is closed.
+
+    Returns:
+        False when another process has locked it and was not to be waited for, or the file system has no locks.
+    """
     if sys.platform == "win32":
         return True
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
         return False
     return True

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from dptscope.errors import DptscopeError
 from dptscope.files.atomic import lock, locked_folder
 from dptscope.process.signals import on_exit
 
@@ -29,6 +30,7 @@ def claim(folder: Path, name: str, clashes: Callable[[str], bool]) -> Iterator[s
         None where the name is held now, else the other's.
 
     Raises:
+        DptscopeError: the file system has no locks.
         OSError: the folder cannot be written to.
     """
     path = folder / f".{name}{CLAIM_SUFFIX}"
@@ -41,17 +43,18 @@ def claim(folder: Path, name: str, clashes: Callable[[str], bool]) -> Iterator[s
                     return
             stack.enter_context(on_exit(lambda: path.unlink(missing_ok=True)))
             file = stack.enter_context(path.open("xb"))
-            lock(file.fileno(), wait=True)
-        try:
-            yield None
-        finally:
-            path.unlink(missing_ok=True)
+            stack.callback(path.unlink, missing_ok=True)
+            if not lock(file.fileno(), wait=True):
+                raise DptscopeError(
+                    f"{folder}: expected a file system with locks (flock), got one without; take a folder on another one"
+                )
+        yield None
 
 
 def _cleared(other: Path) -> bool:
     """Remove what a killed process held; False where it runs."""
     try:
-        handle = os.open(other, os.O_RDONLY)
+        handle = os.open(other, os.O_RDWR)
     except FileNotFoundError:  # it has just ended
         return True
     try:
