@@ -82,8 +82,8 @@ def survey(
 ) -> None:
     """Ask the same of thousands of photos: norms and outliers of every block, as tables."""
     from dptscope.errors import DptscopeError
-    from dptscope_survey.folder import FAILED, Part
-    from dptscope_survey.photos import all_photos
+    from dptscope_survey.folder import FAILED, WHOLE, Part
+    from dptscope_survey.photos import all_photos, name_of
     from dptscope_survey.pool import check_installed
     from dptscope_survey.run import survey as run
 
@@ -93,6 +93,7 @@ def survey(
             f"{'without' if scheduler is None else 'with'} a scheduler"
         )
     check_installed(scheduler)
+    chosen = Part.parse(part)
     done = run(
         model,
         all_photos(photos),
@@ -104,15 +105,18 @@ def survey(
         providers=provider,
         jobs=jobs,
         threads=threads,
-        part=Part.parse(part),
+        part=chosen,
         again=again,
         scheduler=scheduler,
         file_format=_format(file_format),
     )
-    typer.echo(f"{output}: {len(done.survey.photos)} photos")
-    failed = done.failed()
+    asked, total = done.survey.photos_of(chosen), len(done.survey.photos)
+    typer.echo(
+        f"{output}: " + (f"{total} photos" if chosen == WHOLE else f"part {part}, {len(asked)} of {total} photos")
+    )
+    failed = done.failed().keys() & map(name_of, asked)
     if failed:
-        raise DptscopeError(f"{len(failed)} of {len(done.survey.photos)} photos were left out: {output / FAILED}")
+        raise DptscopeError(f"{len(failed)} of {len(asked)} photos were left out: {output / FAILED}")
 
 
 def _format(wanted: str | None) -> str:

@@ -1,7 +1,9 @@
 """Chunks to workers, rows to files; and what is done about workers that die.
 
 A chunk that was lost with a worker is tried again. Lost a second time, its photos are asked about singly; a photo that is
-lost once more runs with nothing beside it, and is a failure if the worker dies then, too. So no photo is blamed for another.
+lost once more runs with nothing beside it, and is a failure if the worker dies then, too. So no photo is blamed for another,
+and none where nothing survives at all. Dask itself gives a task to several workers before it is lost: to four by default, and
+it counts the deaths of those where the task only waited. So a chunk that it loses once is taken apart at once.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ _REDRAW = 1.0  # seconds
 _AHEAD = 2  # chunks a worker: it need not wait until its last one is written
 _SINGLY, _ALONE = 2, 3  # deaths after which a chunk's photos are asked about singly, and one at a time
 _HOPELESS = 8  # deaths, where no photo has given anything
+_HOPELESS_ROUNDS = 3  # of a cluster: as often as all that is worked on at once is lost
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,11 @@ class Engine:
         self._chunks = folder.survey.chunks
         self._waiting: deque[_Piece] = deque()
         self._suspects: deque[_Piece] = deque()
+        self._killers: list[_Piece] = []
         self._flying: dict[Future[Found], _Piece] = {}
         self._gathered: dict[int, _Gathered] = {}
         self._succeeded = self._deaths = 0
+        self._hopeless = _HOPELESS if pool.dies_whole else _HOPELESS_ROUNDS * _AHEAD * pool.workers
 
     def run(self, chunks: Sequence[int]) -> None:
         """Ask about these chunks, and write down what they give.
@@ -83,10 +88,11 @@ class Engine:
             self._submit()
             with self._count.shown():
                 done, _ = wait(self._flying, timeout=_REDRAW, return_when=FIRST_COMPLETED)
+            self._pool.check()
             lost = [piece for future in done if (piece := self._finish(future)) is not None]
             if lost:
                 self._deaths += 1 if self._pool.dies_whole else len(lost)  # one takes all along, or each its own
-                if self._deaths >= _HOPELESS and not self._succeeded:
+                if self._deaths >= self._hopeless and not self._succeeded:
                     raise DptscopeError(
                         f"{self._task.model}: expected workers that live, got none that survives a photo"
                     )
@@ -95,6 +101,8 @@ class Engine:
                 self._pool.renew()
                 for piece in lost:
                     self._try_again(piece)
+        for piece in self._killers:
+            self._take(piece, Found(failed=[(name_of(photo), KILLS) for photo in piece.photos]))
 
     def _submit(self) -> None:
         """A suspect flies alone, at the end."""
@@ -126,7 +134,7 @@ class Engine:
         self._count.some_done(len(piece.photos), len(found.failed))
 
     def _try_again(self, piece: _Piece) -> None:
-        deaths = piece.deaths + (1 if self._pool.dies_whole else 2)  # Dask has tried again on other workers itself
+        deaths = max(piece.deaths + 1, 1 if self._pool.dies_whole else _SINGLY)
         if deaths < _SINGLY:
             self._waiting.appendleft(replace(piece, deaths=deaths))
         elif deaths == _SINGLY:
@@ -136,7 +144,7 @@ class Engine:
         elif deaths == _ALONE:
             self._suspects.append(replace(piece, deaths=deaths))
         else:
-            self._take(piece, Found(failed=[(name_of(photo), KILLS) for photo in piece.photos]))
+            self._killers.append(piece)
 
 
 def chunks_to_do(folder: SurveyFolder, part: Part, again: bool) -> list[int]:

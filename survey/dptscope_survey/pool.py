@@ -7,21 +7,24 @@ being worked on; the futures of both executors do.
 from __future__ import annotations
 
 import multiprocessing
+import time
 import warnings
 from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from dptscope.commands.extras import missing_packages
 from dptscope.errors import DptscopeError, one_line
 from dptscope.process.signals import interrupts_kept, on_exit
 
 _PATIENCE = 20  # seconds for a scheduler to answer
+_ALL_GONE = 60  # seconds without a worker after which no more are expected
 
 
-class Pool:
+class Pool(Protocol):
     """Workers that take tasks.
 
     Attributes:
@@ -30,33 +33,22 @@ class Pool:
         dies_whole: whether all that is being worked on is lost with one worker.
     """
 
-    def __init__(
-        self, start: Callable[[], Any], workers: int, deaths: tuple[type[Exception], ...], dies_whole: bool
-    ) -> None:
-        self._start = start
-        self._executor: Any = None
-        self.workers = workers
-        self.deaths = deaths
-        self.dies_whole = dies_whole
+    workers: int
+    deaths: tuple[type[Exception], ...]
+    dies_whole: bool
 
     def submit(self, function: Callable[..., Any], *arguments: object) -> Future[Any]:
         """Hand a task to a worker."""
-        if self._executor is None:
-            self._executor = self._start()
-        future: Future[Any] = self._executor.submit(function, *arguments)
-        return future
 
     def renew(self) -> None:
         """Take new workers from the next task on, after a death."""
-        if self.dies_whole:
-            self.close(kill=True)
 
-    def close(self, kill: bool = False) -> None:
-        """End the workers, in the middle of a task where ``kill``."""
-        if self._executor is not None:
-            how = {"kill_workers": kill} if self.dies_whole else {}
-            self._executor.shutdown(wait=True, **how)
-            self._executor = None
+    def check(self) -> None:
+        """Check that somebody still works; to be asked now and then.
+
+        Raises:
+            DptscopeError: nobody does.
+        """
 
 
 def check_installed(scheduler: str | None) -> None:
@@ -74,14 +66,7 @@ def check_installed(scheduler: str | None) -> None:
 @contextmanager
 def local_pool(jobs: int, threads: int) -> Iterator[Pool]:
     """Processes of this machine, which end with this one."""
-    import loky
-
-    # What libraries beside onnxruntime take their number of threads from: read when they are loaded.
-    environment = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
-    pool = Pool(
-        lambda: loky.ProcessPoolExecutor(jobs, env=environment), jobs, (loky.BrokenProcessPool,), dies_whole=True
-    )
-
+    pool = _LocalPool(jobs, threads)
     others = set(multiprocessing.active_children())
 
     def kill() -> None:
@@ -99,6 +84,42 @@ def local_pool(jobs: int, threads: int) -> Iterator[Pool]:
         pool.close()
 
 
+class _LocalPool:
+    dies_whole = True
+
+    def __init__(self, jobs: int, threads: int) -> None:
+        import loky
+
+        # What libraries beside onnxruntime take their number of threads from: read when they are loaded.
+        environment = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
+        self._start = partial(loky.ProcessPoolExecutor, jobs, env=environment)
+        self._executor: Any = None
+        self.workers = jobs
+        self.deaths: tuple[type[Exception], ...] = (loky.BrokenProcessPool,)
+
+    def submit(self, function: Callable[..., Any], *arguments: object) -> Future[Any]:
+        if self._executor is None:
+            self._executor = self._start()
+        future: Future[Any] = Future()
+        try:
+            future = self._executor.submit(function, *arguments)
+        except self.deaths as error:  # a worker has just died, and the others with it
+            future.set_exception(error)
+        return future
+
+    def renew(self) -> None:
+        self.close(kill=True)
+
+    def check(self) -> None:
+        """A process that dies ends its future."""
+
+    def close(self, kill: bool = False) -> None:
+        """End the workers, in the middle of a task where ``kill``."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=True, kill_workers=kill)
+            self._executor = None
+
+
 @contextmanager
 def dask_pool(address: str) -> Iterator[Pool]:
     """The workers of a Dask cluster.
@@ -109,7 +130,7 @@ def dask_pool(address: str) -> Iterator[Pool]:
     Raises:
         DptscopeError: no scheduler answers, or it has no workers.
     """
-    from distributed import Client, KilledWorker
+    from distributed import Client
 
     try:
         client = Client(address, timeout=_PATIENCE, set_as_default=False)
@@ -120,16 +141,22 @@ def dask_pool(address: str) -> Iterator[Pool]:
             client.wait_for_workers(1, timeout=_PATIENCE)
         except TimeoutError as error:
             raise DptscopeError(f"{address}: expected a cluster with workers, got one without") from error
-        workers = sum(client.nthreads().values())
-        yield Pool(lambda: _DaskExecutor(client, address), workers, (KilledWorker,), dies_whole=False)
+        yield _DaskPool(client, address)
 
 
-class _DaskExecutor:
+class _DaskPool:
     """Dask's tasks as futures. ``Client.get_executor`` has such ones, but one whose workers died is never done."""
 
+    dies_whole = False
+
     def __init__(self, client: Any, address: str) -> None:
+        from distributed import KilledWorker
+
         self._client, self._address = client, address
         self._tasks: set[Any] = set()  # Dask forgets a task that nobody holds
+        self._none_since: float | None = None
+        self.workers: int = sum(client.nthreads().values())
+        self.deaths: tuple[type[Exception], ...] = (KilledWorker,)
 
     def submit(self, function: Callable[..., Any], *arguments: object) -> Future[Any]:
         answer: Future[Any] = Future()
@@ -153,6 +180,16 @@ class _DaskExecutor:
             answer.set_exception(DptscopeError(f"{self._address}: the cluster gave up a task; was it closed?"))
         self._tasks.discard(task)
 
-    def shutdown(self, wait: bool) -> None:
-        """Give up what is not done."""
-        self._client.cancel(list(self._tasks))
+    def renew(self) -> None:
+        """Who starts the cluster's workers starts new ones."""
+
+    def check(self) -> None:
+        if self._client.nthreads():
+            self._none_since = None
+        elif self._none_since is None:
+            self._none_since = time.monotonic()
+        elif time.monotonic() > self._none_since + _ALL_GONE:
+            raise DptscopeError(
+                f"{self._address}: expected workers, got a cluster that has had none for {_ALL_GONE} seconds; the same "
+                "command goes on from what is written"
+            )

@@ -89,8 +89,8 @@ def survey(
         None if providers is None else tuple(providers),
     )
     with opened(output, asked, part) as folder:
-        chunks = folder.survey.chunks
-        mine = sum(len(chunk) for number, chunk in enumerate(chunks) if part.has(number))
+        chunks = asked.chunks
+        mine = len(asked.photos_of(part))
         to_do = chunks_to_do(folder, part, again)
         left = sum(len(chunks[number]) for number in to_do)
         if to_do:

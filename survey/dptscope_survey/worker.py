@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 
 from dptscope.commands.failures import explain
 from dptscope.files.photos import read_image
@@ -52,8 +53,11 @@ class Found:
     failed: list[tuple[str, str]] = field(default_factory=list)
 
 
+_loading = Lock()  # a worker of a Dask cluster has threads, which ask for the model at once
+
+
 @lru_cache(maxsize=1)
-def _model(path: Path, threads: int, providers: tuple[str, ...] | None) -> DepthModel:
+def _loaded(path: Path, threads: int, providers: tuple[str, ...] | None) -> DepthModel:
     cv2.setNumThreads(threads)
     return load(path, providers, threads)
 
@@ -64,7 +68,8 @@ def ask(task: Task, photos: Sequence[Path]) -> Found:
     Raises:
         DptscopeError: the model cannot be loaded.
     """
-    model = _model(task.model, task.threads, task.providers)
+    with _loading:
+        model = _loaded(task.model, task.threads, task.providers)
     found = Found({table: [] for table in task.tables})
     for photo in photos:
         path, name = task.folder / photo, name_of(photo)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor, Future
 from pathlib import Path
+from threading import Timer
+from typing import Any
 
 import pandas
 import pytest
@@ -19,8 +22,7 @@ from dptscope.commands import app as cli
 from dptscope.commands.progress import PhotoCount
 from dptscope_survey.engine import Engine
 from dptscope_survey.folder import Part, Survey, opened
-from dptscope_survey.pool import Pool
-from dptscope_survey.worker import Task
+from dptscope_survey.worker import Found, Task
 
 
 def rows(folder: Path) -> pandas.DataFrame:
@@ -55,23 +57,55 @@ def test_a_photo_that_kills_is_found_out(
     assert found[found.block == 0].groupby(number)["max"].first().nunique() > 3
 
 
+class Batches:
+    """A pool whose workers have several tasks at once, all of which are lost where a photo of one is called ``kills…``."""
+
+    workers = 2
+    deaths = (BrokenExecutor,)
+
+    def __init__(self, dies_whole: bool) -> None:
+        self.dies_whole = dies_whole
+        self._batch: list[tuple[Future[Found], Sequence[Path]]] = []
+
+    def submit(self, _: Any, task: Task, photos: Sequence[Path]) -> Future[Found]:
+        if not self._batch:
+            Timer(0.02, self._work).start()
+        self._batch.append((Future(), photos))
+        return self._batch[-1][0]
+
+    def _work(self) -> None:
+        batch, self._batch = self._batch, []
+        dies = any(photo.name.startswith("kills") for _, photos in batch for photo in photos)
+        for future, _ in batch:
+            future.set_exception(BrokenExecutor()) if dies else future.set_result(Found())
+
+    def renew(self) -> None: ...
+
+    def check(self) -> None: ...
+
+
+def ask_in_batches(output: Path, photos: Sequence[Path], dies_whole: bool) -> dict[str, str]:
+    asked = Survey({}, {"format": "jsonl", "fusion": False, "depth": False}, photos, output, output, {})
+    task = Task(output, output, None, False, ("part",), 1, None)
+    with opened(output, asked, Part()) as folder:
+        Engine(folder, task, Batches(dies_whole), PhotoCount(len(photos), None)).run(range(len(asked.chunks)))
+        return folder.failed()
+
+
 @pytest.mark.parametrize("dies_whole", [True, False])
-def test_nothing_survives(photos: Path, tiny_model: Path, tmp_path: Path, dies_whole: bool) -> None:
-    """A run ends where no photo ever gives anything. No process is needed for that."""
+def test_nobody_is_blamed_for_another(tmp_path: Path, dies_whole: bool) -> None:
+    """Also where the photos that kill are many and at the end."""
+    photos = [Path(f"{'kills' if number in (7, 60, 61, 62, 64) else 'photo'}_{number}.png") for number in range(66)]
+    failed = ask_in_batches(tmp_path, photos, dies_whole)
+    assert set(failed) == {photo.name for photo in photos if photo.name.startswith("kills")}
 
-    def dies(*_: object) -> None:
-        raise BrokenExecutor
 
-    many = [photos / "photo_0.png"] * 5
-    asked = Survey({}, {"format": "jsonl", "fusion": False, "depth": False}, many, tiny_model, photos, {})
-    with opened(tmp_path, asked, Part()) as folder, ThreadPoolExecutor(1) as thread:
-        pool = Pool(lambda: thread, 1, (BrokenExecutor,), dies_whole)
-        pool.submit = lambda _, *arguments: thread.submit(dies, *arguments)  # type: ignore[method-assign]
-        task = Task(tiny_model, photos, None, False, ("part",), 1, None)
-        with pytest.raises(DptscopeError, match="expected workers that live"):
-            Engine(folder, task, pool, PhotoCount(5, None)).run(range(5))
-        # A cluster has tried each photo on several workers before it gives it up; some are listed until the run ends.
-        assert len(list(tmp_path.glob("part-*"))) <= (0 if dies_whole else 4)
+@pytest.mark.parametrize("dies_whole", [True, False])
+def test_nothing_survives(tmp_path: Path, dies_whole: bool) -> None:
+    """A run ends where no photo ever gives anything."""
+    with pytest.raises(DptscopeError, match="expected workers that live"):
+        ask_in_batches(tmp_path, [Path(f"kills_{number}.png") for number in range(5)], dies_whole)
+    assert not list(tmp_path.glob("part-*"))
 
 
 @pytest.fixture

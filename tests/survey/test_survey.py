@@ -84,12 +84,15 @@ def test_the_files_say_what_they_are_of(survey: Path, model: Path) -> None:
 
 
 def test_parts_together_are_the_whole(
-    survey: Path, photos: Path, model: Path, options: list[str], tmp_path: Path
+    survey: Path, photos: Path, model: Path, options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Also as lines of JSON, one process after the other, in two calls."""
-    for number in (2, 1):
+    """Also as lines of JSON, one process after the other. A call tells of its own part, and of what failed there."""
+    for number, count, status in ((2, 3, 0), (1, 4, 2), (2, 3, 0)):
         part = ["--part", f"{number}/2", "--format", "jsonl", "--jobs", "1"]
-        cli.run(["survey", str(model), str(photos), "-o", str(tmp_path), *options, *part])
+        assert cli.run(["survey", str(model), str(photos), "-o", str(tmp_path), *options, *part]) == status
+        told = capsys.readouterr()
+        assert told.out == f"{tmp_path}: part {number}/2, {count} of 7 photos\n"
+        assert ("1 of 4 photos were left out" in told.err) == (status == 2)
     for table in TABLES:
         lines = [json.loads(line) for file in sorted(tmp_path.glob(f"{table}-*.jsonl")) for line in file.open()]
         whole = read(sorted(survey.glob(f"{table}-*.parquet")), list(lines[0]))
