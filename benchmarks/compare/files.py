@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from support.oracle import enliven, to_original
 
 SEED = 3
-PEAKED_EVERY = 4  # blocks: with all of twelve peaked, random weights amplify PyTorch's own rounding to a seventh of the range
+# blocks: with all of twelve peaked, random weights amplify PyTorch's own rounding to a seventh of the range
+PEAKED_EVERY = 4
 ROOM = 10.0  # metres, of the families that have a range
 SHIPPED = Path(dptscope.__file__).parent / "assets/dptscope_tiny.safetensors"
 

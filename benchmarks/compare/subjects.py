@@ -158,7 +158,8 @@ def _dpt_dinov2_small() -> Any:
     return DPTForDepthEstimation(config)
 
 
-PEAKED = 24.0  # of a ViT-S: 16 to 19 % of such a block's weights are subnormal; in two blocks of the shipped model 5 to 13 %
+# of a ViT-S: 16 to 19 % of such a block's weights are subnormal; in two blocks of the shipped model 5 to 13 %
+PEAKED = 24.0
 
 _V2 = ("--variant", "depth-anything-v2")
 
