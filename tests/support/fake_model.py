@@ -64,9 +64,11 @@ class FakeScene:
         registers = [t[0, : model.card.registers] * 3 for t in self.tokens]
         self.register_tokens = np.stack(registers) if model.card.registers else None
 
-    def take_outliers(self) -> None:
+    def take_outliers(self, number: int) -> None:
         """What registers do: long tokens become as short as the others, and the depth another."""
         self.lift = 0.5
+        own = self.model.card.registers
+        self.register_tokens = np.stack([t[0, : own + number] * 3 for t in self.tokens])
         for tokens_hwc, norms_hw in zip(self.tokens, self.block_norms, strict=True):
             long = norms_hw > 2 * np.median(norms_hw)
             tokens_hwc[long] /= 12
@@ -88,8 +90,13 @@ class FakeScene:
     def block_attention(self, block: int) -> BlockAttention:
         if not block:
             raise DptscopeError("expected a file that says what goes into block 0")
-        heads = self.tokens[block].reshape(-1, 4, self.tokens[block].shape[2] // 4).transpose(1, 0, 2)
-        return FullAttention(heads / 8, heads / 8, self.tokens[block].shape[:2])
+        tokens_hwc, special = self.tokens[block], []
+        if self.model.card.has_cls and self.cls_tokens is not None:
+            special.append(self.cls_tokens[block][None])
+            special += [] if self.register_tokens is None else [self.register_tokens[block]]
+        tokens_nc = np.concatenate([*special, tokens_hwc.reshape(-1, tokens_hwc.shape[2])])
+        heads = tokens_nc.reshape(len(tokens_nc), 4, -1).transpose(1, 0, 2)
+        return FullAttention(heads / 8, heads / 8, tokens_hwc.shape[:2])
 
     def statistics(self) -> tuple[NormStatistics, ...]:
         blocks = self.model.card.blocks
@@ -175,5 +182,5 @@ class FakeModel:
         self.prepared.append(((height, width), keep_tokens))
         scene = FakeScene(self, image_bgr, (height, width), keep_tokens)
         if registers is not None:
-            scene.take_outliers()
+            scene.take_outliers(registers.number)
         return scene

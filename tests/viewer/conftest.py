@@ -65,8 +65,8 @@ class Bench:
     @property
     def m(self) -> Measures:
         """Measures of what was drawn last."""
-        assert self.viewer._pixels is not None
-        return Measures.of_window(self.viewer._pixels.shape[1], self.viewer._pixels.shape[0])
+        assert self.viewer.surface.pixels is not None
+        return Measures.of_window(self.viewer.surface.pixels.shape[1], self.viewer.surface.pixels.shape[0])
 
     def rect(self, name: str) -> Any:
         """Where a part was drawn."""

@@ -96,13 +96,26 @@ def test_moving_over_a_token_shows_its_own_attention(made: Bench) -> None:
     assert (made.viewer.draw(1280, 800)[rect.y : rect.bottom, rect.x : rect.right] != first).any()
 
 
-def test_a_kept_token_of_another_photo_is_not_taken_for_one_of_this(made: Bench) -> None:
+def test_a_kept_token_of_another_photo_is_not_taken_for_one_of_this(made: Bench, tmp_path: Path) -> None:
     over(made, PLACE, press=True)
     made.press("n")
     made.answer().draw(1280, 800)
     over(made, (0.61, 0.23))
-    own = wanted(made, cell(made, (0.61, 0.23))).row.mean(0)[cell(made, (0.61, 0.23))]
+    attention = wanted(made, cell(made, (0.61, 0.23)))
+    own = attention.row.mean(0)[cell(made, (0.61, 0.23))]
     assert f"attention {number(float(own))}" in made.viewer.readout
+    made.press("s")
+    made.worker.jobs[0](made.engine)
+    saved = np.load(tmp_path / "out" / "b_norms_001_block_04.npy")
+    np.testing.assert_allclose(saved, attention.row.mean(0), rtol=1e-6)
+    about = json.loads((tmp_path / "out" / "b_norms_001.json").read_text())
+    assert about["shown"] == "attention of a token of b.png, mean over heads"
+    made.viewer.on_mouse(Mouse(Pointer.MOVE, 1, 1))
+    made.viewer.draw(1280, 800)
+    made.press("s")
+    made.worker.jobs[1](made.engine)
+    about = json.loads((tmp_path / "out" / "b_norms_002.json").read_text())
+    assert about["shown"] == "attention of the token in the middle, mean over heads"
 
 
 def test_where_there_is_none_the_view_shows_norms_and_says_why(bench: Benches) -> None:

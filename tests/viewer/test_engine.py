@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from support.fake_model import SWIN_BLOCKS, FakeModel, make_card
 
+from dptscope.cancel import Cancellation, CancelledError
 from dptscope.errors import DptscopeError, ImageError
 from dptscope.files.photos import find_photos
 from dptscope_view.engine import Engine
 from dptscope_view.frame import Question, Subject
 from dptscope_view.pace import Pace
 from dptscope_view.photos import cropped
+from dptscope_view.prepared import SceneLike
 
 SCALED = (1.0, 0.5, 1.0, 1.0)
 
@@ -105,6 +108,27 @@ def test_a_moving_slider_shows_the_preview(photos: tuple[Path, ...], dynamic: bo
     assert frame.fusion_ms < full.fusion_ms
     assert engine.wants_coarse(question)  # how long a preview takes says nothing about the full picture
     assert not engine.wants_coarse(Question(Subject(0, size)))
+
+
+def test_a_preview_before_any_full_depth_has_its_size(
+    photos: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run that would have given the full one was stopped."""
+    model, stop = FakeModel(has_preview=True), Cancellation()
+    engine, prepare = Engine(model, photos), model.prepare
+
+    def prepared_and_stopped(*photo: Any, **how: Any) -> SceneLike:
+        scene = prepare(*photo, **how)
+        stop.cancel()
+        return scene
+
+    monkeypatch.setattr(model, "prepare", prepared_and_stopped)
+    question = Question(Subject(0, 280), SCALED)
+    with pytest.raises(CancelledError):
+        engine.full(question, stop)
+    assert engine.wants_coarse(question)
+    frame = engine.coarse(question)
+    assert frame.coarse and frame.depth_hw.shape == frame.original_hw.shape
 
 
 def test_no_preview_where_the_full_picture_is_quick(photos: tuple[Path, ...]) -> None:

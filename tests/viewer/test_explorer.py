@@ -324,7 +324,8 @@ def test_what_is_saved_is_what_the_mouse_reads_out(bench: Benches, tmp_path: Pat
         np.load(out / "a_norms_001_block_03.npy"), tokens.similarity(frame.tokens[3], cell, frame.norms[3])
     )
     np.testing.assert_array_equal(np.load(out / "a_norms_001_block_03_tokens.npy"), frame.tokens[3])
-    assert json.loads((out / "a_norms_001.json").read_text())["shown"] == "cosine similarity to a token of a.png"
+    about = json.loads((out / "a_norms_001.json").read_text())
+    assert about["shown"] == "cosine similarity to a token of a.png" and about["scaling"]["how"] == "plain"
 
 
 def test_components_are_saved(bench: Benches, tmp_path: Path) -> None:

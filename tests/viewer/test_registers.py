@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+from support.fake_model import make_card
 
+from dptscope.card import ModelCard
 from dptscope.registers import AddedRegisters
+from dptscope_view.anchor import CLASS_TOKEN, register_anchor
 from dptscope_view.engine import Engine
-from dptscope_view.state import Compare, State, View
+from dptscope_view.state import Compare, Show, State, View
+from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.viewer import Viewer
 
 from .conftest import Bench
@@ -18,10 +24,10 @@ from .conftest import Bench
 ADDED = AddedRegisters(((3, 5), (4, 6)))
 
 
-def with_registers(photos: tuple[Path, ...], folder: Path, **state: Any) -> Bench:
-    made = Bench(photos, folder)
+def with_registers(photos: tuple[Path, ...], folder: Path, card: ModelCard | None = None, **state: Any) -> Bench:
+    made = Bench(photos, folder, card)
     made.engine = Engine(made.model, photos, registers=ADDED)
-    made.facts = replace(made.facts, registers=ADDED.in_words())
+    made.facts = replace(made.facts, added=ADDED)
     start = State(size=made.facts.native, block=8, **state)
     made.viewer = Viewer(made.facts, start, photos, made.worker, folder / "out", folder / "presets")
     made.answer().draw(1280, 800)
@@ -42,6 +48,41 @@ def test_a_key_lets_them_in(photos: tuple[Path, ...], tmp_path: Path) -> None:
     made.press("*")
     made.answer().draw(1280, 800)
     assert made.viewer.frame.before is None and made.viewer.readout.startswith("1 of 540")
+
+
+@pytest.mark.parametrize("view", View)
+def test_so_does_a_button(photos: tuple[Path, ...], tmp_path: Path, view: View) -> None:
+    made = with_registers(photos, tmp_path, view=view)
+    place = made.rect("button-*")
+    for kind in (Pointer.PRESS, Pointer.RELEASE):
+        made.viewer.on_mouse(Mouse(kind, place.x + 5, place.y + 5))
+    assert made.viewer.state.registers and made.worker.questions[-1].subject.registers
+    other = Bench(photos, tmp_path, view=view)
+    other.answer().draw(1280, 800)
+    assert all(part.name != "button-*" for part in other.viewer.parts)
+
+
+@pytest.mark.parametrize("show", [Show.SIMILARITY, Show.ATTENTION])
+def test_the_key_of_the_class_token_goes_on_to_them(photos: tuple[Path, ...], tmp_path: Path, show: Show) -> None:
+    card = replace(make_card(), has_cls=True)
+    made = with_registers(photos, tmp_path, card, registers=True, show=show)
+    made.press("g", "g", "s")
+    assert made.viewer.state.anchor is register_anchor(0)
+    made.worker.jobs[0](made.engine)
+    about = json.loads((tmp_path / "out" / "a_norms_001.json").read_text())
+    assert "of register 0" in about["shown"] or "to register 0" in about["shown"]
+    made.press("*")
+    made.answer().draw(1280, 800)
+    assert "register" not in made.viewer.readout, "there is none in the model as it is"
+    made.press("g")
+    assert made.viewer.state.anchor is CLASS_TOKEN
+
+
+def test_with_them_it_is_never_called_the_unmodified_model(photos: tuple[Path, ...], tmp_path: Path) -> None:
+    made = with_registers(photos, tmp_path, registers=True, view=View.FUSION)
+    made.press("b")
+    made.answer().draw(1280, 800)
+    assert made.viewer.readout == "1 register, 2 neurons at zero; t for the difference, * for the model as it is"
 
 
 def test_from_the_start_both_are_run(photos: tuple[Path, ...], tmp_path: Path) -> None:

@@ -588,7 +588,7 @@ def test_while_another_photo_is_on_its_way_the_old_one_has_no_numbers(bench: Ben
         made.viewer.tick(True)
         after = made.viewer.draw(1280, 800)[60:770].astype(int)
         assert made.viewer.readout == ""
-        place = made.viewer._composed.pictures
+        place = made.viewer.surface.view.pictures
         inside = np.zeros((800, 1280), dtype=bool)
         inside[place.y : place.bottom + 3, place.x - 3 : place.right + 3] = True  # with the frame around the last tile
         bright = (after > 140).any(-1)
@@ -641,12 +641,12 @@ def test_notices_are_shown_for_a_while(bench: Benches) -> None:
 
 def test_nothing_is_drawn_twice_the_same_work(bench: Benches) -> None:
     made = bench()
-    kept = len(made.viewer._pictures._kept)
+    kept = len(made.viewer.surface.pictures._kept)
     for step in range(20):
         made.viewer.on_mouse(Mouse(Pointer.MOVE, 100 + step * 20, 300))
         made.viewer.draw(1280, 800)
-    assert len(made.viewer._pictures._kept) == kept
+    assert len(made.viewer.surface.pictures._kept) == kept
     for step in range(20):
         made.viewer.take(replace(made.viewer.frame, number=10**9 + step))  # type: ignore[type-var]
         made.viewer.draw(1280 + step, 800)
-    assert len(made.viewer._pictures._kept) == kept
+    assert len(made.viewer.surface.pictures._kept) == kept

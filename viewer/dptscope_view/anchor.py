@@ -51,7 +51,7 @@ CLASS_TOKEN = Anchor(None, None, (), "the class token", "class token", "class")
 
 @cache
 def register_anchor(number: int) -> Anchor:
-    """One of the registers that the model was trained with."""
+    """One of the registers, those that the model was trained with before those that are added."""
     return Anchor(None, None, (), f"register {number}", ("register", number), ("register", number))
 
 

@@ -93,7 +93,7 @@ def run(options: Options) -> None:
     facts, state = starting_state(options, facts, scales)
     state = replace(state, photo=first)
     if added is not None:
-        facts, state = replace(facts, registers=added.in_words()), replace(state, registers=True)
+        facts, state = replace(facts, added=added), replace(state, registers=True)
     engine = Engine(model, photos, focal=options.focal, fov=options.fov, registers=added)
     presets = options.presets or default_folder() or options.output
     if options.render is not None:

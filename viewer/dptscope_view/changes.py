@@ -34,7 +34,8 @@ def step_special_token(state: State, facts: Facts) -> State:
         return state
     if state.show not in (Show.SIMILARITY, Show.ATTENTION):
         return replace(state, show=Show.SIMILARITY, anchor=CLASS_TOKEN)
-    anchors = [CLASS_TOKEN, *(register_anchor(number) for number in range(facts.card.registers))]
+    added = facts.added.number if facts.added is not None and state.registers else 0
+    anchors = [CLASS_TOKEN, *(register_anchor(number) for number in range(facts.card.registers + added))]
     following = anchors.index(state.anchor) + 1 if state.anchor in anchors else 0
     return replace(state, anchor=anchors[following] if following < len(anchors) else None)
 
@@ -46,7 +47,7 @@ def toggle_far_sky(state: State, facts: Facts) -> State:
 
 def toggle_registers(state: State, facts: Facts) -> State:
     """Let added registers in, or the model as it is."""
-    return toggled(state, "registers") if facts.registers else state
+    return toggled(state, "registers") if facts.added is not None else state
 
 
 def toggled(state: State, name: str) -> State:

@@ -14,7 +14,7 @@ from dptscope.card import DepthKind
 from dptscope.norms import NormStatistics
 from dptscope.scales import UNSCALED, FusionScales
 from dptscope.tokens import PrincipalComponents
-from dptscope_view.state import WHOLE, Crop
+from dptscope_view.state import WHOLE, Crop, Facts, Show, State, View
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,16 @@ class Question:
     attention: int | None = None
     far_sky: bool = False
 
+    @classmethod
+    def of(cls, state: State, facts: Facts) -> Question:
+        """Put what a state asks of the model into a question."""
+        subject = Subject(state.photo, facts.sizes[state.size], state.crop, state.square, state.registers)
+        # The norms do not depend on the scales, so that view does not wait for them.
+        norms, components = state.view is View.NORMS, state.show is Show.COMPONENTS
+        tokens = norms and (components or state.show in (Show.CHANNEL, Show.SIMILARITY, Show.ATTENTION))
+        attention = state.block if norms and state.show is Show.ATTENTION else None
+        return cls(subject, state.effective_scales, tokens, norms and components, attention, far_sky=state.far_sky)
+
 
 _numbers = itertools.count(1)
 
@@ -76,7 +86,8 @@ class Frame:
         before: those without added registers, where there are some.
         tokens: one float32 ``[grid_height, grid_width, channels]`` a block, or None where they are many and nobody asked.
         cls_tokens: float32 ``[blocks, channels]``, or None where the encoder has no class token.
-        register_tokens: float32 ``[blocks, registers, channels]``, or None where the model was trained with none.
+        register_tokens: float32 ``[blocks, registers, channels]``, or None where there are none: those that the model was
+            trained with, then those that were added.
         components: of the tokens, one a block, or None when nobody asked.
         attention: of the block that was asked for, or None.
         no_attention: why there is none, although it was asked for.
@@ -113,7 +124,9 @@ class Frame:
         """The class token or a register that leaves a block, float32 ``[channels]``; None where there is none."""
         if token == "class":
             return None if self.cls_tokens is None else self.cls_tokens[block]
-        return None if self.register_tokens is None else self.register_tokens[block, int(token[1])]
+        registers = () if self.register_tokens is None else self.register_tokens[block]
+        index = int(token[1])
+        return registers[index] if index < len(registers) else None
 
     @property
     def original_range(self) -> tuple[float, float]:

@@ -12,8 +12,7 @@ from dptscope.attention.maps import BlockAttention
 from dptscope.cancel import Cancellation
 from dptscope.errors import DptscopeError
 from dptscope.norms import NormStatistics
-from dptscope.opencv import cv2
-from dptscope.scales import FusionScales
+from dptscope.scales import UNSCALED, FusionScales
 from dptscope.sky import fill_sky
 from dptscope.tokens import PrincipalComponents, components_of_blocks
 from dptscope_view.detail import Detail
@@ -23,7 +22,6 @@ from dptscope_view.frame import Subject
 class SceneLike(Protocol):
     """What is used of :class:`dptscope.Scene`; the tests have their own."""
 
-    photo_size: tuple[int, int]
     input_size: tuple[int, int]
     block_norms: tuple[Float32Array, ...]
     cls_tokens: Float32Array | None
@@ -93,9 +91,7 @@ class Prepared:
         """The preview with the fine structure of the last full depth, at that one's size."""
         coarse_hw = self.scene.preview_depth(scales)
         if self._detail is None:
-            if self._shown is None:
-                return coarse_hw
-            shown_scales, full_hw = self._shown
+            shown_scales, full_hw = self._shown or (UNSCALED, self.scene.raw_depth())
             self._detail = Detail(full_hw, self.scene.preview_depth(shown_scales))
         return self._detail.added_to(coarse_hw)
 
@@ -103,9 +99,6 @@ class Prepared:
         """A raw depth as it is shown: the sky far, where that is asked for, and in metres, where there are any."""
         sky_hw = self.scene.sky
         if far_sky and sky_hw is not None:
-            if sky_hw.shape != raw_hw.shape:  # a preview is smaller
-                size = raw_hw.shape[1], raw_hw.shape[0]
-                sky_hw = np.asarray(cv2.resize(sky_hw, size, interpolation=cv2.INTER_AREA), np.float32)
             raw_hw = fill_sky(raw_hw, sky_hw)
         return raw_hw if self.metres is None else raw_hw * np.float32(self.metres)
 

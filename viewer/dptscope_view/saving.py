@@ -70,7 +70,8 @@ class Saving:
             frame.cls_tokens,
             frame.register_tokens,
         )
-        registers = {"registers": self.facts.registers} if subject.registers else {}
+        added = self.facts.added
+        registers = {"registers": added.in_words()} if subject.registers and added is not None else {}
         return report | registers | {"crop": list(subject.crop), "size": subject.size, "square": subject.square}
 
     def _fusion(self, frame: Frame, engine: Engine) -> dict[str, bytes]:
@@ -114,7 +115,7 @@ class Saving:
             "min": float(values_hw.min()),
             "max": float(values_hw.max()),
             "map16": "0 is the minimum, 65535 the maximum",
-            "scaling": {"how": state.scaling.value, "low": scale.low, "high": scale.high},
+            "scaling": {"how": maps.scaling.value, "low": scale.low, "high": scale.high},
             "colours": state.norm_colours,
             "reverse": state.reverse,
         }
@@ -147,7 +148,11 @@ class Saving:
 
 def with_token_under_mouse(state: State, frame: Frame | None, place: Place | None, photo_name: str) -> State:
     """Keep the token under the mouse where nothing else is compared with: the file is of that one, like the window."""
-    compares = state.show in (Show.SIMILARITY, Show.ATTENTION)
-    if not compares or state.anchor is not None or place is None or frame is None:
+    if state.show not in (Show.SIMILARITY, Show.ATTENTION) or place is None or frame is None:
+        return state
+    kept = state.anchor
+    if kept is not None and (
+        state.show is Show.SIMILARITY or kept.special is not None or kept.place_in(frame.question.subject) is not None
+    ):
         return state
     return with_anchor(state, anchor_at(frame, place, photo_name))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dptscope.card import ModelCard
 from dptscope.pictures.colours import DEPTH_COLOURS, NORM_COLOURS
 from dptscope.pictures.scaling import Scaling
+from dptscope.registers import AddedRegisters
 from dptscope.scales import UNSCALED, FusionScales
 from dptscope_view.anchor import Anchor
 
@@ -54,7 +55,7 @@ class Facts:
         photos: names of the photos.
         sizes: image sizes to choose from, in pixels, ascending; one entry where the model takes only one.
         native: index in ``sizes`` of the model's own size.
-        registers: the registers that can be let in, in words; nothing where there are none.
+        added: the registers that can be let in, if any can.
     """
 
     model: str
@@ -62,7 +63,7 @@ class Facts:
     photos: tuple[str, ...]
     sizes: tuple[int, ...]
     native: int
-    registers: str = ""
+    added: AddedRegisters | None = None
 
     @property
     def channels(self) -> tuple[int, ...]:

@@ -14,23 +14,21 @@ from numpy.typing import NDArray
 from dptscope.errors import DptscopeError
 from dptscope_view.anchor import next_outlier
 from dptscope_view.changes import with_anchor, with_block, with_closed, with_left, with_photo
-from dptscope_view.frame import Frame, Question, Subject
+from dptscope_view.frame import Frame, Question
 from dptscope_view.keys import Command, find, key_name
 from dptscope_view.news import News
 from dptscope_view.presets import Presets
 from dptscope_view.saving import Saving, with_token_under_mouse
-from dptscope_view.state import Facts, Show, State, View
+from dptscope_view.state import Facts, State, View
+from dptscope_view.surface import Surface
 from dptscope_view.typed import with_typed
-from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.ui.geometry import Rect
 from dptscope_view.ui.theme import Measures
-from dptscope_view.views.parts import Answer, ComposedView, Part, PictureCache, ViewInput, deaf
+from dptscope_view.views.parts import Answer, ComposedView, Part, ViewInput
 from dptscope_view.views.whole import compose
 from dptscope_view.worker import Job, Notice
 
-REST_SECONDS = 0.08
-"""A mouse that has not moved for so long rests: what takes longer than a picture may is drawn then."""
 STOPPED = "stopped; any change goes on"
 MAGNIFIED = "magnified × {:.1f}: a drag moves it, the wheel back leaves"
 
@@ -51,7 +49,7 @@ class Viewer:
         frame: the newest answer.
         closing: the user is done.
         dirty: what was drawn last is no longer what should be seen.
-        parts: what was drawn last, with its place, the topmost last.
+        surface: what was drawn last, and the mouse over it.
         wheel_magnifies: the window is magnified by the wheel, and nothing else is moved by it.
     """
 
@@ -67,24 +65,15 @@ class Viewer:
     ) -> None:
         self.facts, self.state, self.frame = facts, state, None
         self.closing, self.dirty = False, True
-        self._outdated = True  # the parts are of an older state, pointer or frame
         self._photos, self._worker, self._output, self._presets = photos, worker, output, Presets(presets)
         self._clock = clock
         self._asked: Question | None = None
-        self._composed = ComposedView(())
-        self.parts: tuple[Part, ...] = ()
-        self._pointer: tuple[int, int] | None = None
-        self._rested: tuple[int, int] | None = None
+        self.surface = Surface(self._compose)
         self._beside: Frame | None = None
-        self._moved = 0.0  # when the mouse did so last
-        self._drag: tuple[int, int] | None = None
-        self._held: str | None = None
         self._news = News(lambda: self._clock())
         self._problem = ""  # why the question that was asked has no answer
         self._step, self._skipped = 1, 0  # where the hand goes among the photos, and what it could not see on the way
         self.wheel_magnifies, self._magnified = False, 1.0
-        self._pictures = PictureCache()
-        self._pixels: NDArray[np.uint8] | None = None
         self._ask()
 
     frame: Frame | None
@@ -92,7 +81,12 @@ class Viewer:
     @property
     def readout(self) -> str:
         """The line under the view: what is under the mouse, or how the view came about."""
-        return self._composed.readout
+        return self.surface.view.readout
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What was drawn last, with its place, the topmost last."""
+        return self.surface.view.parts
 
     @property
     def title(self) -> str:
@@ -100,14 +94,8 @@ class Viewer:
         return f"{self.facts.photos[self.state.photo]} – {self.facts.model}"
 
     def question(self) -> Question:
-        """Put what the state asks of the model into a question."""
-        state = self.state
-        subject = Subject(state.photo, self.facts.sizes[state.size], state.crop, state.square, state.registers)
-        # The norms do not depend on the scales, so that view does not wait for them.
-        norms, components = state.view is View.NORMS, state.show is Show.COMPONENTS
-        tokens = norms and (components or state.show in (Show.CHANNEL, Show.SIMILARITY, Show.ATTENTION))
-        attention = state.block if norms and state.show is Show.ATTENTION else None
-        return Question(subject, state.effective_scales, tokens, norms and components, attention, far_sky=state.far_sky)
+        """What the state asks of the model."""
+        return Question.of(self.state, self.facts)
 
     def _ask(self) -> None:
         question = self.question()
@@ -122,7 +110,7 @@ class Viewer:
         self.dirty = True
         if isinstance(answer, Frame):
             self.frame = answer
-            self._outdated = True
+            self._change()
         elif answer.question is None:
             self._tell(answer)
         elif answer.question == self._asked:
@@ -132,7 +120,7 @@ class Viewer:
         """There is no picture: say why, or go on to the next photo that can be read."""
         photo, count = self._photos[self.state.photo], len(self._photos)
         text = answer.text.replace(str(photo), photo.name)
-        self._outdated = True
+        self._change()
         if not (answer.unreadable and self._step and self._skipped < count - 1):
             self._problem = text
             return
@@ -160,9 +148,8 @@ class Viewer:
         """Called between events: whether the worker is at work, and notices that have been read."""
         if self._news.tick(busy):
             self.dirty = True
-        if self._pointer != self._rested and self._clock() - self._moved > REST_SECONDS:
-            self._rested = self._pointer
-            self.dirty = self._outdated = True
+        if self.surface.rests(self._clock()):
+            self._change()
 
     def on_key(self, code: int) -> None:
         """A code of ``cv2.waitKeyEx``."""
@@ -202,44 +189,28 @@ class Viewer:
             return False
         if self.frame is None or self.frame.question.subject.photo != self.state.photo:
             self._problem = STOPPED
-            self.dirty = self._outdated = True
+            self._change()
         else:
             self.tell(STOPPED)
         return True
 
     def on_mouse(self, event: Mouse) -> None:
         """A mouse event in pixels of what was drawn last."""
-        part = self._part_for(event)
-        if (event.x, event.y) != self._pointer:
-            self._pointer, self._moved = (event.x, event.y), self._clock()
-            self.dirty = self._outdated = True
+        part = self.surface.part_for(event)
+        if self.surface.follow(event, self._clock()):
+            self._change()
         if event.kind is Pointer.PRESS:
             self._apply(replace(self.state, typed=None))  # whatever is pressed, nothing is typed any more
-            self._held = part.name if part is not None else None
-            self._drag = (event.x, event.y)
+            self.surface.press(event, part)
         if part is not None:
-            self._apply(self._respond(part, event, held=self._held == part.name))
+            self._apply(self.surface.respond(part, event))
         if event.kind is Pointer.RELEASE:
-            self._held = self._drag = None
+            self.surface.release()
             self.dirty = True
 
-    def _part_for(self, event: Mouse) -> Part | None:
-        """The part that was pressed keeps the mouse until it is released; else the topmost under it."""
-        if self._held is not None and event.kind in (Pointer.MOVE, Pointer.RELEASE):
-            return next((part for part in self.parts if part.name == self._held), None)
-        hit = (part for part in reversed(self.parts) if part.rect.contains(event.x, event.y))
-        return next((part for part in hit if part.respond is not deaf), None)
-
-    def _respond(self, part: Part, event: Mouse, held: bool) -> Answer:
-        if self._pixels is not None and self._outdated and (held or event.kind is not Pointer.MOVE):
-            # Parts remember what they were made from; several events before the next drawing each need new ones.
-            self._compose(self._area(), Measures.of_window(self._pixels.shape[1], self._pixels.shape[0]))
-            part = next((p for p in self.parts if p.name == part.name), part)
-        return part.respond(event, part.rect, held)
-
-    def _area(self) -> Rect:
-        assert self._pixels is not None
-        return Rect(0, 0, self._pixels.shape[1], self._pixels.shape[0])
+    def _change(self) -> None:
+        """What was drawn last is of an older state, pointer or frame."""
+        self.dirty = self.surface.outdated = True
 
     def _apply(self, answer: Answer) -> None:
         if isinstance(answer, Command):
@@ -248,7 +219,7 @@ class Viewer:
             if answer.photo != self.state.photo:
                 self._step = self._skipped = 0  # a photo of the list is meant, whatever it is
             self.state = answer
-            self.dirty = self._outdated = True
+            self._change()
             self._ask()
 
     def _run(self, command: Command) -> None:
@@ -262,11 +233,11 @@ class Viewer:
             self._try(self._load_next_preset)
         elif command is Command.BESIDE:
             self._beside = self.frame if self._beside is None else None
-            self.dirty = self._outdated = True
+            self._change()
         elif command is Command.NEXT_OUTLIER:
             self.tell(self._keep_next_outlier())
         else:
-            columns = self._composed.columns if command is Command.ROW_DOWN else -self._composed.columns
+            columns = self.surface.view.columns if command is Command.ROW_DOWN else -self.surface.view.columns
             if 0 <= self.state.block + columns < len(self.facts.channels):
                 self._apply(with_block(self.state, self.facts, self.state.block + columns))
 
@@ -292,46 +263,36 @@ class Viewer:
         return told
 
     def _save(self) -> None:
-        if self._worker is None or self._pixels is None:
+        pixels = self.surface.pixels
+        if self._worker is None or pixels is None:
             return
-        photo, size = self._photos[self.state.photo], (self._pixels.shape[1], self._pixels.shape[0])
-        state = with_token_under_mouse(self.state, self.frame, self._composed.place, photo.name)
+        photo, size = self._photos[self.state.photo], (pixels.shape[1], pixels.shape[0])
+        state = with_token_under_mouse(self.state, self.frame, self.surface.view.place, photo.name)
         job = Saving(self.facts, state, self.question(), size, photo, self._output, self._beside)
         self.tell("saving …")
         self._worker.do(job)
 
     def draw(self, width: int, height: int) -> NDArray[np.uint8]:
         """The window's picture, uint8 ``[height, width, 3]``; not to be written to."""
-        canvas = Canvas(width, height)
-        self._compose(canvas.area, canvas.measures)
-        for part in self.parts:
-            over = self._pointer is not None and part.rect.contains(*self._pointer) and not self._covered(part)
-            part.draw(canvas, part.rect, self._pointer if over else None)
-        self._pictures.sweep()
+        pixels = self.surface.draw(width, height)
         self.dirty = False
-        self._pixels = canvas.pixels
-        return canvas.pixels
+        return pixels
 
-    def _covered(self, part: Part) -> bool:
-        """Held elsewhere, or under the help."""
-        return (self._held is not None and self._held != part.name) or (self.state.help and part.name != "help-overlay")
-
-    def _compose(self, area: Rect, m: Measures) -> None:
+    def _compose(self, area: Rect, m: Measures) -> ComposedView:
+        surface = self.surface
         shown = ViewInput(
             self.state,
             self.facts,
             self.frame,
             m,
-            self._pointer,
-            self._rested,
-            self._drag,
-            self._pictures,
+            surface.pointer,
+            surface.rested,
+            surface.drag,
+            surface.pictures,
             self._beside,
             self._problem,
             self._magnified,
             self.wheel_magnifies,
         )
         notice = self._news.notice
-        self._composed = compose(shown, area, notice.text, notice.bad, self._news.running)
-        self.parts = self._composed.parts
-        self._outdated = False
+        return compose(shown, area, notice.text, notice.bad, self._news.running)

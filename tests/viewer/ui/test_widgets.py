@@ -181,6 +181,15 @@ def test_histogram_shows_outliers_in_their_own_colour() -> None:
     assert rows.size and columns.min() > 410
 
 
+def test_histogram_marks_where_the_colours_end() -> None:
+    values = np.linspace(0, 10, 500).astype(np.float32)
+    canvas, rect = Canvas(1280, 800), Rect(100, 100, 401, 200)
+    Histogram(values, Scale(2, 30), "viridis", False).draw(canvas, rect)
+    plot, _ = Histogram._parts(rect, M)
+    marked = (canvas.pixels[plot.y + 1, plot.x : plot.right] == theme.EDGE).all(-1)
+    assert np.flatnonzero(marked).tolist() == [80 + column for column in range(M.line)]
+
+
 def test_few_values_have_few_bars_and_an_outlier_is_marked_with_its_value() -> None:
     values = np.concatenate([np.linspace(1, 2, 63), [345.0]]).astype(np.float32)
     pictures = []

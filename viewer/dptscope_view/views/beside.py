@@ -72,5 +72,9 @@ class Beside:
         used = canvas.text(rect, self._name(self.frame), weight=BOLD)
         _, rest = rect.cut_left(used, canvas.measures.gap)
         rows, columns = self.frame.norms[self.shown.state.block].shape
-        text = f"{rows} × {columns} tokens · r: the tiles again"
-        canvas.text(rest, text, size=canvas.measures.small, colour=theme.MUTED)
+        told = [f"{rows} × {columns} tokens", "r: the tiles again"]
+        if self.frame.question.subject.registers:
+            told.insert(1, "with registers")
+        if self.shown.state.show is Show.ATTENTION:
+            told.insert(1, "norms")  # attention is kept for the photo that is shown
+        canvas.text(rest, " · ".join(told), size=canvas.measures.small, colour=theme.MUTED)

@@ -32,7 +32,8 @@ def number(value: float) -> str:
 
 @dataclass(frozen=True)
 class Histogram:
-    """How often which value occurs, each bar in the colour that the picture gives it.
+    """How often which value occurs, each bar in the colour that the picture gives it, and a line where the colours end
+    before the values do.
 
     Attributes:
         values: float32, any shape.
@@ -77,14 +78,21 @@ class Histogram:
                 tall = max(2, round(height * plot.height))
                 colour = _visible(colour_at(int(level), self.colours, self.reverse))
                 canvas.fill(Rect(slot.x, slot.bottom - tall, slot.width - gap, tall), colour)
+        for end in (self.scale.low, self.scale.high):
+            if low < end < high:
+                self._mark(canvas, plot, end, (low, high), theme.EDGE)
         canvas.text(axis, number(low), size=size, colour=theme.MUTED)
         canvas.text(axis, number(high), size=size, colour=theme.MUTED, align="right")
         canvas.text(axis, "log count", size=size, colour=theme.FAINT, align="centre")
         if self.pointer is not None and high > low and low <= self.pointer <= high:
-            start, end = self._ends(low, high)
-            share = (float(self._bent(np.float32(self.pointer))) - start) / (end - start)
-            x = plot.x + share * (plot.width - 1)
-            canvas.fill(Rect(round(x), plot.y, max(1, measures.line), plot.height), theme.TEXT)
+            self._mark(canvas, plot, self.pointer, (low, high), theme.TEXT)
+
+    def _mark(self, canvas: Canvas, plot: Rect, value: float, ends: tuple[float, float], colour: Colour) -> None:
+        """A line at a value between the ends of the axis."""
+        start, end = self._ends(*ends)
+        share = (float(self._bent(np.float32(value))) - start) / (end - start)
+        x = round(plot.x + share * (plot.width - 1))
+        canvas.fill(Rect(x, plot.y, max(1, canvas.measures.line), plot.height), colour)
 
     def _draw_outliers(self, canvas: Canvas, beyond: Rect, axis: Rect, note: str) -> None:
         colour, size = colour_map(self.colours).outlier, canvas.measures.small

@@ -41,29 +41,29 @@ class DepthPane:
 
     def draw_caption(self, canvas: Canvas, rect: Rect) -> None:
         """What it is, and what its colours mean."""
-        m, state = canvas.measures, self.shown.state
+        m, state, kind = canvas.measures, self.shown.state, self.frame.depth_kind
+        unit = " m" if kind == "metric" else ""
         used = canvas.text(rect, self._caption(), weight=BOLD)
         _, rest = rect.cut_left(used, m.gap)
         room, _ = rest.cut_right(min(rest.width, m.font * 20))
         if state.compare is Compare.DIFFERENCE:
             low, high = float(self.nearer_hw().min()), float(self.nearer_hw().max())
-            text = f"blue: farther, by up to {number(max(-low, 0))}   orange: nearer, by up to {number(max(high, 0))}"
+            farther, nearer = (f"by up to {number(max(most, 0))}{unit}" for most in (-low, high))
+            text = f"blue: farther, {farther}   orange: nearer, {nearer}"
             canvas.text(rest, text, size=m.small, colour=theme.MUTED, align="right")
             return
         low, high = self.limits or (float(self.frame.depth_hw.min()), float(self.frame.depth_hw.max()))
-        kind = self.frame.depth_kind
-        unit = " m" if kind == "metric" else ""
         # The bar runs from far to near like the colours, so numbers that grow with distance fall.
         far, near = (high, low) if grows_with_distance(kind) else (low, high)
         ends = f"far {number(far)}{unit}", f"{number(near)}{unit} near"
         ColourBar(*ends, state.depth_colours, state.reverse).draw(canvas, room)
 
     def _caption(self) -> str:
-        state = self.shown.state
+        state, registers = self.shown.state, self.frame.question.subject.registers
         if state.compare is not Compare.NONE:
             compared: str = state.compare.value
-            return compared.capitalize()
-        if self.frame.question.subject.registers:
+            return (compared.replace("scaled", "with registers") if registers else compared).capitalize()
+        if registers:
             return "Depth with registers" if state.scales_on else "With registers, scales off"
         return "Depth" if state.scales_on else "Original depth"
 

@@ -29,9 +29,11 @@ class HeadMaps(BlockMaps):
     ) -> None:
         super().__init__(state, frame, place, kept)
         here = None if self.anchor is None else self.anchor.place_in(frame.question.subject)
+        special = None if self.anchor is None else self.anchor.special
+        if here is None and special is None:
+            self.anchor = None  # of another photo, where nothing attends to this one
         self.place = here or self.place
         shape = frame.norms[frame.question.attention or 0].shape
-        special = None if self.anchor is None else self.anchor.special
         self._token: Token = cell_at(self.place, shape) if special is None else special
         self.attention: Attention = kept.get(
             ("attention", frame.number, self._token),

@@ -44,8 +44,10 @@ class BlockMaps:
         self.count, self.chosen = len(frame.norms), state.block
         self.anchor: Anchor | None = state.anchor or anchor
         self.place = place or MIDDLE
-        if self.anchor is not None and not self.anchor.tokens and self.anchor.special is None:
-            # Kept when its tokens were not at hand: of use where it is, and not elsewhere.
+        token = None if self.anchor is None else self.anchor.special
+        special_c = None if token is None else frame.special_token(token, 0)
+        if self.anchor is not None and not self.anchor.tokens and special_c is None:
+            # Kept when its tokens were not at hand: of use where it is, and not elsewhere. Or a register of another run.
             here = self.anchor.place_in(frame.question.subject)
             self.place, self.anchor = (here, self.anchor) if here is not None else (self.place, None)
         self._finest_cell = cell_at(
@@ -62,12 +64,16 @@ class BlockMaps:
             return self._kept.get(("channel", *self._key(), block), lambda: self._channel(block))
         return self.frame.norms[block]
 
+    @property
+    def scaling(self) -> Scaling:
+        """What was chosen, as far as it applies: similarities have no outliers, nor many magnitudes."""
+        chosen = self.state.scaling
+        return Scaling.PLAIN if self.show is Show.SIMILARITY and chosen is not Scaling.SHARED else chosen
+
     def scale(self, block: int) -> Scale:
         """How a block's values fill the colours."""
         if block not in self._scales:
-            how, signed = self.state.scaling, self.show is Show.CHANNEL
-            if self.show is Show.SIMILARITY and how is not Scaling.SHARED:
-                how = Scaling.PLAIN  # they have no outliers
+            how, signed = self.scaling, self.show is Show.CHANNEL
             every = range(len(self.frame.norms)) if how is Scaling.SHARED else (block,)
             self._scales[block] = choose_scale(how, self.values(block), [self.values(other) for other in every], signed)
         return self._scales[block]

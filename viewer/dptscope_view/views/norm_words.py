@@ -61,12 +61,10 @@ def overview(shown: ViewInput, maps: BlockMaps) -> str:
         return f"cosine similarity to {what}; move over a token, click to keep it, g for the class token"
     if state.show is Show.ATTENTION:
         return maps.frame.no_attention or "move over a token for its attention, click to keep it; a tile is a head"
-    before = maps.frame.before
-    if before is not None:
+    before, added = maps.frame.before, shown.facts.added
+    if before is not None and added is not None:
         counts = (len(found[maps.chosen].outliers) for found in (before, maps.frame.statistics))
-        return (
-            f"{shown.facts.registers}: outliers in this block {' → '.join(map(str, counts))}; * for the model as it is"
-        )
+        return f"{added.in_words()}: outliers in this block {' → '.join(map(str, counts))}; * for the model as it is"
     if state.scaling is not Scaling.ROBUST or maps.show is Show.COMPONENTS:
         return ""
     marked = maps.outliers(maps.chosen)

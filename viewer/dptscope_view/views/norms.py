@@ -150,6 +150,8 @@ def _draw_title(canvas: Canvas, rect: Rect, shown: ViewInput, maps: BlockMaps) -
         facts = f"stage {block.stage} · {facts}"
     if shown.state.block in shown.facts.card.taps:
         facts += f" · feeds fusion {shown.facts.card.taps.index(shown.state.block) + 1}"
+    if maps.frame.question.subject.registers:
+        facts += " · with registers"
     canvas.text(rest, facts, size=m.small, colour=theme.MUTED)
 
 

@@ -26,9 +26,10 @@ def photo_aspect(frame: Frame) -> float:
 
 
 def photo_buttons(shown: ViewInput) -> list[Button]:
-    """What both views' toolbars have: which part of which photo the model sees, and in which shape."""
+    """What both views' toolbars have: which part of which photo the model sees, in which shape, and with which registers."""
     state = shown.state
-    buttons = [Button("Square", "a", state.square), Button("Crop", "c", state.cropping)]
+    buttons = [Button("Registers", "*", state.registers)] if shown.facts.added is not None else []
+    buttons += [Button("Square", "a", state.square), Button("Crop", "c", state.cropping)]
     if state.crop != WHOLE:
         buttons.append(Button("Whole photo", "x"))
     if len(shown.facts.photos) > 1:
