@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from support import tips_oracle
@@ -93,6 +94,10 @@ def test_the_card(any_size: Case) -> None:
     assert told[contract.BLOCK_REGISTER_TOKENS] == ("batch", 4, 1, 128)
     for file in (any_size.exported.companion, any_size.exported.preview):
         assert [node.name for node in Session(file).outputs] == [contract.DEPTH]
+    names = {node.name for node in onnx.load(any_size.exported.companion).graph.node}
+    assert {
+        f"fusion/block_{k}/residual_unit/conv{n}/kernel/Einsum" for k in contract.FUSION_BLOCKS for n in (1, 2)
+    } <= names
 
 
 def test_for_one_size_and_to_be_read(tmp_path: Path) -> None:

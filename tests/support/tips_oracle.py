@@ -13,16 +13,19 @@ PATCH = 14
 GRID = 6
 
 
-def tips(blocks: int = 5, fusion: int = 24, heads: int = 2, seed: int = 0) -> Tipsv2DptForDepthEstimation:
+def tips(
+    blocks: int = 5, fusion: int = 24, heads: int = 2, seed: int = 0, head_width: int = 64, swiglu: bool = False
+) -> Tipsv2DptForDepthEstimation:
     """A small TIPSv2 with one register, tapped unevenly. What goes into the first block is small, so that the epsilon of its
     norms counts."""
     config = Tipsv2DptConfig(
         backbone_config={
             "model_type": "tipsv2_vision_model",
-            "hidden_size": 64 * heads,
+            "hidden_size": head_width * heads,
             "num_hidden_layers": blocks,
             "num_attention_heads": heads,
             "mlp_ratio": 2,
+            "use_swiglu_ffn": swiglu,
             "image_size": GRID * PATCH,
             "out_indices": [1, 2, blocks - 1, blocks],
             "apply_layernorm": True,

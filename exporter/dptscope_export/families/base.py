@@ -18,6 +18,9 @@ from dptscope_export.checkpoints.key_map import KeyMap
 from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.models.dpt import DPT
 
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of red, green and blue: what DINOv2 was trained with, and all that stands on it."""
+
 
 @dataclass(frozen=True)
 class ExportOptions:

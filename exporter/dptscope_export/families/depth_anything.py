@@ -7,7 +7,7 @@ from dataclasses import replace
 from dptscope import BlockSpec, Preparation
 from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.errors import CheckpointError
-from dptscope_export.families.base import ExportOptions, ExportPlan
+from dptscope_export.families.base import IMAGENET_MEAN, IMAGENET_STD, ExportOptions, ExportPlan
 from dptscope_export.families.depth_anything_evidence import tell_variant
 from dptscope_export.families.depth_anything_keys import (
     HUGGING_FACE,
@@ -48,8 +48,8 @@ class DepthAnythingFamily:
             build=lambda: DepthAnything(config),
             sizes=plan_any_size(options, encoder.native_grid * patch, patch),
             preparation=Preparation(
-                mean=(0.485, 0.456, 0.406),
-                std=(0.229, 0.224, 0.225),
+                mean=IMAGENET_MEAN,
+                std=IMAGENET_STD,
                 resize_rule="lower_bound",
                 multiple=patch,
                 output_resize="bilinear" if variant.name == V1 else "bilinear_align_corners",

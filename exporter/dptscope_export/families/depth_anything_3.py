@@ -7,7 +7,7 @@ from dataclasses import replace
 from dptscope import BlockSpec, Preparation
 from dptscope_export.checkpoints.key_map import KeyMap
 from dptscope_export.checkpoints.read import Checkpoint
-from dptscope_export.families.base import ExportOptions, ExportPlan
+from dptscope_export.families.base import IMAGENET_MEAN, IMAGENET_STD, ExportOptions, ExportPlan
 from dptscope_export.families.depth_anything import (
     architecture,
     encoder_config,
@@ -72,8 +72,8 @@ class DepthAnything3Family:
 def preparation(patch: int) -> Preparation:
     """The photo's way into every model of Depth Anything 3."""
     return Preparation(
-        mean=(0.485, 0.456, 0.406),
-        std=(0.229, 0.224, 0.225),
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
         resize_rule="longest",
         multiple=patch,
         output_resize="bilinear",

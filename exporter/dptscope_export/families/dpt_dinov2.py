@@ -11,7 +11,7 @@ from dptscope import BlockSpec, Preparation
 from dptscope_export.checkpoints.key_map import KeyMap
 from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.errors import CheckpointError, VariantError
-from dptscope_export.families.base import ExportOptions, ExportPlan
+from dptscope_export.families.base import IMAGENET_MEAN, IMAGENET_STD, ExportOptions, ExportPlan
 from dptscope_export.families.config_values import expect, out_indices
 from dptscope_export.families.depth_anything import architecture, encoder_config
 from dptscope_export.families.depth_anything_keys import (
@@ -94,8 +94,8 @@ class DptDinov2Family:
             build=lambda: DptDinov2(config),
             sizes=plan_any_size(options, encoder.native_grid * patch, patch),
             preparation=Preparation(
-                mean=(0.485, 0.456, 0.406),
-                std=(0.229, 0.224, 0.225),
+                mean=IMAGENET_MEAN,
+                std=IMAGENET_STD,
                 resize_rule="pad",
                 multiple=patch,
                 output_resize="bilinear",

@@ -18,19 +18,21 @@ Floats = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 WIDE = 128
 
 
-def convolution(taken: int = WIDE, made: int = WIDE, sides: tuple[int | str, int | str] = ("h", "w")) -> ir.Model:
+def convolution(
+    taken: int = WIDE, made: int = WIDE, sides: tuple[int | str, int | str] = ("h", "w"), bias: str = ", bias"
+) -> ir.Model:
     """A 3×3 convolution with random weights."""
     taken_sides = f"{sides[0]},{sides[1]}"
     proto = parser.parse_model(f"""
     <ir_version: 10, opset_import: ["" : 20]>
     head (float[batch,{taken},{taken_sides}] x) => (float[batch,{made},y_height,y_width] y)
     {{
-        made = Conv <pads = [1, 1, 1, 1]> (x, weight, bias)
+        made = Conv <pads = [1, 1, 1, 1]> (x, weight{bias})
         y = Relu (made)
     }}
     """)
     generator = np.random.default_rng(taken)
-    for name, shape in (("weight", (made, taken, 3, 3)), ("bias", (made,))):
+    for name, shape in (("weight", (made, taken, 3, 3)), ("bias", (made,)))[: 2 if bias else 1]:
         values = generator.normal(size=shape) / (3 * taken**0.5)
         proto.graph.initializer.append(numpy_helper.from_array(values.astype(np.float32), name))
     model = ir.from_proto(proto)
@@ -67,6 +69,17 @@ def test_the_same_map(size: tuple[int, int], fixed: bool) -> None:
     assert wanted.std() > 0.1
     np.testing.assert_allclose(run(after, {"x": x}), wanted, rtol=0, atol=3e-6 * float(np.ptp(wanted)))
     assert not Winograd()(after).modified
+
+
+def test_without_a_bias() -> None:
+    """As residual units of the doubling decoders have none."""
+    before, after = (convolution(sides=(6, 7), bias="") for _ in range(2))
+    assert Winograd()(after).modified
+    assert "Einsum" in operators(after) and "Add" not in operators(after) and operators(after).count("Conv") == 1
+    onnx.checker.check_model(ir.to_proto(after), full_check=True)
+    x = np.random.default_rng(1).normal(size=(2, WIDE, 6, 7)).astype(np.float32)
+    wanted = run(before, {"x": x})
+    np.testing.assert_allclose(run(after, {"x": x}), wanted, rtol=0, atol=3e-6 * float(np.ptp(wanted)))
 
 
 def test_against_exact_arithmetic() -> None:

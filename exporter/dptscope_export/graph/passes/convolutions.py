@@ -6,9 +6,9 @@ import onnx_ir as ir
 
 
 def plain_channels(node: ir.Node) -> tuple[int, int] | None:
-    """Channels out and in of a 3×3 convolution with a constant kernel, a bias, steps of one, and one row and column of
-    padding on each side; None for anything else."""
-    if node.op_type != "Conv" or len(node.inputs) != 3:
+    """Channels out and in of a 3×3 convolution with a constant kernel, steps of one, and one row and column of padding on
+    each side; None for anything else."""
+    if node.op_type != "Conv":
         return None
     weight = node.inputs[1]
     if weight is None or weight.const_value is None:
@@ -19,6 +19,11 @@ def plain_channels(node: ir.Node) -> tuple[int, int] | None:
     group = node.attributes["group"].as_int() if "group" in node.attributes else 1
     plain = kernel == [3, 3] and steps == [[1, 1]] * 2 and padded == [1] * 4 and group == 1
     return (out_channels, in_channels) if plain else None
+
+
+def bias_of(node: ir.Node) -> ir.Value | None:
+    """The bias of a convolution, where it has one."""
+    return node.inputs[2] if len(node.inputs) > 2 else None
 
 
 def _numbers(node: ir.Node, name: str, default: list[int]) -> list[int]:

@@ -16,7 +16,7 @@ import onnx_ir as ir
 
 from dptscope_export.graph.builder import Builder, Size
 from dptscope_export.graph.constants import set_constant
-from dptscope_export.graph.passes.convolutions import plain_channels
+from dptscope_export.graph.passes.convolutions import bias_of, plain_channels
 
 NARROWEST = 256  # channels; fewer gain nothing
 
@@ -51,8 +51,11 @@ def _before(node: ir.Node) -> ir.Node | None:
 
 
 def _is_wide_convolution(node: ir.Node) -> bool:
-    channels, weight = plain_channels(node), node.inputs[1] if len(node.inputs) > 1 else None
-    return channels is not None and channels[1] >= NARROWEST and weight is not None and _is_read_once(weight)
+    channels = plain_channels(node)
+    if channels is None or channels[1] < NARROWEST or bias_of(node) is None:
+        return False
+    weight = node.inputs[1]
+    return weight is not None and _is_read_once(weight)
 
 
 def _is_read_once(value: ir.Value) -> bool:
@@ -73,7 +76,7 @@ def _replace(graph: ir.Graph, convolution: ir.Node) -> None:
     resize = convolution.inputs[0].producer() if convolution.inputs[0] is not None else None
     assert resize is not None
     source_bchw, result = resize.inputs[0], convolution.outputs[0]
-    weight, bias = convolution.inputs[1:3]
+    weight, bias = convolution.inputs[1], bias_of(convolution)
     assert source_bchw is not None and weight is not None and weight.const_value is not None and bias is not None
     assert source_bchw.shape is not None and result.shape is not None
     batch, channels, rows, _ = source_bchw.shape

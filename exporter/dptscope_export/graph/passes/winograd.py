@@ -20,7 +20,7 @@ import onnx_ir as ir
 
 from dptscope_export.graph.builder import Builder
 from dptscope_export.graph.constants import SHARED, add_constant
-from dptscope_export.graph.passes.convolutions import plain_channels
+from dptscope_export.graph.passes.convolutions import bias_of, plain_channels
 
 TILE = 4
 """Results a side that are computed together."""
@@ -98,9 +98,9 @@ def _is_wide_convolution(node: ir.Node) -> bool:
 
 
 def _replace(graph: ir.Graph, convolution: ir.Node, turned: _Turned) -> None:
-    source_bchw, weight_oihw, bias = convolution.inputs
+    (source_bchw, weight_oihw), bias = convolution.inputs[:2], bias_of(convolution)
     result = convolution.outputs[0]
-    assert source_bchw is not None and weight_oihw is not None and bias is not None
+    assert source_bchw is not None and weight_oihw is not None
     assert source_bchw.shape is not None and weight_oihw.const_value is not None and result.shape is not None
     out_channels, in_channels = weight_oihw.const_value.shape.numpy()[:2]
     batch, _, *sides = source_bchw.shape
@@ -136,6 +136,7 @@ def _replace(graph: ir.Graph, convolution: ir.Node, turned: _Turned) -> None:
         starts, axes = build.constant("Slice/starts", np.array([0, 0])), build.constant("Slice/axes", np.array([2, 3]))
         ends = build.sizes("sizes", [], source_bchw, sides)
         x = build.node("Slice", [x, starts, ends, axes], tuple(result.shape))
-    x = build.node("bias/Add", [x, build.reshape("bias/Reshape", bias, [out_channels, 1, 1])], tuple(result.shape))
+    if bias is not None:
+        x = build.node("bias/Add", [x, build.reshape("bias/Reshape", bias, [out_channels, 1, 1])], tuple(result.shape))
     result.replace_all_uses_with(x, replace_graph_outputs=True)
     graph.remove(convolution, safe=True)
