@@ -63,3 +63,8 @@ def _listed(path: Path) -> list[Path]:
 def name_of(photo: Path) -> str:
     """A path as text: as it was given, and where a byte of it is none, as ``\\xNN``."""
     return os.fsencode(photo).decode("utf-8", "backslashreplace")
+
+
+def counted(photos: int) -> str:
+    """``1 photo``, ``10,000 photos``."""
+    return f"{photos:,} photo{'' if photos == 1 else 's'}"

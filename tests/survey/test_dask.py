@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import dask
+import pandas
 import pytest
 from distributed import LocalCluster
+from support import killing
 from support.surveys import write_survey
 
 from dptscope.commands import app as cli
 from dptscope_survey.columns import TABLES
+
+
+@contextmanager
+def cluster_of(workers: int, folder: Path) -> Iterator[LocalCluster]:
+    with LocalCluster(
+        n_workers=workers, threads_per_worker=1, dashboard_address=None, local_directory=str(folder / "dask")
+    ) as cluster:
+        yield cluster
+
+
+@pytest.fixture(autouse=True)
+def same_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the workers."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
 
 
 def test_a_cluster_of_two(photos: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,10 +40,7 @@ def test_a_cluster_of_two(photos: Path, model: Path, tmp_path: Path, monkeypatch
     monkeypatch.chdir(photos.parent)
     asked = sorted(Path(photos.name).glob("*.png"))
     write_survey(tmp_path / "here", model, asked, size=140)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
-    with LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=str(tmp_path / "dask")
-    ) as cluster:
+    with cluster_of(2, tmp_path) as cluster:
         command = ["survey", os.path.relpath(model), *map(str, asked), "-o", str(tmp_path / "there"), "--size", "140"]
         command += ["--fusion", "--depth", "--format", "jsonl", "--backend", "dask"]
         assert cli.run([*command, "--scheduler", cluster.scheduler_address]) == 2  # one photo is broken
@@ -34,6 +52,52 @@ def test_a_cluster_of_two(photos: Path, model: Path, tmp_path: Path, monkeypatch
         assert here == there and here.count("\n") >= 6
     names = ("here", "there")
     assert len({(tmp_path / name / "failed.jsonl").read_text() for name in names}) == 1
+
+
+def some_photos(photos: Path, folder: Path, killers: set[int]) -> list[Path]:
+    folder.mkdir()
+    for number in range(6):
+        name = f"{number}.png" if number not in killers else f"kills_{number}.png"
+        (folder / name).symlink_to(photos / f"photo_{number}.png")
+    return sorted(folder.iterdir())
+
+
+def test_photos_that_kill_each_worker(
+    photos: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are listed, the rest is done. ``LocalCluster`` gives a worker up that is away 15 seconds after a death, so that a
+    second death in these seconds may end it for good: not here."""
+    monkeypatch.setattr("dptscope_survey.engine.ask", killing.ask)
+    asked, output = some_photos(photos, tmp_path / "photos", {1, 4}), tmp_path / "out"
+    patient = {"distributed.scheduler.allowed-failures": 0, "distributed.deploy.lost-worker-timeout": "1h"}
+    with dask.config.set(patient), cluster_of(2, tmp_path) as cluster:
+        command = ["survey", str(tiny_model), *map(str, asked), "-o", str(output), "--size", "28", "--backend", "dask"]
+        assert cli.run([*command, "--scheduler", cluster.scheduler_address]) == 2
+    failed = [json.loads(line) for line in (output / "failed.jsonl").open()]
+    assert {line["photo"] for line in failed} == {str(photo) for photo in asked if photo.name.startswith("kills")}
+    found = pandas.read_parquet(sorted(output.glob("part-*.parquet")))
+    assert sorted(found.photo.unique()) == [str(photo) for photo in asked if not photo.name.startswith("kills")]
+
+
+def test_workers_that_nobody_starts_again(
+    photos: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The run ends with a line, and what was measured stays."""
+    monkeypatch.setattr("dptscope_survey.engine.ask", killing.ask)
+    monkeypatch.setattr("dptscope_survey.pool._ALL_GONE", 1)
+    asked, output = some_photos(photos, tmp_path / "photos", {5}), tmp_path / "out"
+    with cluster_of(0, tmp_path) as cluster:
+        address = cluster.scheduler_address
+        options = ["--no-nanny", "--nthreads", "1", "--no-dashboard", "--local-directory", str(tmp_path / "dask")]
+        with subprocess.Popen(
+            [sys.executable, "-m", "distributed.cli.dask_worker", address, *options], stderr=subprocess.DEVNULL
+        ) as worker:
+            command = ["survey", str(tiny_model), *map(str, asked), "-o", str(output), "--size", "28"]
+            assert cli.run([*command, "--backend", "dask", "--scheduler", address]) == 2
+            worker.kill()
+    assert "expected workers, got a cluster that has had none for 1 seconds" in capsys.readouterr().err
+    assert len(list(output.glob("part-*"))) in (4, 5)  # what a worker has not handed over is lost with it
+    assert not (output / "failed.jsonl").exists()
 
 
 def test_nobody_answers(

@@ -65,8 +65,9 @@ def test_the_browser_shows_it(page: Page, folder: Path) -> None:
     assert cells[1] == f"{np.median(numbers.norms_pb['median'][:, 0]):.4g}"
     have = (numbers.norms_pb["outliers"][:, 0] > 0).mean()
     assert cells[3] == f"{100 * have:.1f} %"
-    page.set_viewport_size({"width": 600, "height": 900})
-    assert page.evaluate("document.querySelector('section > img').clientWidth") < 600
+    page.set_viewport_size({"width": 390, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert page.evaluate("document.querySelector('.chart > img').clientWidth") > 600  # legible, and scrolled
     page.set_viewport_size({"width": 1280, "height": 900})
 
 
@@ -94,6 +95,20 @@ def test_without_model_and_photos(
     assert "The fusion blocks" not in html
 
 
+def test_no_outliers(tmp_path: Path, folder: Path) -> None:
+    """There is nothing to draw a map of."""
+    manifest = json.loads((folder / "survey.json").read_text()) | {"model_path": str(tmp_path / "gone.onnx")}
+    (tmp_path / "survey.json").write_text(json.dumps(manifest))
+    none = {"outliers": 0, "outlier_rows": [], "outlier_columns": []}
+    part = min(folder.glob("part-*"), key=lambda file: not file.stat().st_size)
+    lines = [json.dumps(json.loads(line) | none) for line in part.open()]
+    (tmp_path / part.name).write_text("\n".join(lines))
+    assert cli.run(["survey", "report", str(tmp_path)]) == 0
+    html = (tmp_path / "report.html").read_text()
+    assert "No photo has an outlier in any block" in html and 'id="places"' not in html
+    assert "<p>1 photo at size 140; 7 of 8 still to come." in html
+
+
 def test_refusals(tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["survey", "report", str(tmp_path)]) == 2
     assert f"{tmp_path / 'survey.json'}: expected the folder of a survey" in capsys.readouterr().err
@@ -103,6 +118,10 @@ def test_refusals(tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[st
     (tmp_path / "part-00000.jsonl").write_text("{}\n")
     assert cli.run(["survey", "report", str(tmp_path)]) == 2
     assert f"{tmp_path / 'part-00000.jsonl'}: expected a table of a survey" in capsys.readouterr().err
+    photos = json.loads((folder / "survey.json").read_text())["photos"]
+    (tmp_path / "failed.jsonl").write_text("".join(json.dumps({"photo": p, "reason": "broken"}) + "\n" for p in photos))
+    assert cli.run(["survey", "report", str(tmp_path)]) == 2
+    assert "got one without: all failed, see failed.jsonl" in capsys.readouterr().err
     assert not list(tmp_path.glob("report*"))
 
 

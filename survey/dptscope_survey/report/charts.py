@@ -121,7 +121,7 @@ def outliers_chart(numbers: Numbers) -> bytes:
         right.bar(range(blocks), 100 * numbers.norms_pb["share"].mean(axis=0), color=_RED, width=0.7)
         low_b, high_b = np.percentile(100 * numbers.norms_pb["share"], BAND, axis=0)
         right.vlines(range(blocks), low_b, high_b, color=_INK, linewidth=1.2)
-        right.set_ylim(0)
+        right.set_ylim(0, None if numbers.norms_pb["share"].any() else 1)
         right.set_title("patches that are outliers, %: mean, and 5 to 95 % of the photos")
         for axes in (left, right):
             _over_blocks(axes, blocks)
@@ -134,8 +134,7 @@ def places_chart(numbers: Numbers) -> bytes:
     blocks = len(places_bhw)
     columns = min(6, blocks)
     rows = math.ceil(blocks / columns)
-    highest = max(float(places_bhw.max()), 1e-9)
-    with _figure(0.4 + 1.55 * rows, columns, rows, sharex=True, sharey=True) as (figure, maps):
+    with _figure(0.2 + 1.45 * rows, columns, rows, sharex=True, sharey=True) as (figure, maps):
         for block, axes in enumerate(maps):
             axes.grid(visible=False)
             axes.set_xticks([])
@@ -143,7 +142,7 @@ def places_chart(numbers: Numbers) -> bytes:
             if block >= blocks:
                 axes.set_axis_off()
                 continue
-            image = axes.imshow(places_bhw[block], vmin=0, vmax=highest, cmap="magma", extent=(0, 4, 0, 3))
+            image = axes.imshow(places_bhw[block], vmin=0, vmax=places_bhw.max(), cmap="magma", extent=(0, 4, 0, 3))
             axes.set_title(f"block {block}" + ("" if places_bhw[block].any() else ": none"), fontsize=9, pad=4)
         bar = figure.colorbar(image, ax=maps, shrink=0.8, pad=0.01)
         bar.outline.set_visible(False)

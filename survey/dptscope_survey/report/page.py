@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from dptscope.errors import DptscopeError
 from dptscope.files.atomic import write_file
-from dptscope_survey.folder import failures, read_manifest
+from dptscope_survey.folder import FAILED, failures, read_manifest
+from dptscope_survey.photos import counted
 from dptscope_survey.report import charts
 from dptscope_survey.report.numbers import Numbers, read_depths, read_fusion, read_numbers
 from dptscope_survey.report.style import PAGE
-from dptscope_survey.report.unusual import Illustrator, Shown, ends
+from dptscope_survey.report.unusual import Illustrator, Shown, drawn_blocks, ends
 
 HALF = 0.5  # of the photos: from then on a block is said to have outliers
 
@@ -29,6 +31,9 @@ def write_report(folder: Path) -> list[Path]:
         DptscopeError: no survey is there, or the folder cannot be written to.
     """
     manifest = read_manifest(folder)
+    failed = failures(folder)
+    if len(failed) == len(manifest["photos"]):
+        raise DptscopeError(f"{folder}: expected a survey of photos, got one without: all failed, see {FAILED}")
     numbers = read_numbers(folder)
     about = manifest["about"]
     sections = [
@@ -39,13 +44,16 @@ def write_report(folder: Path) -> list[Path]:
             "Lines: the median photo. Bands: 5 to 95 % of the photos. Grey: the blocks that the decoder reads.",
         ),
         ("outliers", "Outliers", charts.outliers_chart(numbers), f"{_onset(numbers)} The rule: {about['rule']}."),
-        (
-            "places",
-            "Where they sit",
-            charts.places_chart(numbers),
-            f"{_gathering(numbers)} Photos of all shapes are laid onto one picture, each patch by its area.",
-        ),
     ]
+    if numbers.norms_pb["outliers"].any():
+        sections.append(
+            (
+                "places",
+                "Where they sit",
+                charts.places_chart(numbers),
+                f"{_gathering(numbers)} Photos of all shapes are laid onto one picture, each patch by its area.",
+            )
+        )
     fusion, depths = read_fusion(folder), read_depths(folder)
     if fusion is not None:
         sections.append(
@@ -58,20 +66,21 @@ def write_report(folder: Path) -> list[Path]:
             )
         )
     if depths is not None:
-        sections.append(("depth", "Depth", charts.depth_chart(depths, _MEANINGS[about["depth_kind"]]), ""))
+        sections.append(("depth", "Depth", charts.depth_chart(depths, _MEANINGS[about["depth_kind"]]), _DEPTH))
     illustrator = Illustrator(manifest)
+    maps = f"Maps: the norms of {_spans(drawn_blocks(len(about['blocks'])))}, each on a scale of its own, outliers in pink."
     most, least = ends(numbers)
     body = "".join(_section(*section) for section in sections)
     for title, places, words in (
-        ("Most unusual photos", most, _UNUSUAL),
-        ("Least unusual photos", least, "As near to the median photo as any."),
+        ("Most unusual photos", most, f"{_UNUSUAL} {maps}"),
+        ("Least unusual photos", least, f"As near to the median photo as any. {maps}"),
     ):
         if places:
             body += _photos(title, words, illustrator.problem, list(illustrator.shown(numbers, places)))
     body += _table(numbers)
     page = PAGE.format(
         title=escape(f"{about['variant']} {about['architecture']}"),
-        lead=escape(_lead(manifest, numbers, len(failures(folder)))),
+        lead=escape(_lead(manifest, numbers, len(failed))),
         body=body,
         foot=escape(f"dptscope {about['dptscope']}, onnxruntime {about['onnxruntime']}, model {about['model_id']}"),
     )
@@ -79,6 +88,7 @@ def write_report(folder: Path) -> list[Path]:
     return [write_file(folder / "report.html", page.encode()), *charts_written]
 
 
+_DEPTH = "At the model's input size, as the model gives it: no scale or shift is aligned."
 _UNUSUAL = (
     "How far a photo lies from the median photo in median norm, longest token and number of outliers, in robust standard "
     "deviations of the survey, over all blocks."
@@ -89,7 +99,7 @@ def _lead(manifest: dict[str, Any], numbers: Numbers, failed: int) -> str:
     about, options = manifest["about"], manifest["options"]
     size = options["size"] or " × ".join(map(str, about["native_size"]))
     asked = len(manifest["photos"])
-    words = f"{len(numbers.photos):,} photos at size {size}{', square' if options['square'] else ''}"
+    words = f"{counted(len(numbers.photos))} at size {size}{', square' if options['square'] else ''}"
     missing = asked - len(numbers.photos) - failed
     words += f"; {failed:,} could not be read" if failed else ""
     words += f"; {missing:,} of {asked:,} still to come" if missing > 0 else ""
@@ -104,7 +114,8 @@ def _onset(numbers: Numbers) -> str:
         return "No photo has an outlier in any block."
     most = int(have_b.argmax())
     if not often:
-        return f"In no block do half of the photos have outliers; most do in block {most} ({100 * have_b[most]:.0f} %)."
+        share = f"{100 * have_b[most]:.0f} %"
+        return f"In no block do half of the photos have outliers; they are most frequent in block {most} ({share})."
     names = _spans(often)
     return f"At least half of the photos have outliers in {names}, most in block {most} ({100 * have_b[most]:.0f} %)."
 
@@ -138,12 +149,17 @@ def _gathering(numbers: Numbers) -> str:
 def _section(name: str, title: str, png: bytes, words: str) -> str:
     return (
         f'<section id="{name}"><h2>{escape(title)}</h2><p>{escape(words)}</p>'
-        f'<img src="{_inside(png)}" alt="{escape(title)}"></section>'
+        f"{_wide(_image(png, title), 'chart')}</section>"
     )
 
 
-def _inside(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+def _image(png: bytes, alt: str) -> str:
+    return f'<img src="data:image/png;base64,{base64.b64encode(png).decode()}" alt="{escape(alt)}">'
+
+
+def _wide(body: str, kind: str = "") -> str:
+    """What is wider than a narrow window scrolls in a frame of its own."""
+    return f'<div class="wide {kind}" tabindex="0">{body}</div>'
 
 
 def _photos(title: str, words: str, problem: str, shown: Iterable[Shown]) -> str:
@@ -156,8 +172,7 @@ def _photo(shown: Shown) -> str:
     if shown.picture is None:
         picture = '<p class="note">The photo could not be drawn.</p>'
     else:
-        of = f"the photo, then the norms of blocks {', '.join(map(str, shown.blocks))}"
-        picture = f'<img src="{_inside(shown.picture)}" alt="{of}" title="{of}">'
+        picture = _wide(_image(shown.picture, f"{shown.photo} and its norms"))
     return (
         f"<figure><figcaption><b>{escape(shown.photo)}</b> <span>{shown.distance:.1f} σ</span> "
         f"{escape(shown.reason)}</figcaption>{picture}</figure>"
@@ -169,13 +184,13 @@ def _table(numbers: Numbers) -> str:
     norms = numbers.norms_pb
     gathered_b = numbers.gathered()
     columns = {
-        "shortest": [f"{value:.4g}" for value in np.median(norms["min"], axis=0)],
-        "median": [f"{value:.4g}" for value in np.median(norms["median"], axis=0)],
-        "longest": [f"{value:.4g}" for value in np.median(norms["max"], axis=0)],
+        "shortest token": [f"{value:.4g}" for value in np.median(norms["min"], axis=0)],
+        "median token": [f"{value:.4g}" for value in np.median(norms["median"], axis=0)],
+        "longest token": [f"{value:.4g}" for value in np.median(norms["max"], axis=0)],
         "photos with outliers": [f"{100 * value:.1f} %" for value in (norms["outliers"] > 0).mean(axis=0)],
-        "outliers a photo": [f"{value:.2f}" for value in norms["outliers"].mean(axis=0)],
-        "patches that are": [f"{100 * value:.2f} %" for value in norms["share"].mean(axis=0)],
-        "in their tenth": ["–" if np.isnan(value) else f"{100 * value:.0f} %" for value in gathered_b],
+        "outliers per photo": [f"{value:.2f}" for value in norms["outliers"].mean(axis=0)],
+        "patches that are outliers": [f"{100 * value:.2f} %" for value in norms["share"].mean(axis=0)],
+        "in the fullest tenth": ["–" if np.isnan(value) else f"{100 * value:.0f} %" for value in gathered_b],
     }
     head = "".join(f"<th>{name}</th>" for name in ("block", *columns))
     rows = "".join(
@@ -183,4 +198,5 @@ def _table(numbers: Numbers) -> str:
         for block, values in enumerate(zip(*columns.values(), strict=True))
     )
     table = f"<table><tr>{head}</tr>{rows}</table>"
-    return f"<section><h2>Block by block</h2><p>Norms: medians over the photos.</p>{table}</section>"
+    words = "Norms: medians over the photos. Fullest tenth: of the picture, where outliers are most frequent in other photos."
+    return f"<section><h2>Block by block</h2><p>{words}</p>{_wide(table)}</section>"

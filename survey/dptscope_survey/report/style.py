@@ -10,14 +10,16 @@ header p { margin: 4px 0 26px; color: #6b7280; font-size: 16px; }
 section { background: #fff; border: 1px solid #e5e7eb; border-radius: 10px; padding: 20px 24px; margin-bottom: 18px; }
 h2 { font-size: 17px; margin: 0; }
 section > p { margin: 4px 0 12px; color: #4b5563; max-width: 82ch; }
-section > img { width: 100%; display: block; }
+.wide { overflow-x: auto; }
+.wide > img { display: block; }
+.chart > img { width: 100%; min-width: 680px; }
 figure { margin: 0; padding: 10px 0; border-top: 1px solid #eef0f3; }
 figcaption { font-size: 13px; color: #4b5563; overflow-wrap: anywhere; }
 figcaption b { color: #20242c; }
 figcaption span { background: #eef0f3; border-radius: 9px; padding: 1px 8px; margin: 0 6px; white-space: nowrap; }
-figure img { display: block; max-width: 100%; max-height: 92px; margin-top: 6px; }
+figure .wide { margin-top: 6px; }
 .note { color: #9a3412; }
-table { border-collapse: collapse; width: 100%; font-size: 13px; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; width: 100%; min-width: 680px; font-size: 13px; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: 4px 10px; border-bottom: 1px solid #eef0f3; }
 th { color: #6b7280; font-weight: 600; }
 footer { color: #6b7280; font-size: 13px; }

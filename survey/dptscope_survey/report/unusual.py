@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dptscope.arrays import UInt8Array
-from dptscope.errors import DptscopeError, ImageError
+from dptscope.errors import DptscopeError
 from dptscope.files.encode import encode_png
 from dptscope.files.photos import read_image
 from dptscope.model import DepthModel, load
@@ -23,7 +24,8 @@ from dptscope_survey.report.numbers import KINDS, Numbers
 MOST = 10
 """Photos at either end."""
 
-_HEIGHT = 92  # pixels of a photo and its maps
+_HEIGHT = 72  # pixels of a photo and its maps
+_WIDTH = 1030  # of a row of them
 _GAP = 4
 _MOST_MAPS = 12
 _IN_WORDS = {"median": "median norm", "max": "longest token", "outliers": "number of outliers"}
@@ -38,14 +40,17 @@ class Shown:
         distance: from the median photo, in robust standard deviations, over all blocks and kinds.
         reason: in what it differs most.
         picture: it and its maps as PNG; None where the photo or the model is no longer there.
-        blocks: that the maps are of.
     """
 
     photo: str
     distance: float
     reason: str
     picture: bytes | None
-    blocks: Sequence[int]
+
+
+def drawn_blocks(blocks: int) -> list[int]:
+    """The blocks whose maps are drawn."""
+    return sorted({round(block) for block in np.linspace(0, blocks - 1, min(blocks, _MOST_MAPS))})
 
 
 def ends(numbers: Numbers) -> tuple[list[int], list[int]]:
@@ -67,7 +72,7 @@ class Illustrator:
         self._model: DepthModel | None = None
         self.problem = ""
         try:
-            self._model = load(manifest["model_path"], self._options["providers"])
+            self._model = load(manifest["model_path"])  # on the CPU, wherever the survey was made
             if self._model.card.model_id != manifest["model"]["model_id"]:
                 self._model, self.problem = None, f"{manifest['model_path']}: another model is there now"
         except DptscopeError as error:
@@ -76,15 +81,13 @@ class Illustrator:
     def shown(self, numbers: Numbers, places: Sequence[int]) -> Iterator[Shown]:
         """Draw some photos."""
         distances_kpb = numbers.distances_kpb()
-        blocks = distances_kpb.shape[2]
-        chosen = sorted({round(block) for block in np.linspace(0, blocks - 1, min(blocks, _MOST_MAPS))})
+        chosen = drawn_blocks(distances_kpb.shape[2])
         for place in places:
             yield Shown(
                 photo=numbers.photos[place],
                 distance=float(distances_kpb[:, place].mean()),
                 reason=_reason(numbers, distances_kpb[:, place], place),
                 picture=self._picture(numbers.photos[place], chosen),
-                blocks=chosen,
             )
 
     def _picture(self, photo: str, blocks: Sequence[int]) -> bytes | None:
@@ -93,9 +96,9 @@ class Illustrator:
         try:
             with native_libraries_silenced():
                 photo_bgr = read_image(self._folder / photo)
-        except ImageError:  # it is no longer there; the page shows its numbers alone
+            scene = self._model.prepare(photo_bgr, size=self._options["size"], square=self._options["square"])
+        except DptscopeError:  # it is no longer there, or there is less memory; the page shows its numbers alone
             return None
-        scene = self._model.prepare(photo_bgr, size=self._options["size"], square=self._options["square"])
         height, width = scene.input_size
         size_hw = (_HEIGHT, max(1, round(_HEIGHT * width / height)))
         maps = (scene.block_norms[block] for block in blocks)
@@ -104,12 +107,19 @@ class Illustrator:
             map_picture(norms_hw, choose_scale(Scaling.ROBUST, norms_hw, [], signed=False), size_hw)
             for norms_hw in maps
         ]
-        return encode_png(_row([np.asarray(tile, np.uint8) for tile in tiles]))
+        return encode_png(_rows([np.asarray(tile, np.uint8) for tile in tiles]))
 
 
-def _row(tiles: Sequence[UInt8Array]) -> UInt8Array:
-    gap = np.full((_HEIGHT, _GAP, 3), 255, np.uint8)
-    return np.concatenate([part for tile in tiles for part in (tile, gap)][:-1], axis=1)
+def _rows(tiles: Sequence[UInt8Array]) -> UInt8Array:
+    """Tiles of one size side by side, in as many rows as they need."""
+    height, width, _ = tiles[0].shape
+    across = min(len(tiles), max(1, (_WIDTH + _GAP) // (width + _GAP)))
+    down = math.ceil(len(tiles) / across)
+    picture = np.full((down * (height + _GAP) - _GAP, across * (width + _GAP) - _GAP, 3), 255, np.uint8)
+    for place, tile in enumerate(tiles):
+        top, left = place // across * (height + _GAP), place % across * (width + _GAP)
+        picture[top : top + height, left : left + width] = tile
+    return picture
 
 
 def _reason(numbers: Numbers, distances_kb: Any, place: int) -> str:
