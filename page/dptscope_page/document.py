@@ -74,7 +74,8 @@ def contents(model: Path | None, photos: Sequence[Path] = (), gpu: bool = False)
         if gpu or role == "runtime"
     ]
     if model is not None:
-        beside = [contract.companion_path(model), contract.preview_path(model)]
+        weights = model.with_name(model.name + contract.WEIGHTS_SUFFIX)
+        beside = [weights, contract.companion_path(model), contract.preview_path(model)]
         found += [Content("model", path.name, path) for path in (model, *beside) if path.is_file()]
     return found + [Content("photo", path.name, path) for path in photos]
 

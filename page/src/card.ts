@@ -7,10 +7,10 @@ export type DepthKind = "relative" | "distance" | "metric";
 export interface Preparation {
   mean: [number, number, number];
   std: [number, number, number];
-  resize_rule: "lower_bound" | "minimal" | "exact" | "longest";
+  resize_rule: "lower_bound" | "minimal" | "exact" | "longest" | "pad";
   multiple: number;
   output_resize: "bilinear_align_corners" | "bilinear" | "bicubic";
-  interpolation?: "cubic" | "uint8_area_or_cubic";
+  interpolation?: "cubic" | "uint8_area_or_cubic" | "uint8_linear_antialiased";
 }
 
 export interface Block {
@@ -42,9 +42,9 @@ const NEEDED = [
   "model_id", "depth_kind", "native_size", "dynamic", "size_multiple", "preparation", "blocks", "taps", "has_cls",
 ];
 const KNOWN: Record<string, string[]> = {
-  resize_rule: ["lower_bound", "minimal", "exact", "longest"],
+  resize_rule: ["lower_bound", "minimal", "exact", "longest", "pad"],
   output_resize: ["bilinear_align_corners", "bilinear", "bicubic"],
-  interpolation: ["cubic", "uint8_area_or_cubic"],
+  interpolation: ["cubic", "uint8_area_or_cubic", "uint8_linear_antialiased"],
 };
 
 /** Read the card of a model, a companion or a preview. */

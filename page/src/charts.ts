@@ -67,12 +67,30 @@ export function blockAt(svg: SVGElement, clientX: number, count: number): number
   return Math.max(0, Math.min(Math.floor(share * count), count - 1));
 }
 
+const ASIDE = 8; // pixels after which a finger has gone one way
+
+/** Presses, drags and taps on the strip; not a finger that scrolls the page over it. */
+export function followStrip(svg: SVGElement, choose: (clientX: number) => void): void {
+  let start = 0;
+  let scrolls = false; // or may do so yet
+  svg.onpointerdown = (event) => {
+    svg.setPointerCapture(event.pointerId);
+    [start, scrolls] = [event.clientX, event.pointerType === "touch"];
+  };
+  svg.onpointermove = (event) => {
+    if (Math.abs(event.clientX - start) > ASIDE) scrolls = false;
+    if (event.buttons && !scrolls) choose(event.clientX);
+  };
+  svg.onpointerup = (event) => choose(event.clientX);
+}
+
 /** How often which value occurs, each bar in its colour; outliers are told beside. */
 export function drawHistogram(svg: SVGElement, values: Float32Array, shown: Summary, colours: ColourMap, value: number | null): void {
   const { clientWidth: width, clientHeight: height } = svg;
   if (!width) return;
   const rest = values.filter((each) => each <= shown.threshold);
-  const note = shown.outliers ? `${shown.outliers} outlier${shown.outliers > 1 ? "s" : ""} to ${number(shown.max)}` : "";
+  const { outliers } = shown;
+  const note = outliers > 1 ? `${outliers} outliers to ${number(shown.max)}` : outliers ? `1 outlier: ${number(shown.max)}` : "";
   const right = width - (note ? note.length * 6.6 + 12 : 0);
   const bottom = height - BOTTOM;
   const [low, high] = range(rest.length ? rest : values);

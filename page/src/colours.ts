@@ -1,6 +1,6 @@
 /** The window's colour maps, which come with the page. */
 import { growsWithDistance, type DepthKind } from "./card";
-import type { Size } from "./prepare";
+import type { Size } from "./resize";
 import type { Table } from "./contents";
 
 export class ColourMap {

@@ -4,7 +4,7 @@
  * coarse grid (He and Sun 2015, "Fast Guided Filter"). The window does the same.
  */
 import type { DepthMap } from "./engine";
-import { toPhotoSize, type Size } from "./prepare";
+import { toPhotoSize, type Size } from "./resize";
 import { range } from "./statistics";
 
 const REACH = 2; // coarse values to each side that a slope is taken over

@@ -4,20 +4,16 @@ import { PageError } from "./errors";
 
 /** Models and what belongs to them, and photos. */
 export function sorted(files: File[]): { models: File[]; photos: File[] } {
-  const models = files.filter((file) => /\.onnx(\.data)?$/i.test(file.name));
+  const models = files.filter((file) => /\.(onnx|data)$/i.test(file.name));
   const photos = files.filter((file) => !models.includes(file));
   const checkpoint = photos.find((file) => /\.(pth|pt|safetensors|ckpt|bin)$/i.test(file.name));
   if (checkpoint) throw new PageError(`${checkpoint.name}: this is a checkpoint; make a model of it with dptscope export first.`);
-  const weights = models.find((file) => /\.data$/i.test(file.name));
-  if (weights) {
-    throw new PageError(`${weights.name}: a model whose weights lie beside it is larger than a browser can hold; open it with dptscope view.`);
-  }
   return { models, photos };
 }
 
 /** Whether all of them only belong to a model. */
 export function belongToAModel(names: string[]): boolean {
-  return names.every((name) => /\.(fusion|preview)\b[^.]*\.onnx$/i.test(name));
+  return names.every((name) => /\.(fusion|preview)\b[^.]*\.onnx(\.data)?$/i.test(name));
 }
 
 export function receiveFiles(take: (files: File[]) => void): void {

@@ -1,15 +1,16 @@
 /** What answers: the graphs of one model and one photo, in onnxruntime. It lives in a worker, so that the page never freezes. */
 import * as ort from "onnxruntime-web/wasm";
-import { readCard, type Card } from "./card";
+import type { Card } from "./card";
 import { Detail } from "./detail";
-import { PageError } from "./errors";
-import { inputSize, prepare, toPhotoSize, type Size } from "./prepare";
-import { readOnnx, type Default, type OnnxFile } from "./protobuf";
+import { isForMemory, PageError } from "./errors";
+import { readGraphs, type GraphFile, type Role } from "./opening";
+import { inputSize, prepare } from "./prepare";
+import type { Default } from "./protobuf";
 import { gigabytes, readBytes, readPixels, type Source } from "./reading";
+import { toPhotoSize, type Size } from "./resize";
 import { similarity, tokenNorms } from "./statistics";
 
 export type Scales = [number, number, number, number];
-type Role = "model" | "companion" | "preview";
 
 export interface ModelFacts {
   name: string;
@@ -54,7 +55,7 @@ interface Scene {
   detail: Detail | null; // … and what it has that its preview has not, made when it is first needed
 }
 
-const LARGEST = 2 ** 31; // bytes of a protobuf file
+const UNSCALED: Scales = [1, 1, 1, 1];
 const FUSION_BLOCKS = [1, 2, 3, 4] as const;
 
 export class Engine {
@@ -76,52 +77,47 @@ export class Engine {
     ort.env.logLevel = "error";
   }
 
-  /** Open a model with what lies beside it, or what lies beside the model that is open. */
+  /** Open a model with what lies beside it, or what lies beside the model that is open: all of them, or none. */
   async open(sources: Source[]): Promise<ModelFacts> {
     const began = performance.now();
-    const files: { role: Role; source: Source; card: Card; file: OnnxFile; data: Uint8Array }[] = [];
-    for (const source of sources) {
-      if (source.size >= LARGEST) {
-        throw new PageError(`${source.name}: ${gigabytes(source.size)} are more than a browser can hold; open it with dptscope view.`);
+    const opened = this.card && { name: this.name, id: this.card.model_id };
+    const files = await readGraphs(sources, opened, this.report);
+    const graphs = new Map<Role, Graph>();
+    try {
+      for (const each of files) {
+        this.report(`preparing ${each.source.name}`, 1);
+        graphs.set(each.role, { session: await this.session(each), defaults: each.file.defaults });
       }
-      const data = await readBytes(source, (share) => this.report(`reading ${source.name}`, share));
-      const file = readOnnx(data, source.name);
-      files.push({ role: roleOf(file, source.name), source, card: readCard(file, source.name), file, data });
+    } catch (error) {
+      for (const { session } of graphs.values()) await session.release();
+      throw error;
     }
-    const model = files.find((each) => each.role === "model");
-    const id = model?.card.model_id ?? this.card?.model_id;
-    for (const { role, source, card } of files) {
-      if (id === undefined) {
-        throw new PageError(`${source.name}: expected a model, got a ${ROLES[role]}; choose the model with it.`);
-      }
-      if (card.model_id !== id) {
-        throw new PageError(`${source.name}: expected the ${ROLES[role]} of ${model?.source.name ?? this.name}, got that of another model.`);
-      }
+    for (const [role, graph] of graphs) {
+      await this.graphs.get(role)?.session.release();
+      this.graphs.set(role, graph);
     }
-    for (const { role, source, file, data } of files) {
-      this.report(`preparing ${source.name}`, 1);
-      this.graphs.set(role, { session: await this.session(data, source), defaults: file.defaults });
-    }
+    const model = files.find(({ role }) => role === "model");
     if (model) [this.card, this.name] = [model.card, model.source.name];
     this.milliseconds = performance.now() - began;
     return this.facts();
   }
 
-  private async session(data: Uint8Array, source: Source): Promise<ort.InferenceSession> {
+  private async session({ source, data, weights }: GraphFile): Promise<ort.InferenceSession> {
     try {
       return await ort.InferenceSession.create(data, {
         executionProviders: [this.gpu ? "webgpu" : "wasm"],
         logSeverityLevel: 3,
         extra: { session: { force_spinning_stop: "1" } },
+        externalData: weights,
       });
     } catch (error) {
-      const text = String(error);
-      if (/bad_alloc|memory|^Error: \d+$|RangeError/i.test(text) || /^\d+$/.test(text)) {
+      if (isForMemory(error)) {
+        const size = weights.reduce((total, each) => total + each.data.length, data.length);
         throw new PageError(
-          `${source.name}: there is not enough memory for this model of ${gigabytes(source.size)} in this browser; open it with dptscope view.`,
+          `${source.name}: there is not enough memory for this model of ${gigabytes(size)} in this browser; open it with dptscope view.`,
         );
       }
-      throw new PageError(`${source.name}: onnxruntime cannot open it (${text.split("\n")[0].slice(0, 200)}).`);
+      throw new PageError(`${source.name}: onnxruntime cannot open it (${String(error).split("\n")[0].slice(0, 200)}).`);
     }
   }
 
@@ -137,13 +133,13 @@ export class Engine {
     };
   }
 
-  /** Run the encoder on a photo; `side` in place of the native size. */
-  async prepare(photo: Blob, name: string, side: number | null): Promise<SceneFacts> {
+  /** Run the encoder on a photo, at an image size of `side`. */
+  async prepare(photo: Blob, name: string, side: number): Promise<SceneFacts> {
     const card = this.needed(this.card);
     const began = performance.now();
     const pixels = await readPixels(photo, name);
     const size = inputSize(card, [pixels.height, pixels.width], side);
-    const image = new ort.Tensor("float32", prepare(pixels, size, card.preparation), [1, 3, ...size]);
+    const image = new ort.Tensor("float32", prepare(pixels, card, side), [1, 3, ...size]);
     const tokenNames = card.blocks.map((_, block) => `block_${String(block).padStart(2, "0")}_tokens`);
     const fusionNames = FUSION_BLOCKS.map((k) => `fusion_input_${k}`);
     const wanted = ["depth", ...tokenNames, ...fusionNames];
@@ -152,6 +148,9 @@ export class Engine {
     const grids = tokenNames.map((key): Size => [out[key].dims[1], out[key].dims[2]]);
     const tokens = tokenNames.map((key) => floats(out[key]));
     const norms = tokens.map((each, block) => tokenNorms(each, card.blocks[block].channels));
+    if (!norms.every((each) => each.every(Number.isFinite))) {
+      throw new PageError(`${this.name}: expected tokens of finite length, got others: its weights are damaged or too large.`);
+    }
     const scene: Scene = {
       photo: [pixels.height, pixels.width],
       image,
@@ -163,9 +162,8 @@ export class Engine {
       full: null,
       detail: null,
     };
-    const depth = depthMap(out["depth"], false);
-    depth.milliseconds = performance.now() - began;
-    scene.full = { scales: [1, 1, 1, 1], depth };
+    const depth = { ...depthMap(out["depth"], UNSCALED, false), milliseconds: performance.now() - began };
+    scene.full = { scales: UNSCALED, depth };
     this.scene = scene;
     const classNorms = scene.classTokens && tokenNorms(scene.classTokens, card.blocks[0].channels);
     return { photo: scene.photo, input: size, norms, grids, classNorms, depth };
@@ -180,15 +178,17 @@ export class Engine {
       scene.detail ??= new Detail(scene.full.depth, await this.decoded(scene, "preview", scene.full.scales));
       return { ...scene.detail.addedTo(now), milliseconds: performance.now() - began };
     }
-    const depth = await this.decoded(scene, this.graphs.has("companion") ? "companion" : "model", scales);
+    if (scene.full?.scales.every((scale, i) => scale === scales[i])) return scene.full.depth;
+    const decoded = await this.decoded(scene, this.graphs.has("companion") ? "companion" : "model", scales);
+    const depth = { ...decoded, milliseconds: performance.now() - began };
     [scene.full, scene.detail] = [{ scales, depth }, null];
-    return { ...depth, milliseconds: performance.now() - began };
+    return depth;
   }
 
   private async decoded(scene: Scene, role: Role, scales: Scales): Promise<DepthMap> {
     const feeds = role === "model" ? { image: scene.image } : scene.maps;
     const out = await this.run(role, { ...feeds, ...scaleFeeds(scales) }, ["depth"]);
-    return depthMap(out["depth"], role === "preview");
+    return depthMap(out["depth"], scales, role === "preview");
   }
 
   /** Depth in full, at the photo's size: what is saved. */
@@ -222,14 +222,6 @@ export class Engine {
   }
 }
 
-const ROLES: Record<Role, string> = { model: "model", companion: "fusion companion", preview: "preview" };
-
-function roleOf(file: OnnxFile, name: string): Role {
-  if (!file.inputs.some((input) => input.name === "fusion_input_1")) return "model";
-  const depth = file.outputs.find((output) => output.name === "depth");
-  return depth?.axes.includes("preview_height") || name.includes(".preview") ? "preview" : "companion";
-}
-
 function scaleFeeds(scales: Scales): Record<string, ort.Tensor> {
   return Object.fromEntries(
     FUSION_BLOCKS.map((k) => [`fusion_scale_${k}`, new ort.Tensor("float32", new Float32Array([scales[k - 1]]), [1])]),
@@ -240,9 +232,13 @@ function floats(tensor: ort.Tensor): Float32Array {
   return tensor.data as Float32Array;
 }
 
-function depthMap(depth: ort.Tensor, coarse: boolean): DepthMap {
+function depthMap(depth: ort.Tensor, scales: Scales, coarse: boolean): DepthMap {
   const [, height, width] = depth.dims;
   const values = floats(depth);
-  if (!values.every(Number.isFinite)) throw new PageError("The depth has values that are no numbers: take scales nearer to 1.");
+  if (!values.every(Number.isFinite)) {
+    const scaled = scales.some((scale) => scale !== 1);
+    const reason = scaled ? "take scales nearer to 1" : "the model's weights are damaged or too large";
+    throw new PageError(`Expected a depth of finite numbers, got others: ${reason}.`);
+  }
   return { values, size: [height, width], coarse, milliseconds: 0 };
 }

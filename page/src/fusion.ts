@@ -4,6 +4,7 @@ import type { ColourMap } from "./colours";
 import { byId, caption, labelAt, placeIn, press, within } from "./dom";
 import type { DepthMap, Scales } from "./engine";
 import { Latest } from "./latest";
+import { photoValue } from "./resize";
 import { png } from "./saving";
 import { number, range } from "./statistics";
 import type { Key, Page, Saved, Shown, View } from "./view";
@@ -35,7 +36,7 @@ export class FusionView implements View {
     [[","], "chosen slider −0.01", () => this.step(-STEP)],
     [[">"], "chosen slider +0.25", () => this.step(0.25)],
     [["<"], "chosen slider −0.25", () => this.step(-0.25)],
-    [["f"], "chosen slider off (0), and back to 1", () => this.switchOff(this.chosen)],
+    [["f"], "chosen slider off (0), half, one", () => this.stepStop()],
     [["z"], "chosen slider back to 1", () => this.set(this.chosen, 1)],
     [["r"], "all sliders back to 1", () => this.reset()],
     [["b"], "original: scales off, to compare", () => this.showOriginal(!this.original)],
@@ -60,8 +61,9 @@ export class FusionView implements View {
       this.moveDivider(Math.min(Math.max(this.divider + by, 0), 1));
     };
     for (const element of [this.picture, within(byId("fusion"), "figure .picture")]) {
-      element.onpointermove = (event) => this.read(element, event);
-      element.onpointerleave = () => this.read(element, null);
+      element.onpointerdown = element.onpointermove = (event) => this.read(element, event);
+      // A finger that has gone leaves the value that it was on.
+      element.onpointerleave = (event) => event.pointerType !== "touch" && this.read(element, null);
     }
   }
 
@@ -74,8 +76,13 @@ export class FusionView implements View {
       `<output for="scale-${k}">1.00</output><button aria-pressed="false" aria-label="Fusion ${k} off">off</button>`;
     const input = within<HTMLInputElement>(row, "input");
     this.inputs.push(input);
-    input.onpointerdown = () => (this.dragging = true);
-    input.onpointerup = input.onpointercancel = () => (this.dragging = false);
+    let before = 1;
+    input.onpointerdown = () => ([this.dragging, before] = [true, this.scales[k - 1]]);
+    input.onpointerup = () => (this.dragging = false);
+    input.onpointercancel = () => {
+      this.dragging = false;
+      this.set(k, before); // a finger that scrolls the page has begun on it
+    };
     input.oninput = () => {
       const value = Number(input.value);
       const near = this.dragging ? SNAPS.find((snap) => Math.abs(snap - value) < SNAP_WITHIN) : undefined;
@@ -86,7 +93,7 @@ export class FusionView implements View {
     input.ondblclick = () => this.set(k, 1);
     input.oncontextmenu = (event) => {
       event.preventDefault();
-      this.set(k, 1);
+      if ((event as PointerEvent).pointerType !== "touch") this.set(k, 1); // a finger only rests there
     };
     within<HTMLButtonElement>(row, "button").onclick = () => this.switchOff(k);
     return row;
@@ -97,12 +104,12 @@ export class FusionView implements View {
     this.depth = shown.scene.depth;
     const [height, width] = shown.scene.photo;
     byId("fusion").style.setProperty("--aspect", String(width / height));
-    byId("depth-words").textContent = `The depth is ${depthInWords(shown.model.card)}. Bright is near.`;
+    byId("depth-words").textContent = `The depth is ${depthInWords(shown.model.facts.card)}. Bright is near.`;
     byId("photo-size").textContent = `${width} × ${height}`;
     const canvas = byId<HTMLCanvasElement>("photo");
     const factor = Math.min(1, 1600 / Math.max(height, width)); // no more than a screen shows
     [canvas.width, canvas.height] = [Math.round(width * factor), Math.round(height * factor)];
-    canvas.getContext("2d")?.drawImage(shown.photo, 0, 0, canvas.width, canvas.height);
+    canvas.getContext("2d")?.drawImage(shown.bitmap, 0, 0, canvas.width, canvas.height);
     this.showScales();
     if (this.scaled) this.ask(false);
     this.draw();
@@ -136,6 +143,12 @@ export class FusionView implements View {
 
   private switchOff(k: number): void {
     this.set(k, this.scales[k - 1] === 0 ? 1 : 0);
+  }
+
+  /** Off, half, and one again. */
+  private stepStop(): void {
+    const value = this.scales[this.chosen - 1];
+    this.set(this.chosen, value === 0 ? 0.5 : value === 0.5 ? 1 : 0);
   }
 
   private reset(): void {
@@ -196,12 +209,12 @@ export class FusionView implements View {
     this.latest.ask(async () => {
       try {
         const unscaled = scales.every((scale) => scale === 1);
-        const depth = unscaled ? shown.scene.depth : await shown.client.call("depth", scales, moving);
+        const depth = unscaled ? shown.scene.depth : await shown.model.client.call("depth", scales, moving);
         if (this.shown !== shown) return;
         this.depth = depth;
         this.draw();
       } catch (error) {
-        this.page.failed(error);
+        this.page.status.failed(error);
       }
     });
   }
@@ -209,7 +222,7 @@ export class FusionView implements View {
   private draw(): void {
     if (!this.shown || !this.depth) return;
     const { scene, model } = this.shown;
-    const kind = model.card.depth_kind;
+    const kind = model.facts.card.depth_kind;
     const depth = this.original ? scene.depth : this.depth;
     const canvas = within<HTMLCanvasElement>(this.picture, "canvas");
     const limits = range(depth.values);
@@ -232,34 +245,37 @@ export class FusionView implements View {
     byId("depth-title").textContent = this.original ? "Original depth" : "Depth";
     const whole = `${scene.input[1]} × ${scene.input[0]} · encoder ${Math.round(scene.depth.milliseconds)} ms`;
     const fused = depth === scene.depth ? "" : ` · fusion ${Math.round(depth.milliseconds)} ms`;
-    this.page.facts(`${depth.coarse ? "preview" : "full"} · ${whole}${fused}`);
+    this.page.status.facts(`${depth.coarse ? "preview" : "full"} · ${whole}${fused}`);
     this.picture.dataset["coarse"] = String(depth.coarse);
   }
 
-  /** The value under the pointer, beside the original's. */
+  /** The value under the pointer as it is saved, at the photo's size, beside the original's. */
   private read(element: HTMLElement, event: PointerEvent | null): void {
     const label = within(this.picture, ".label");
     if (!event || !this.shown || !this.depth) {
       label.hidden = true;
-      return this.page.say("");
+      return this.page.status.say("");
     }
+    const { card } = this.shown.model.facts;
+    const { photo, depth: unscaled } = this.shown.scene;
     const place = placeIn(element, event);
+    const [row, column] = [Math.floor(place[1] * photo[0]), Math.floor(place[0] * photo[1])];
+    const unit = card.depth_kind === "metric" ? " m" : "";
     const at = ({ values, size }: DepthMap): string =>
-      number(values[Math.floor(place[1] * size[0]) * size[1] + Math.floor(place[0] * size[1])]);
-    const unit = this.shown.model.card.depth_kind === "metric" ? " m" : "";
-    const original = this.scaled && !this.original ? `, original ${at(this.shown.scene.depth)}${unit}` : "";
-    const text = `depth ${at(this.original ? this.shown.scene.depth : this.depth)}${unit}${original}`;
+      number(photoValue(values, size, photo, card.preparation.output_resize, [row, column])) + unit;
+    const original = this.scaled && !this.original ? `, original ${at(unscaled)}` : "";
+    const text = `x ${column}, y ${row} · depth ${at(this.original ? unscaled : this.depth)}${original}`;
     labelAt(label, text, place);
-    this.page.say(text);
+    this.page.status.say(text);
   }
 
   async saved(): Promise<Saved> {
     if (!this.shown) throw new Error("nothing is shown");
-    const { model, client } = this.shown;
+    const { client, facts } = this.shown.model;
     const depth = await client.call("photoDepth", this.original ? [...UNSCALED] : this.scales);
     const canvas = document.createElement("canvas");
     const picture = async (): Promise<Blob> => {
-      this.colours.drawDepth(canvas, depth.values, depth.size, range(depth.values), model.card.depth_kind);
+      this.colours.drawDepth(canvas, depth.values, depth.size, range(depth.values), facts.card.depth_kind);
       return png(canvas, depth.size, true);
     };
     return { name: "depth", values: depth.values, size: depth.size, picture, kind: "depth" };

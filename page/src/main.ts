@@ -1,45 +1,49 @@
-/** The page: what is opened, which view is shown, keys, files that are dropped. */
+/** The page: what is wanted and what is shown, which view, keys, files that are dropped. */
 import { takePhoto } from "./camera";
-import { inputSize } from "./prepare";
 import { colourMaps } from "./colours";
 import { readTable, sources } from "./contents";
-import { byId, press, within } from "./dom";
-import { receiveFiles, sorted } from "./dropping";
-import type { ModelFacts } from "./engine";
-import { inWords, PageError } from "./errors";
+import { byId, press } from "./dom";
+import { belongToAModel, receiveFiles, sorted } from "./dropping";
+import { PageError } from "./errors";
 import { FusionView } from "./fusion";
 import { difference, gpuIsThere, MOST, notForTheGpu } from "./gpu";
 import { showHelp } from "./help";
-import { Models } from "./models";
+import { Models, type OpenModel } from "./models";
 import { NormView } from "./norms";
+import { offerSamples, Photos, type Photo } from "./photos";
+import { inputSize } from "./prepare";
 import { decode, type Source } from "./reading";
 import { download, fileOf } from "./saving";
+import { ownSide, Sizes } from "./sizes";
+import { Status } from "./status";
 import type { Key, Page, Shown, View } from "./view";
 
-interface Photo {
-  name: string;
-  blob: Blob;
+/** What a person asks for; it is shown once the model has run. */
+interface Wanted {
+  model: OpenModel | null;
+  photo: Photo | null;
+  side: number;
 }
 
 const table = readTable();
 
 class Main implements Page {
   readonly colours = colourMaps(table);
-  private readonly views: Record<"norms" | "fusion", View>;
+  readonly status = new Status();
+  private readonly models = new Models(table, (what, share) => this.status.progress(what, share));
+  private readonly photos = new Photos();
+  private readonly sizes = new Sizes((side) => this.ask({ side }));
+  private readonly views: Record<"norms" | "fusion", View> = { norms: new NormView(this), fusion: new FusionView(this) };
   private view: "norms" | "fusion" = "norms";
-  private readonly models = new Models(table, (what, share) => this.progress(what, share));
-  private photos: Photo[] = [];
-  private photo = 0;
-  private side: number | null = null;
+  private wanted: Wanted = { model: null, photo: null, side: 0 };
   private shown: Shown | null = null;
-  private work: Promise<void> = Promise.resolve();
+  private cameraIsOn = false;
 
   constructor() {
-    this.views = { norms: new NormView(this), fusion: new FusionView(this) };
     byId("view-norms").onclick = () => this.choose("norms");
     byId("view-fusion").onclick = () => this.choose("fusion");
     for (const id of ["choose-photo", "start-photo"]) byId(id).onclick = () => byId("photo-input").click();
-    for (const id of ["use-camera", "start-camera"]) byId(id).onclick = () => this.do(async () => this.addPhotos(await takePhoto()));
+    for (const id of ["use-camera", "start-camera"]) byId(id).onclick = () => void this.useCamera();
     byId("choose-model").onclick = () => byId("model-input").click();
     for (const id of ["photo-input", "model-input"]) {
       const input = byId<HTMLInputElement>(id);
@@ -50,207 +54,172 @@ class Main implements Page {
     }
     byId("photo-previous").onclick = () => this.step(-1);
     byId("photo-next").onclick = () => this.step(1);
-    for (const kind of ["png", "png16", "npy"] as const) byId(`save-${kind}`).onclick = () => this.do(() => this.save(kind));
+    for (const kind of ["png", "png16", "npy"] as const) byId(`save-${kind}`).onclick = () => this.save(kind);
     byId("help-button").onclick = () => this.help();
-    within<HTMLButtonElement>(byId("problem"), "button").onclick = () => this.problem("");
-    for (const select of document.querySelectorAll<HTMLSelectElement>(".size select")) {
-      select.onchange = () => {
-        this.side = select.value ? Number(select.value) : null;
-        this.do(() => this.run());
-      };
-    }
-    byId("gpu").onclick = () => this.do(() => this.switchGpu());
+    byId("gpu").onclick = () => this.status.do(() => this.switchGpu());
     void gpuIsThere().then((there) => (byId("gpu").hidden = !there));
     document.addEventListener("keydown", (event) => this.key(event));
+    document.addEventListener("pointerdown", ({ target }) => {
+      if (!byId("save").contains(target as Node)) byId<HTMLDetailsElement>("save").open = false;
+    });
     window.addEventListener("resize", () => this.views[this.view].resize());
     receiveFiles((files) => this.take(files));
   }
 
   /** Open what the page came with. */
   start(): void {
-    this.do(async () => {
-      this.samples(await sources(table, "photo", () => {}));
-      const files = await sources(table, "model", (name, share) => this.progress(`loading ${name}`, share));
+    this.status.do(async () => {
+      const samples = await sources(table, "photo", () => {});
+      offerSamples(samples, (photo) => this.status.do(async () => this.addPhotos([await photo()])));
+      const files = await sources(table, "model", (name, share) => this.status.progress(`loading ${name}`, share));
       if (files.length) await this.open(files);
-      else this.modelName("no model yet");
+      else byId("model-name").textContent = "no model yet";
     });
-  }
-
-  say(text: string): void {
-    byId("readout").textContent = text;
-  }
-
-  facts(text: string): void {
-    byId("facts").textContent = text;
-  }
-
-  failed(error: unknown): void {
-    this.problem(inWords(error));
-    if (!(error instanceof PageError)) console.error(error);
-  }
-
-  private problem(text: string): void {
-    byId("problem").hidden = !text;
-    within(byId("problem"), "span").textContent = text;
-  }
-
-  private progress(text: string, share: number | null): void {
-    const bar = byId<HTMLProgressElement>("progress");
-    bar.hidden = !text;
-    if (share === null) bar.removeAttribute("value");
-    else bar.value = share;
-    this.say(text);
-  }
-
-  /** One thing after the other; what goes wrong is said. */
-  private do(task: () => Promise<void>): void {
-    this.work = this.work.then(async () => {
-      this.problem("");
-      document.body.setAttribute("aria-busy", "true");
-      try {
-        await task();
-      } catch (error) {
-        this.say("");
-        this.failed(error);
-      }
-      document.body.setAttribute("aria-busy", "false");
-      byId("progress").hidden = true;
-    });
-  }
-
-  private samples(found: Source[]): void {
-    byId("samples").hidden = !found.length;
-    within(byId("samples"), "div").replaceChildren(
-      ...found.map((source) => {
-        const button = document.createElement("button");
-        const image = document.createElement("img");
-        void unpacked(source).then((blob) => (image.src = URL.createObjectURL(blob)));
-        image.alt = source.name;
-        button.append(image);
-        button.onclick = () => this.do(async () => this.addPhotos([{ name: source.name, blob: await unpacked(source) }]));
-        return button;
-      }),
-    );
   }
 
   /** Whatever was dropped or chosen. */
   private take(files: File[]): void {
-    this.do(async () => {
+    this.status.do(async () => {
       const { models, photos } = sorted(files);
       if (models.length) await this.open(models.map((file) => ({ name: file.name, blob: file, gzip: false, size: file.size })));
       if (photos.length) await this.addPhotos(photos.map((file) => ({ name: file.name, blob: file })));
     });
   }
 
+  /** Beside what else goes on: a person takes their time. */
+  private async useCamera(): Promise<void> {
+    if (this.cameraIsOn) return;
+    this.cameraIsOn = true;
+    try {
+      const photos = await takePhoto();
+      if (photos.length) this.status.do(() => this.addPhotos(photos));
+    } catch (error) {
+      this.status.failed(error);
+    } finally {
+      this.cameraIsOn = false;
+    }
+  }
+
+  private want(change: Partial<Wanted>): void {
+    const { model, photo, side } = (this.wanted = { ...this.wanted, ...change });
+    this.photos.want(photo);
+    if (!model) return;
+    const { name, card, companion, preview } = model.facts;
+    const missing = !companion ? " · no companion: a slider runs the whole model" : !preview ? " · no preview" : "";
+    byId("model-name").textContent = `${name.replace(/\.onnx$/i, "")}${card.architecture ? ` · ${card.architecture}` : ""}${missing}`;
+    this.sizes.offer(card);
+    this.sizes.show(side);
+  }
+
+  private ask(change: Partial<Wanted>): void {
+    this.want(change);
+    this.status.do(() => this.run());
+  }
+
+  /** What is wanted through the model, unless it is shown already: of several wishes only the last is run. */
+  private async run(): Promise<void> {
+    const { wanted, shown } = this;
+    if (!wanted.photo) return;
+    if (!wanted.model) {
+      throw new PageError("Choose a model first: NAME.onnx, with NAME.fusion.onnx and NAME.preview.onnx where they are there.");
+    }
+    if (shown && shown.model === wanted.model && shown.photo === wanted.photo && shown.side === wanted.side) return;
+    try {
+      this.accept(await this.prepared(wanted.model, wanted.photo, wanted.side));
+    } catch (error) {
+      if (this.wanted === wanted) this.giveUp();
+      throw error;
+    }
+  }
+
+  /** What is shown stays. */
+  private giveUp(): void {
+    const { shown, wanted } = this;
+    if (shown && wanted.model !== shown.model) wanted.model?.client.close();
+    this.want(shown ? { model: shown.model, photo: shown.photo, side: shown.side } : { photo: null });
+  }
+
+  private async prepared(model: OpenModel, photo: Photo, side: number): Promise<Shown> {
+    const bitmap = await decode(photo.blob, photo.name);
+    try {
+      const [height, width] = inputSize(model.facts.card, [bitmap.height, bitmap.width], side);
+      this.status.progress(`running ${photo.name} at ${width} × ${height}`, null);
+      const scene = await model.client.call("prepare", photo.blob, photo.name, side);
+      this.status.progress("", null);
+      return { model, photo, side, bitmap, scene };
+    } catch (error) {
+      bitmap.close();
+      throw error;
+    }
+  }
+
+  /** Show it; the model that was shown before goes only now. */
+  private accept(next: Shown): void {
+    const before = this.shown;
+    this.shown = next;
+    byId("start").hidden = true;
+    this.choose(this.view);
+    before?.bitmap.close();
+    if (before && before.model !== next.model) before.model.client.close();
+  }
+
   private async open(files: Source[]): Promise<void> {
-    if (await this.models.open(files)) this.side = null;
-    const model = this.models.facts as ModelFacts;
-    const missing = !model.companion ? " · no companion: a slider runs the whole model" : !model.preview ? " · no preview" : "";
-    this.modelName(`${model.name.replace(/\.onnx$/i, "")}${model.card.architecture ? ` · ${model.card.architecture}` : ""}${missing}`);
-    this.sizes(model);
-    this.progress("", null);
+    const before = this.wanted.model;
+    if (before && belongToAModel(files.map(({ name }) => name))) {
+      await this.models.add(before, files);
+      this.want({});
+      this.status.progress("", null);
+      return;
+    }
+    const model = await this.models.open(files);
+    if (before !== this.shown?.model) before?.client.close();
+    this.want({ model, side: ownSide(model.facts.card) });
+    this.status.progress("", null);
     await this.run();
   }
 
   /** To the graphics card and back. On the card the photo's depth is held against the processor's first. */
   private async switchGpu(): Promise<void> {
-    const { facts } = this.models;
-    if (!this.shown || !facts) throw new PageError("Choose a photo first: WebGPU's depth is held against the processor's.");
-    const reason = facts.gpu ? "" : notForTheGpu(facts);
+    const { shown } = this;
+    if (!shown) throw new PageError("Choose a photo first: WebGPU's depth is held against the processor's.");
+    const toGpu = !shown.model.facts.gpu;
+    const reason = toGpu ? notForTheGpu(shown.model.facts) : "";
     if (reason) throw new PageError(reason);
-    const before = this.shown.scene;
+    const model = await this.models.open(shown.model.files, toGpu ? "gpu" : "runtime");
     try {
-      await this.models.move(facts.gpu ? "runtime" : "gpu");
-      await this.run();
-      if (facts.gpu) return;
-      const share = difference(before, this.shown.scene);
+      const next = await this.prepared(model, shown.photo, shown.side);
+      const share = toGpu ? difference(shown.scene, next.scene) : 0;
       if (!(share <= MOST)) throw new PageError(`WebGPU's depth differs by ${share.toExponential(1)} of its range here; the processor goes on.`);
-      this.say(`WebGPU: the depth is the processor's within ${share.toExponential(1)} of its range`);
+      this.accept(next);
+      this.want({ model });
+      if (toGpu) this.status.say(`WebGPU: the depth is the processor's within ${share.toExponential(1)} of its range`);
     } catch (error) {
-      await this.models.move("runtime");
-      await this.run();
+      model.client.close();
       throw error;
-    }
-  }
-
-  private modelName(text: string): void {
-    byId("model-name").textContent = text;
-  }
-
-  /** Image sizes around the model's own. */
-  private sizes({ card }: ModelFacts): void {
-    const own = Math.max(...card.native_size);
-    const multiple = card.preparation.multiple;
-    const sides = card.dynamic
-      ? [0.5, 0.75, 1, 1.25, 1.5, 2, 3].map((factor) => Math.round((own * factor) / multiple) * multiple)
-      : [own];
-    for (const select of document.querySelectorAll<HTMLSelectElement>(".size select")) {
-      select.replaceChildren(...sides.map((side) => new Option(`${side} px`, side === own ? "" : String(side), side === own, side === own)));
-      select.disabled = sides.length === 1;
     }
   }
 
   /** Show the first of them that can be read; of the others it is said. */
   private async addPhotos(photos: Photo[]): Promise<void> {
-    const before = this.photo;
-    const start = this.photos.length;
-    this.photos.push(...photos);
-    if (!this.models.client) {
-      this.photo = start; // they wait for a model
-      this.showPhotoName();
-      return this.run();
-    }
+    this.photos.add(photos);
     let failure: unknown = null;
-    for (this.photo = start; this.photo < this.photos.length; ) {
+    for (const photo of photos) {
+      this.want({ photo });
       try {
         await this.run();
         break;
       } catch (error) {
+        if (!this.wanted.model) throw error; // they wait for one
         failure ??= error;
-        this.photos.splice(this.photo, 1);
+        this.photos.remove(photo);
       }
     }
-    if (this.photo >= this.photos.length) this.photo = Math.max(Math.min(before, this.photos.length - 1), 0);
-    this.showPhotoName();
     if (failure) throw failure;
   }
 
   private step(by: number): void {
-    const next = this.photo + by;
-    if (!this.photos[next]) return;
-    this.photo = next;
-    this.showPhotoName();
-    this.do(() => this.run());
-  }
-
-  private showPhotoName(): void {
-    const { photos, photo } = this;
-    byId("photos").hidden = !photos.length;
-    byId("photo-name").textContent = photos.length ? photos[photo].name : "";
-    byId("photo-name").title = photos.length ? `${photo + 1} of ${photos.length}` : "";
-    byId<HTMLButtonElement>("photo-previous").disabled = photo === 0;
-    byId<HTMLButtonElement>("photo-next").disabled = photo >= photos.length - 1;
-    for (const id of ["photo-previous", "photo-next"]) byId(id).hidden = photos.length < 2;
-  }
-
-  /** The chosen photo through the model. */
-  private async run(): Promise<void> {
-    const { client, facts: model } = this.models;
-    const photo = this.photos[this.photo];
-    if (!client || !model) {
-      if (photo) throw new PageError("Choose a model first: NAME.onnx, with NAME.fusion.onnx and NAME.preview.onnx where they are there.");
-      return;
-    }
-    if (!photo) return;
-    const bitmap = await decode(photo.blob, photo.name);
-    const [height, width] = inputSize(model.card, [bitmap.height, bitmap.width], this.side);
-    this.progress(`running ${photo.name} at ${width} × ${height}`, null);
-    const scene = await client.call("prepare", photo.blob, photo.name, this.side);
-    this.shown?.photo.close();
-    this.shown = { client, model, scene, photo: bitmap };
-    this.progress("", null);
-    byId("start").hidden = true;
-    this.choose(this.view);
+    const photo = this.photos.beside(by);
+    if (photo) this.ask({ photo });
   }
 
   private choose(view: "norms" | "fusion"): void {
@@ -259,32 +228,35 @@ class Main implements Page {
       press(byId(`view-${name}`), name === view);
       byId(name).hidden = name !== view || !this.shown;
     }
-    this.say("");
+    this.status.say("");
     if (!this.shown) return;
-    for (const select of document.querySelectorAll<HTMLSelectElement>(".size select")) select.value = this.side ? String(this.side) : "";
     const { model, scene } = this.shown;
-    press(byId("gpu"), model.gpu);
-    const threads = model.gpu ? "WebGPU" : `${model.threads} thread${model.threads > 1 ? "s" : ""}`;
-    this.facts(`${scene.input[1]} × ${scene.input[0]} · encoder ${Math.round(scene.depth.milliseconds)} ms · ${threads}`);
+    const { gpu, threads } = model.facts;
+    press(byId("gpu"), gpu);
+    const where = gpu ? "WebGPU" : `${threads} thread${threads > 1 ? "s" : ""}`;
+    this.status.facts(`${scene.input[1]} × ${scene.input[0]} · encoder ${Math.round(scene.depth.milliseconds)} ms · ${where}`);
     this.views[view].show(this.shown);
   }
 
-  private async save(kind: "png" | "png16" | "npy"): Promise<void> {
+  /** Save what is shown now, under its own photo's name. */
+  private save(kind: "png" | "png16" | "npy"): void {
     byId<HTMLDetailsElement>("save").open = false;
-    if (!this.shown) throw new PageError("There is nothing to save yet: choose a photo first.");
-    const saved = await this.views[this.view].saved();
-    const depthKind = saved.kind === "depth" ? this.shown.model.card.depth_kind : null;
-    const stem = `${this.photos[this.photo].name.replace(/\.[^.]*$/, "")}_${saved.name}`;
-    const [name, blob] = await fileOf(kind, saved, depthKind, stem);
-    download(name, blob);
-    this.say(`saved ${name}`);
+    this.status.do(async () => {
+      if (!this.shown) throw new PageError("There is nothing to save yet: choose a photo first.");
+      const { photo, model } = this.shown;
+      const saved = await this.views[this.view].saved();
+      const depthKind = saved.kind === "depth" ? model.facts.card.depth_kind : null;
+      const [name, blob] = await fileOf(kind, saved, depthKind, `${photo.name.replace(/\.[^.]*$/, "")}_${saved.name}`);
+      download(name, blob);
+      this.status.say(`saved ${name}`);
+    });
   }
 
   private readonly keys: Key[] = [
     [["v"], "norms or fusion", () => this.choose(this.view === "norms" ? "fusion" : "norms")],
     [["n"], "next photo", () => this.step(1)],
     [["p"], "previous photo", () => this.step(-1)],
-    [["s"], "save the picture", () => this.do(() => this.save("png"))],
+    [["s"], "save the picture", () => this.save("png")],
     [["h", "?"], "this help", () => this.help()],
   ];
 
@@ -301,10 +273,6 @@ class Main implements Page {
     event.preventDefault();
     found[2](event.key);
   }
-}
-
-async function unpacked(source: Source): Promise<Blob> {
-  return source.gzip ? new Response(source.blob.stream().pipeThrough(new DecompressionStream("gzip"))).blob() : source.blob;
 }
 
 new Main().start();

@@ -1,20 +1,21 @@
 /** The norm view: the chosen block large, all blocks as tiles, and the strip over depth; a token is marked in all of them. */
-import { blockAt, drawHistogram, drawStrip } from "./charts";
+import { blockAt, drawHistogram, drawStrip, followStrip } from "./charts";
 import type { ColourMap } from "./colours";
 import { byId, caption, labelAt, placeIn, press, within } from "./dom";
 import { Latest } from "./latest";
-import type { Size } from "./prepare";
+import { BlockMaps, type BlockMap, type Place, type Token } from "./maps";
+import { blockInWords, legend, overview, tokenInWords } from "./norm_words";
 import { png } from "./saving";
-import { number, summary, type Summary } from "./statistics";
-import { layOutTiles, makeTile, markCell, type Place } from "./tiles";
+import { number, summary } from "./statistics";
+import { layOutTiles, makeTile, markCell } from "./tiles";
 import type { Key, Page, Saved, Shown, View } from "./view";
 
-type Token = Place | "class";
+const CELL = 32; // pixels a side of a token in a saved picture
+const NARROW = 760; // pixels of the page below which everything stands in one column, as in page.css
 
 export class NormView implements View {
   private shown: Shown | null = null;
-  private summaries: Summary[] = [];
-  private similarities: Float32Array[] | null = null; // of all blocks to the token, where they are shown
+  private maps: BlockMaps | null = null;
   private block = 0;
   private similar = false;
   private kept: Token | null = null;
@@ -42,34 +43,30 @@ export class NormView implements View {
     byId("class-token").onclick = () => this.keepClassToken();
     byId("next-outlier").onclick = () => this.nextOutlier();
     within<HTMLButtonElement>(byId("norms"), ".colours").onclick = () => this.nextColours();
-    this.follow(this.map, () => this.block);
+    this.follow(this.map);
+    this.map.onpointerup = (event) => this.keepAt(placeIn(this.map, event));
     this.map.onkeydown = (event) => this.step(event);
-    this.strip.onpointerdown = (event) => this.strip.setPointerCapture(event.pointerId);
-    this.strip.onpointermove = this.strip.onpointerup = (event) => {
-      if (event.buttons || event.type === "pointerup") this.choose(blockAt(this.strip, event.clientX, this.summaries.length));
-    };
+    followStrip(this.strip, (clientX) => this.maps && this.choose(blockAt(this.strip, clientX, this.maps.summaries.length)));
   }
 
   show(shown: Shown): void {
-    const before = this.shown?.model.card;
+    const { card } = shown.model.facts;
+    if (this.maps?.card.blocks.length !== card.blocks.length) this.block = card.blocks.length - 1;
+    if (this.shown?.model !== shown.model) this.kept = null;
+    this.pointed = null;
     this.shown = shown;
-    const { card } = shown.model;
-    this.summaries = shown.scene.norms.map(summary);
-    if (before?.blocks.length !== card.blocks.length) this.block = card.blocks.length - 1;
-    if (before !== card) this.kept = null;
-    this.pointed = this.similarities = null;
+    const maps = (this.maps = new BlockMaps(card, shown.scene));
     byId("class-token").hidden = !card.has_cls;
     byId("norms").style.setProperty("--aspect", String(shown.scene.photo[1] / shown.scene.photo[0]));
-    this.tiles.replaceChildren(...card.blocks.map((_, block) => this.tile(block)));
+    this.tiles.replaceChildren(...maps.summaries.map((each, block) => this.tile(makeTile(block, each), block)));
     this.layOut();
     if (this.similar) this.compare();
     else this.draw();
   }
 
-  private tile(block: number): HTMLElement {
-    const tile = makeTile(block, this.summaries[block]);
+  private tile(tile: HTMLButtonElement, block: number): HTMLElement {
     tile.onclick = () => this.choose(block);
-    this.follow(within(tile, ".picture"), () => block);
+    this.follow(within(tile, ".picture"));
     return tile;
   }
 
@@ -77,8 +74,8 @@ export class NormView implements View {
     if (!this.shown) return;
     const [height, width] = this.shown.scene.photo;
     const room = this.tiles.getBoundingClientRect();
-    const tall = window.innerWidth > 760 ? Math.max(window.innerHeight - room.top - window.scrollY - 245, 200) : Infinity;
-    layOutTiles(this.tiles, this.summaries.length, width / height, room.width, tall);
+    const tall = window.innerWidth > NARROW ? Math.max(window.innerHeight - room.top - window.scrollY - 245, 200) : Infinity;
+    layOutTiles(this.tiles, this.shown.scene.norms.length, width / height, room.width, tall);
   }
 
   resize(): void {
@@ -86,45 +83,42 @@ export class NormView implements View {
     this.drawCharts();
   }
 
-  /** The token under the pointer, over the map or a tile; a click keeps it, and so does a touch. */
-  private follow(element: HTMLElement, block: () => number): void {
+  /** The token under the pointer, over the map or a tile. */
+  private follow(element: HTMLElement): void {
     element.onpointermove = (event) => this.point(placeIn(element, event));
     element.onpointerleave = () => this.point(null);
-    if (element !== this.map) return;
-    element.onpointerup = (event) => {
-      const place = placeIn(element, event);
-      const same = this.kept !== null && this.kept !== "class" && this.cell(block(), this.kept) === this.cell(block(), place);
-      this.keep(same ? null : place);
-    };
+  }
+
+  private point(place: Place | null): void {
+    this.pointed = place;
+    this.compareAndMark();
+  }
+
+  /** Keep the token at a place of the map, or let it go where it is the one that is kept. */
+  private keepAt(place: Place): void {
+    const { maps, kept, block } = this;
+    if (!maps) return;
+    const same = kept !== null && kept !== "class" && maps.cell(block, kept) === maps.cell(block, place);
+    this.keep(same ? null : place);
+  }
+
+  private keep(token: Token | null): void {
+    this.kept = token;
+    this.compareAndMark();
   }
 
   private step(event: KeyboardEvent): void {
     const moves: Record<string, [number, number]> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     const move = moves[event.key];
-    if (!move || !this.shown) return;
+    if (!move || !this.maps) return;
     event.preventDefault();
     event.stopPropagation();
-    const [rows, columns] = this.shown.scene.grids[this.block];
+    const [rows, columns] = this.maps.grid(this.block);
     const [x, y] = this.place ?? [0.5, 0.5];
     const next = (share: number, by: number, count: number): number =>
       (Math.max(0, Math.min(Math.floor(share * count) + by, count - 1)) + 0.5) / count;
     this.pointed = null;
     this.keep([next(x, move[0], columns), next(y, move[1], rows)]);
-  }
-
-  private point(place: Place | null): void {
-    this.pointed = place;
-    this.compareOrMark();
-  }
-
-  private keep(token: Token | null): void {
-    this.kept = token;
-    this.compareOrMark();
-  }
-
-  private compareOrMark(): void {
-    if (this.similar) this.compare();
-    this.mark();
   }
 
   private get place(): Place | null {
@@ -136,13 +130,8 @@ export class NormView implements View {
     return this.kept ?? this.pointed ?? [0.5, 0.5];
   }
 
-  private cell(block: number, [x, y]: Place): number {
-    const [rows, columns] = this.shown?.scene.grids[block] ?? [1, 1];
-    return Math.floor(y * rows) * columns + Math.floor(x * columns);
-  }
-
   private choose(block: number): void {
-    this.block = Math.max(0, Math.min(block, this.summaries.length - 1));
+    this.block = Math.max(0, Math.min(block, (this.maps?.summaries.length ?? 1) - 1));
     this.draw();
   }
 
@@ -150,26 +139,24 @@ export class NormView implements View {
     this.similar = similar;
     press(byId("show-norm"), !similar);
     press(byId("show-similarity"), similar);
-    if (similar) this.compare();
-    else this.draw();
+    if (similar) return this.compare();
+    if (this.maps) this.maps.similarities = null;
+    this.draw();
   }
 
   private keepClassToken(): void {
-    if (!this.shown?.model.card.has_cls) return;
+    if (!this.maps?.card.has_cls) return;
     this.kept = this.kept === "class" ? null : "class";
     this.showSimilarity(true);
   }
 
   private nextOutlier(): void {
-    if (!this.shown) return;
-    const norms = this.shown.scene.norms[this.block];
-    const { threshold } = this.summaries[this.block];
-    const found = Array.from(norms.keys()).filter((i) => norms[i] > threshold).sort((a, b) => norms[b] - norms[a]);
-    if (!found.length) return this.page.say("no outliers in this block");
-    const at = this.kept && this.kept !== "class" ? found.indexOf(this.cell(this.block, this.kept)) : -1;
-    const next = found[(at + 1) % found.length];
-    const [rows, columns] = this.shown.scene.grids[this.block];
-    this.keep([((next % columns) + 0.5) / columns, (Math.floor(next / columns) + 0.5) / rows]);
+    const { maps, block, kept } = this;
+    if (!maps) return;
+    const found = maps.outliers(block);
+    if (!found.length) return this.page.status.say("no outliers in this block");
+    const at = kept && kept !== "class" ? found.indexOf(maps.cell(block, kept)) : -1;
+    this.keep(maps.place(block, found[(at + 1) % found.length]));
   }
 
   private nextColours(): void {
@@ -178,130 +165,102 @@ export class NormView implements View {
     this.draw();
   }
 
+  private compareAndMark(): void {
+    this.compare();
+    this.mark();
+  }
+
   private compare(): void {
-    const { token, shown } = this;
-    if (!shown) return;
+    const { token, shown, maps } = this;
+    if (!shown || !maps || !this.similar) return;
     this.latest.ask(async () => {
       try {
-        const found = await shown.client.call("similarities", token === "class" ? null : token);
-        if (this.shown !== shown || !this.similar) return;
-        this.similarities = found;
+        const blocks = await shown.model.client.call("similarities", token === "class" ? null : token);
+        if (this.maps !== maps || !this.similar) return;
+        maps.similarities = { to: token, blocks };
         this.draw();
       } catch (error) {
-        this.page.failed(error);
+        this.page.status.failed(error);
       }
     });
   }
 
-  /** The values that are shown of a block, and the ends of their colours. */
-  private values(block: number): { values: Float32Array; low: number; high: number; threshold: number } {
-    if (this.similar && this.similarities) {
-      const values = this.similarities[block];
-      return { values, low: values.slice().sort()[Math.floor(values.length * 0.01)], high: 1, threshold: Infinity };
-    }
-    const { low, high, threshold } = this.summaries[block];
-    return { values: this.shown?.scene.norms[block] ?? new Float32Array(1), low, high, threshold };
+  private drawMap(canvas: HTMLCanvasElement, block: number, { values, low, high, threshold }: BlockMap): void {
+    if (this.maps) this.colours.drawMap(canvas, values, this.maps.grid(block), low, high, threshold);
   }
 
   private draw(): void {
-    if (!this.shown) return;
-    const { scene, model } = this.shown;
-    const canvases = [within<HTMLCanvasElement>(this.map, "canvas"), ...this.tiles.querySelectorAll("canvas")];
-    canvases.forEach((canvas, i) => {
-      const block = i === 0 ? this.block : i - 1;
-      const { values, low, high, threshold } = this.values(block);
-      this.colours.drawMap(canvas, values, scene.grids[block], low, high, threshold);
+    const { maps, block } = this;
+    if (!maps) return;
+    const shown = maps.of(block);
+    this.drawMap(within(this.map, "canvas"), block, shown);
+    [...this.tiles.children].forEach((tile, each) => {
+      this.drawMap(within(tile, "canvas"), each, maps.of(each));
+      press(tile, each === block);
     });
-    [...this.tiles.children].forEach((tile, block) => press(tile, block === this.block));
-    const [rows, columns] = scene.grids[this.block];
-    const { channels, stage } = model.card.blocks[this.block];
-    const feeds = model.card.taps.indexOf(this.block);
-    byId("block-title").textContent = `Block ${this.block}`;
-    byId("block-facts").textContent = [
-      ...(model.card.blocks.some((block) => block.stage !== stage) ? [`stage ${stage}`] : []),
-      `${rows} × ${columns} tokens`,
-      `${channels} channels`,
-      ...(feeds >= 0 ? [`feeds fusion ${feeds + 1}`] : []),
-    ].join(" · ");
+    byId("block-title").textContent = `Block ${block}`;
+    byId("block-facts").textContent = blockInWords(maps, block);
     const bar = within(byId("norms"), ".bar");
-    const { low, high } = this.values(this.block);
-    within(bar, "span:first-child").textContent = number(low);
-    within(bar, "span:last-child").textContent = number(high);
+    within(bar, "span:first-child").textContent = number(shown.low);
+    within(bar, "span:last-child").textContent = number(shown.high);
     this.colours.drawBar(within<HTMLCanvasElement>(bar, "canvas"));
     caption(within(byId("norms"), ".colours"), this.colours.name);
     this.mark();
   }
 
   private drawCharts(): void {
-    if (!this.shown) return;
-    const { scene } = this.shown;
-    const { place } = this;
-    const { values, low, high } = this.values(this.block);
-    const shown = this.similar ? { ...summary(values), low, high, threshold: Infinity, outliers: 0 } : this.summaries[this.block];
-    drawHistogram(byId<SVGElement>("histogram"), values, shown, this.colours, place && values[this.cell(this.block, place)]);
+    const { maps, block, place } = this;
+    if (!maps) return;
+    const { values, low, high } = maps.of(block);
+    const told = maps.similarities ? { ...summary(values), low, high, threshold: Infinity, outliers: 0 } : maps.summaries[block];
+    drawHistogram(byId<SVGElement>("histogram"), values, told, this.colours, place && values[maps.cell(block, place)]);
     drawStrip(this.strip, {
-      summaries: this.summaries,
-      chosen: this.block,
-      token: place && scene.norms.map((norms, block) => norms[this.cell(block, place)]),
-      classNorms: scene.classNorms,
+      summaries: maps.summaries,
+      chosen: block,
+      token: place && maps.scene.norms.map((norms, each) => norms[maps.cell(each, place)]),
+      classNorms: maps.scene.classNorms,
       outlier: this.colours.outlier,
     });
-    const outliers = this.summaries.reduce((total, each) => total + each.outliers, 0);
-    const words: [string, string][] = [
-      ["norms over depth:", "--text"], ["max", "--muted"], ["median", "--accent"], ["min", "--faint"],
-      ...(scene.classNorms ? [["class token", "--warn"] as [string, string]] : []),
-      ...(place ? [["this token", "--text"] as [string, string]] : []),
-    ];
-    byId("legend").innerHTML =
-      words.map(([text, colour]) => `<span style="color:var(${colour})">${text}</span>`).join("") +
-      `<span style="color:${outliers ? this.colours.outlier : "var(--muted)"}">${outliers ? `outliers ${outliers}` : "no outliers"}</span>`;
+    byId("legend").innerHTML = legend(maps, place !== null, this.colours.outlier);
   }
 
   /** The token in every picture, and in words. */
   private mark(): void {
-    if (!this.shown) return;
-    const { place } = this;
+    const { maps, block, place, kept } = this;
+    if (!maps) return;
     const pictures = [this.map, ...this.tiles.querySelectorAll<HTMLElement>(".picture")];
     pictures.forEach((picture, i) => {
       const mark = within(picture, ".mark");
       mark.hidden = place === null;
-      if (place) markCell(mark, this.shown?.scene.grids[i === 0 ? this.block : i - 1] ?? [1, 1], place);
+      if (place) markCell(mark, maps.grid(i === 0 ? block : i - 1), place);
     });
-    const words = this.inWords(place);
+    const words = place ? tokenInWords(maps, block, place, kept) : overview(maps, block, kept);
     labelAt(within(this.map, ".label"), this.pointed ? words : "", this.pointed ?? [0, 0]);
-    this.page.say(words);
-    press(byId("class-token"), this.kept === "class");
+    this.page.status.say(words);
+    press(byId("class-token"), kept === "class");
     this.drawCharts();
   }
 
-  private inWords(place: Place | null): string {
-    const to = this.kept === "class" ? "the class token" : this.kept ? "the kept token" : "the token under the pointer";
-    if (!place) {
-      const { outliers } = this.summaries[this.block];
-      if (this.similar) return `cosine similarity to ${this.kept ? to : "the token in the middle"}`;
-      return outliers ? `${outliers} of ${this.values(this.block).values.length} tokens marked as outliers` : "no outliers in this block";
-    }
-    const norms = this.shown?.scene.norms[this.block] ?? new Float32Array(1);
-    const cell = this.cell(this.block, place);
-    const columns = this.shown?.scene.grids[this.block][1] ?? 1;
-    const rank = norms.reduce((count, norm) => count + (norm > norms[cell] ? 1 : 0), 1);
-    return [
-      `row ${Math.floor(cell / columns)}, column ${cell % columns}`,
-      ...(this.similar && this.similarities && this.kept ? [`similarity ${number(this.similarities[this.block][cell])} to ${to}`] : []),
-      `norm ${number(norms[cell])}`,
-      `rank ${rank} of ${norms.length}`,
-    ].join(" · ");
-  }
-
+  /** What is chosen, and not what is on its way to the screen still: similarities may not have come yet. */
   async saved(): Promise<Saved> {
-    const size = this.shown?.scene.grids[this.block] ?? [1, 1];
-    const canvas = within<HTMLCanvasElement>(this.map, "canvas");
-    const large: Size = [size[0] * 32, size[1] * 32];
+    const { shown, maps, block, similar, token } = this;
+    if (!shown || !maps) throw new Error("nothing is shown");
+    const saved = new BlockMaps(maps.card, maps.scene);
+    if (similar) {
+      const blocks = await shown.model.client.call("similarities", token === "class" ? null : token);
+      saved.similarities = { to: token, blocks };
+    }
+    const size = maps.grid(block);
+    const map = saved.of(block);
     return {
-      name: `block_${String(this.block).padStart(2, "0")}${this.similar ? "_similarity" : ""}`,
-      values: this.values(this.block).values,
+      name: `block_${String(block).padStart(2, "0")}${similar ? "_similarity" : ""}`,
+      values: map.values,
       size,
-      picture: () => png(canvas, large, false),
+      picture: () => {
+        const canvas = document.createElement("canvas");
+        this.drawMap(canvas, block, map);
+        return png(canvas, [size[0] * CELL, size[1] * CELL], false);
+      },
       kind: "norms",
     };
   }

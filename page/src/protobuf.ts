@@ -23,6 +23,7 @@ export interface OnnxFile {
   inputs: Value[];
   outputs: Value[];
   defaults: Default[];
+  outside: string[]; // files beside it that weights lie in
 }
 
 interface Field {
@@ -37,7 +38,7 @@ interface Initializer {
   name: string;
   tag: number;
   field: Field;
-  outside: boolean;
+  outside: string | null; // the file that it lies in
 }
 
 const INITIALIZER_TAG = (5 << 3) | 2;
@@ -49,7 +50,7 @@ const UNUSED_TAG = (3 << 3) | 2; // a field that onnx.proto does not have
  */
 export function readOnnx(data: Uint8Array, name: string): OnnxFile {
   try {
-    return new Walk(data).model(name);
+    return new Walk(data).model();
   } catch (error) {
     if (error instanceof PageError) throw error;
     throw new PageError(`${name}: expected an ONNX model, got something else or a damaged one.`);
@@ -61,8 +62,8 @@ class Walk {
 
   constructor(private readonly data: Uint8Array) {}
 
-  model(name: string): OnnxFile {
-    const file: OnnxFile = { metadata: new Map(), inputs: [], outputs: [], defaults: [] };
+  model(): OnnxFile {
+    const file: OnnxFile = { metadata: new Map(), inputs: [], outputs: [], defaults: [], outside: [] };
     const weights = new Map<string, Initializer>();
     let graphs = 0;
     for (const field of this.fields(0, this.data.length)) {
@@ -76,12 +77,8 @@ class Walk {
       }
     }
     if (!graphs) throw new Error("no graph");
-    if ([...weights.values()].some((weight) => weight.outside)) {
-      throw new PageError(
-        `${name}: expected a model with its weights inside, got one whose weights lie in a file beside it; ` +
-          "it is larger than a browser can hold, so open it with dptscope view.",
-      );
-    }
+    const outside = [...weights.values()].flatMap((weight) => weight.outside ?? []);
+    file.outside = [...new Set(outside)];
     for (const input of file.inputs) {
       const weight = weights.get(input.name);
       if (!weight) continue;
@@ -155,17 +152,24 @@ class Walk {
   }
 
   private addInitializer(weights: Map<string, Initializer>, field: Field): void {
-    const weight: Initializer = { name: "", tag: field.tag, field, outside: false };
+    const weight: Initializer = { name: "", tag: field.tag, field, outside: null };
+    let location = "";
+    let external = false;
     for (const part of this.fields(field.start, field.end)) {
       if (part.number === 8) weight.name = this.string(part);
-      if (part.number === 14) weight.outside = part.value === 1;
+      if (part.number === 14) external = part.value === 1;
+      if (part.number !== 13) continue;
+      const [key, value] = this.entry(part);
+      if (key === "location") location = value;
     }
+    if (external) weight.outside = location;
     weights.set(weight.name, weight);
   }
 
   /** A default, whichever way its numbers are written. */
   private tensor(weight: Initializer): Default {
     if (this.data[weight.tag] !== INITIALIZER_TAG) throw new Error("a tag of several bytes");
+    if (weight.outside !== null) throw new Error("a default in another file");
     const dims: number[] = [];
     let type = 0;
     let raw: Uint8Array | null = null;

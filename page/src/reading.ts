@@ -36,16 +36,23 @@ export function gigabytes(bytes: number): string {
   return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${Math.max(Math.round(bytes / 1e6), 1)} MB`;
 }
 
-/** A photo's pixels, the right way up (Exif), without colour management: as OpenCV reads it. */
+const BAND = 1024; // rows that are drawn at a time: a canvas has a largest height, or a largest area
+
+/** A photo's pixels, the right way up (Exif), without colour management: as OpenCV reads it; what is transparent over black. */
 export async function readPixels(photo: Blob, name: string): Promise<Pixels> {
   const bitmap = await decode(photo, name);
   const { width, height } = bitmap;
-  const canvas = new OffscreenCanvas(width, height);
+  const canvas = new OffscreenCanvas(width, Math.min(height, BAND));
   const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
   if (!context) throw new PageError(`${name}: ${width} × ${height} pixels are more than this browser can draw.`);
-  context.drawImage(bitmap, 0, 0);
+  const data = new Uint8ClampedArray(4 * width * height);
+  for (let y = 0; y < height; y += BAND) {
+    context.clearRect(0, 0, width, BAND);
+    context.drawImage(bitmap, 0, -y);
+    data.set(context.getImageData(0, 0, width, Math.min(BAND, height - y)).data, 4 * width * y);
+  }
   bitmap.close();
-  return { data: context.getImageData(0, 0, width, height).data, height, width };
+  return { data, height, width };
 }
 
 /** Decode a photo, for the screen or for its pixels. */

@@ -1,7 +1,7 @@
 /** Arrays as the bytes of files, the same that dptscope writes. */
 import type { DepthKind } from "./card";
 import { PageError } from "./errors";
-import type { Size } from "./prepare";
+import type { Size } from "./resize";
 import { range } from "./statistics";
 import type { Saved } from "./view";
 
@@ -31,7 +31,7 @@ function sixteenBits(values: Float32Array, kind: DepthKind | null): Uint16Array 
 
 /** What the numbers of a 16-bit depth are, for the file's description. */
 function sixteenBitsInWords(kind: DepthKind | null): string {
-  if (kind === "metric") return "metres x 256";
+  if (kind === "metric") return "metres × 256";
   if (kind === null) return "0 is the minimum, 65535 the maximum";
   const [low, high] = kind === "relative" ? ["farthest", "nearest"] : ["nearest", "farthest"];
   return `0 is the minimum, the ${low}, 65535 the maximum, the ${high}`;

@@ -70,7 +70,7 @@ export function summary(norms: Float32Array): Summary {
 /** Three digits that count, without an exponent where it can be helped. */
 export function number(value: number): string {
   if (value === 0) return "0";
-  const size = Math.abs(value);
+  const size = Number(Math.abs(value).toExponential(2)); // rounded first, or 0.9999 would have a digit more than 1.0
   const digits = Math.max(0, 2 - Math.floor(Math.log10(size)));
   const text = size >= 99999.5 || size < 0.001 ? value.toExponential(1) : value.toFixed(Math.min(digits, 4));
   return text.replace("-", "−");

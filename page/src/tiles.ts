@@ -1,9 +1,8 @@
 /** The tiles of the norm view, a block each, and the mark of a token in a picture. */
 import { within } from "./dom";
-import type { Size } from "./prepare";
+import type { Place } from "./maps";
+import type { Size } from "./resize";
 import { number, type Summary } from "./statistics";
-
-export type Place = [x: number, y: number]; // of the photo, 0 to 1
 
 const [FEWEST, MOST] = [3, 10]; // columns
 const [GAP, WORDS] = [12, 24]; // pixels between tiles, and below each for its words

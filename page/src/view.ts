@@ -1,21 +1,23 @@
 /** What the two views have in common, and what they may ask of the page. */
-import type { Client } from "./client";
 import type { ColourMap } from "./colours";
-import type { ModelFacts, SceneFacts } from "./engine";
-import type { Size } from "./prepare";
+import type { SceneFacts } from "./engine";
+import type { OpenModel } from "./models";
+import type { Photo } from "./photos";
+import type { Size } from "./resize";
+import type { Status } from "./status";
 
+/** A photo through a model, and everything that has come of it. */
 export interface Shown {
-  client: Client;
-  model: ModelFacts;
+  model: OpenModel;
+  photo: Photo;
+  side: number; // image size that was asked for
+  bitmap: ImageBitmap;
   scene: SceneFacts;
-  photo: ImageBitmap;
 }
 
 export interface Page {
   colours: ColourMap[];
-  say(text: string): void;
-  facts(text: string): void;
-  failed(error: unknown): void;
+  status: Status;
 }
 
 /** A key with what it does; the same table handles it and explains it. */

@@ -9,16 +9,15 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import onnx
-import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
-from support.browser import ARGUMENTS, CHROMIUM
+from playwright.sync_api import Browser, Page
+from support.browser import drop, open_page, saved, show
 
 import dptscope
 from dptscope.commands import app as cli
@@ -29,87 +28,6 @@ from dptscope.tokens import similarity
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "tests" / "data" / "tiny.onnx"
 ASTRONAUT = demo.ASSETS / "photos" / "astronaut.png"
-TIMEOUT = 60_000  # milliseconds
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("page") / "page.html"
-    assert cli.run(["page", "-o", str(path)]) == 0
-    return path
-
-
-@pytest.fixture(scope="module")
-def page(browser: Browser, file: Path) -> Iterator[Page]:
-    """The page from ``file://`` with the shipped model and photo; nothing is said on its console, and it asks for nothing."""
-    said: list[str] = []
-    asked: list[str] = []
-    page = open_page(browser, file.as_uri(), said)
-    page.on("request", lambda request: asked.append(request.url))
-    page.get_by_role("button", name="astronaut.png").click()
-    page.locator("#norms").wait_for()
-    yield page
-    assert said == []
-    assert [url for url in asked if not url.startswith(("blob:", "data:"))] == []
-    page.close()
-
-
-@pytest.fixture(scope="module")
-def scene() -> dptscope.Scene:
-    return dptscope.load(demo.MODEL).prepare(read_image(ASTRONAUT), keep_tokens=True)
-
-
-def open_page(browser: Browser, address: str, said: list[str]) -> Page:
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
-    page.set_default_timeout(TIMEOUT)
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.goto(address)
-    at_rest(page)
-    return page
-
-
-def at_rest(page: Page) -> None:
-    page.locator("body[aria-busy=false]").wait_for()
-
-
-def drop(page: Page, paths: Sequence[Path]) -> None:
-    """Drop files on the page, as from a file manager."""
-    contents = [[path.name, base64.b64encode(path.read_bytes()).decode()] for path in paths]
-    transfer = page.evaluate_handle(
-        """files => {
-            const transfer = new DataTransfer();
-            for (const [name, text] of files) {
-                transfer.items.add(new File([Uint8Array.from(atob(text), c => c.charCodeAt(0))], name));
-            }
-            return transfer;
-        }""",
-        contents,
-    )
-    page.dispatch_event("body", "dragover", {"dataTransfer": transfer})
-    page.dispatch_event("body", "drop", {"dataTransfer": transfer})
-    at_rest(page)
-
-
-def saved(page: Page, what: str, folder: Path) -> Path:
-    page.locator("#save summary").click()
-    with page.expect_download() as download:
-        page.get_by_role("button", name=what).click()
-    path = folder / download.value.suggested_filename
-    download.value.save_as(path)
-    return path
-
-
-def show(page: Page, view: str) -> None:
-    page.get_by_role("button", name=view, exact=True).click()
 
 
 def test_norms_are_dptscopes(page: Page, scene: dptscope.Scene, tmp_path: Path) -> None:
