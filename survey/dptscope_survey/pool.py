@@ -6,6 +6,7 @@ being worked on; the futures of both executors do.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import time
 import warnings
@@ -22,6 +23,7 @@ from dptscope.process.signals import interrupts_kept, on_exit
 
 _PATIENCE = 20  # seconds for a scheduler to answer
 _ALL_GONE = 60  # seconds without a worker after which no more are expected
+_GOES_ON = "the same command goes on from what is written"
 
 
 class Pool(Protocol):
@@ -132,16 +134,31 @@ def dask_pool(address: str) -> Iterator[Pool]:
     """
     from distributed import Client
 
-    try:
-        client = Client(address, timeout=_PATIENCE, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise DptscopeError(f"{address}: expected the scheduler of a Dask cluster ({one_line(error)})") from error
-    with client:
+    with _log_silenced():
         try:
-            client.wait_for_workers(1, timeout=_PATIENCE)
-        except TimeoutError as error:
-            raise DptscopeError(f"{address}: expected a cluster with workers, got one without") from error
-        yield _DaskPool(client, address)
+            client = Client(address, timeout=_PATIENCE, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise DptscopeError(f"{address}: expected the scheduler of a Dask cluster ({one_line(error)})") from error
+        with client:
+            try:
+                client.wait_for_workers(1, timeout=_PATIENCE)
+            except TimeoutError as error:
+                raise DptscopeError(f"{address}: expected a cluster with workers, got one without") from error
+            yield _DaskPool(client, address)
+
+
+@contextmanager
+def _log_silenced() -> Iterator[None]:
+    """What ends a run or is done again is told here; Dask logs it with its traceback."""
+    log, nowhere = logging.getLogger("distributed"), logging.NullHandler()
+    before = log.propagate
+    log.addHandler(nowhere)
+    log.propagate = False
+    try:
+        yield
+    finally:
+        log.propagate = before
+        log.removeHandler(nowhere)
 
 
 class _DaskPool:
@@ -177,19 +194,26 @@ class _DaskPool:
         except Exception as error:  # noqa: BLE001 (whatever it is, it is the answer)
             answer.set_exception(error)
         except CancelledError:  # which is no Exception
-            answer.set_exception(DptscopeError(f"{self._address}: the cluster gave up a task; was it closed?"))
+            answer.set_exception(
+                DptscopeError(f"{self._address}: the cluster gave up a task; was it closed? {_GOES_ON}")
+            )
         self._tasks.discard(task)
 
     def renew(self) -> None:
         """Who starts the cluster's workers starts new ones."""
 
     def check(self) -> None:
-        if self._client.nthreads():
+        try:
+            workers = self._client.nthreads()
+        except OSError as error:
+            raise DptscopeError(
+                f"{self._address}: expected a scheduler, got none any more ({one_line(error)}); {_GOES_ON}"
+            ) from error
+        if workers:
             self._none_since = None
         elif self._none_since is None:
             self._none_since = time.monotonic()
         elif time.monotonic() > self._none_since + _ALL_GONE:
             raise DptscopeError(
-                f"{self._address}: expected workers, got a cluster that has had none for {_ALL_GONE} seconds; the same "
-                "command goes on from what is written"
+                f"{self._address}: expected workers, got a cluster that has had none for {_ALL_GONE} seconds; {_GOES_ON}"
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pandas
 import pytest
 from distributed import LocalCluster
 from support import killing
+from support.interrupting import start, wait_for
 from support.surveys import write_survey
 
 from dptscope.commands import app as cli
@@ -79,6 +81,23 @@ def test_photos_that_kill_each_worker(
     assert sorted(found.photo.unique()) == [str(photo) for photo in asked if not photo.name.startswith("kills")]
 
 
+@contextmanager
+def process(*words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Of a cluster by hand: nobody starts it again."""
+    with subprocess.Popen([sys.executable, "-m", *words], stderr=subprocess.DEVNULL) as started:
+        try:
+            yield started
+        finally:
+            started.kill()
+
+
+@contextmanager
+def one_worker(address: str, folder: Path) -> Iterator[None]:
+    options = ["--no-nanny", "--nthreads", "1", "--no-dashboard", "--local-directory", str(folder / "dask")]
+    with process("distributed.cli.dask_worker", address, *options):
+        yield
+
+
 def test_workers_that_nobody_starts_again(
     photos: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -86,18 +105,37 @@ def test_workers_that_nobody_starts_again(
     monkeypatch.setattr("dptscope_survey.engine.ask", killing.ask)
     monkeypatch.setattr("dptscope_survey.pool._ALL_GONE", 1)
     asked, output = some_photos(photos, tmp_path / "photos", {5}), tmp_path / "out"
-    with cluster_of(0, tmp_path) as cluster:
-        address = cluster.scheduler_address
-        options = ["--no-nanny", "--nthreads", "1", "--no-dashboard", "--local-directory", str(tmp_path / "dask")]
-        with subprocess.Popen(
-            [sys.executable, "-m", "distributed.cli.dask_worker", address, *options], stderr=subprocess.DEVNULL
-        ) as worker:
-            command = ["survey", str(tiny_model), *map(str, asked), "-o", str(output), "--size", "28"]
-            assert cli.run([*command, "--backend", "dask", "--scheduler", address]) == 2
-            worker.kill()
+    with cluster_of(0, tmp_path) as cluster, one_worker(cluster.scheduler_address, tmp_path):
+        command = ["survey", str(tiny_model), *map(str, asked), "-o", str(output), "--size", "28", "--backend", "dask"]
+        assert cli.run([*command, "--scheduler", cluster.scheduler_address]) == 2
     assert "expected workers, got a cluster that has had none for 1 seconds" in capsys.readouterr().err
     assert len(list(output.glob("part-*"))) in (4, 5)  # what a worker has not handed over is lost with it
     assert not (output / "failed.jsonl").exists()
+
+
+def test_a_scheduler_that_dies(photos: Path, tiny_model: Path, tmp_path: Path) -> None:
+    output, port = tmp_path / "out", free_port()
+    address = f"tcp://127.0.0.1:{port}"
+    many = tmp_path / "many"
+    many.mkdir()
+    for number in range(320):
+        (many / f"{number}.png").symlink_to(photos / "photo_0.png")
+    started = ["--port", str(port), "--host", "127.0.0.1", "--no-dashboard"]
+    with process("distributed.cli.dask_scheduler", *started) as scheduler, one_worker(address, tmp_path):
+        command = ["-m", "dptscope", "survey", tiny_model, many, "-o", output, "--size", "28", "--backend", "dask"]
+        run = start([*command, "--scheduler", address])
+        wait_for(lambda: len(list(output.glob("part-*"))) > 1, run)
+        scheduler.kill()
+        said = run.communicate()[1]
+    assert run.returncode == 2
+    assert said.startswith(f"dptscope: {address}: expected a scheduler, got none any more") and said.count("\n") == 1
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
 
 
 def test_nobody_answers(
