@@ -1,7 +1,7 @@
 """How many processes work on a survey, with how many threads each.
 
 A process a CPU with one thread is as fast as any, or faster: threads wait for each other within a photo, processes do not
-(docs/survey.md has the figures). There are fewer where their memory would not suffice.
+(``python -m benchmarks.survey jobs``). There are fewer where their memory would not suffice.
 """
 
 from __future__ import annotations

@@ -172,7 +172,7 @@ class _DaskPool:
         self._client, self._address = client, address
         self._tasks: set[Any] = set()  # Dask forgets a task that nobody holds
         self._none_since: float | None = None
-        self.workers: int = sum(client.nthreads().values())
+        self.workers: int = max(1, sum(client.nthreads().values()))  # none, where they have just died
         self.deaths: tuple[type[Exception], ...] = (KilledWorker,)
 
     def submit(self, function: Callable[..., Any], *arguments: object) -> Future[Any]:
