@@ -70,9 +70,7 @@ def stand_ins(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, photo_
     shutil.copy(photo_path, folder / "PHOTO.png")
     for name in ("depth_anything_v2_vits.pth", "my_finetune.pth"):
         torch.save(seeded_tensors(), folder / name)
-    (folder / "photos").mkdir()
-    for name in ("first", "second"):
-        shutil.copy(photo_path, folder / "photos" / f"{name}.png")
+    shutil.copytree(Path(dptscope.__file__).parent / "assets/photos", folder / "photos")
     (folder / "checkpoints").mkdir()
     for name in ("first", "second"):
         write_tiny(folder / "checkpoints" / f"{name}.safetensors")

@@ -17,9 +17,8 @@ QUANTISED = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLin
 
 # Tables of positions are products with a constant, too, and no layers: BEiT's and Swin V2's biases, DINOv2's embedding.
 _NO_LAYER = re.compile(r"/(position|relative_bias|position_bias)/")
-# The last gives one channel of depth, in which every step of its 8 bits would be seen. With the first in int8, which
-# makes the tokens, their norms differ three times as much, for 1 % of the arithmetic.
-_FLOAT = ("head/conv3/Conv", "encoder/patch_embed/Conv")
+# With this one in int8, which makes the tokens, their norms differ three times as much, for 1 % of the arithmetic.
+_MAKES_TOKENS = "encoder/patch_embed/Conv"
 _WINOGRAD = f"{SHARED}/winograd_kernel"
 
 
@@ -31,7 +30,7 @@ class Layers:
         linear: products of tokens with a weight.
         second: those of them that end a block's MLP: what they read has been through the activation, where a few tokens may
             be hundreds of times as large as the others.
-        convolutions: those with a constant kernel, but for those that take the photo and give the depth.
+        convolutions: those with a constant kernel, but for those that make the tokens and the maps that the model gives.
         scaled: those of the convolutions that read what fusion scales change.
         winograd: how many convolutions are there in another shape, which cannot be quantised.
     """
@@ -64,10 +63,11 @@ def find_layers(model: onnx.ModelProto, source: str) -> Layers:
         for node in model.graph.node
         if node.op_type == "MatMul" and constants.get(node.input[1]) == 2 and not _NO_LAYER.search(node.name)
     )
+    float_ones = {_MAKES_TOKENS} | _last_convolutions(model.graph)
     convolutions = tuple(
         node.name
         for node in model.graph.node
-        if node.op_type == "Conv" and node.name not in _FLOAT and node.input[1] in constants and _is_layer(node)
+        if node.op_type == "Conv" and node.name not in float_ones and node.input[1] in constants and _is_layer(node)
     )
     changed = _after_scales(model.graph)
     return Layers(
@@ -82,6 +82,20 @@ def find_layers(model: onnx.ModelProto, source: str) -> Layers:
 def _is_layer(node: onnx.NodeProto) -> bool:
     """Not the cutting of a map into windows, which is a convolution with a constant of the algorithm."""
     return not node.input[1].startswith(f"{SHARED}/")
+
+
+def _last_convolutions(graph: onnx.GraphProto) -> set[str]:
+    """Names of those that no other comes after: they give a channel of depth, sky or confidence, in which every step of its
+    8 bits would be seen."""
+    read_on: set[str] = set()
+    last = set()
+    for node in reversed(graph.node):  # from the end
+        leads_on = not read_on.isdisjoint(node.output)
+        if node.op_type == "Conv" and not leads_on:
+            last.add(node.name)
+        if node.op_type == "Conv" or leads_on:
+            read_on.update(node.input)
+    return last
 
 
 def _after_scales(graph: onnx.GraphProto) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,17 +48,21 @@ def choose_photos(given: Sequence[Path], calibrate: bool) -> Photos:
         return Photos(
             (), find_photos(_SHIPPED), ("measured on the photos that come with dptscope; --photos takes yours",)
         )
-    notes, readable = [], []
+    notes: list[str] = []
+    readable: dict[bytes, Path] = {}
     for photo in [photo for path in given for photo in find_photos(path)]:
         try:
-            read_photo(photo)
+            pixels = read_photo(photo)
         except DptscopeError as error:  # one of many: the others will do
             notes.append(f"left out: {error}")
-        else:
-            readable.append(photo)
-    used = readable[:: -(-len(readable) // MOST) or 1]
-    if len(used) < len(readable):
-        notes.append(f"{len(used)} of {len(readable)} photos are used, spread over all")
+            continue
+        first = readable.setdefault(hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).digest(), photo)
+        if first is not photo:
+            notes.append(f"left out: {photo}: the same as {first}")
+    different = list(readable.values())
+    used = different[:: -(-len(different) // MOST) or 1]
+    if len(used) < len(different):
+        notes.append(f"{len(used)} of {len(different)} photos are used, spread over all")
     if not calibrate and used:
         return Photos((), tuple(used), tuple(notes))
     if len(used) < 2:

@@ -1,0 +1,78 @@
+"""What ``dptscope quantise`` takes: layers, photos; and that 8-bit products are exact on every processor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper, parser
+from onnx.reference import ReferenceEvaluator
+
+from dptscope.errors import DptscopeError
+from dptscope.session import Session
+from dptscope_export.quantise.layers import find_layers
+from dptscope_export.quantise.photos import choose_photos
+
+
+def test_convolutions_that_stay_float32() -> None:
+    """That which makes the tokens, and the last before each map; one in a branch, and one whose result is divided."""
+    model = parser.parse_model("""
+    <ir_version: 9, opset_import: ["" : 20]>
+    whole (float[1,3,8,8] image) => (float[1,1,8,8] depth, float[1,1,8,8] sky)
+    {
+        tokens = Conv (image, a)
+        middle = Conv (tokens, b)
+        bins = Conv (middle, b)
+        sums = Conv (bins, c)
+        above, below = Split <axis = 1, num_outputs = 2> (sums)
+        depth = Div (above, below)
+        branch = Conv (middle, b)
+        sky = Conv (branch, d)
+    }
+    """)
+    for node in model.graph.node:
+        node.name = f"head/{node.output[0]}/{node.op_type}"
+    model.graph.node[0].name = "encoder/patch_embed/Conv"
+    for name, shape in (("a", (4, 3, 1, 1)), ("b", (4, 4, 1, 1)), ("c", (2, 4, 1, 1)), ("d", (1, 4, 1, 1))):
+        model.graph.initializer.append(numpy_helper.from_array(np.zeros(shape, np.float32), name))
+    found = find_layers(model, "whole.onnx")
+    assert found.convolutions == ("head/middle/Conv", "head/bins/Conv", "head/branch/Conv")
+
+
+def test_a_photo_twice_is_one(tmp_path: Path) -> None:
+    """Under another name and in another format, too: it would be measured on after ranges were taken from it."""
+    first, second = (np.full((8, 9, 3), shade, np.uint8) for shade in (7, 8))
+    for name, pixels in (("a.png", first), ("b.bmp", first), ("c.png", second)):
+        cv2.imwrite(str(tmp_path / name), pixels)
+    chosen = choose_photos([tmp_path, tmp_path / "c.png"], calibrate=True)
+    assert (chosen.calibration, chosen.held_out) == ((tmp_path / "a.png",), (tmp_path / "c.png",))
+    copies = [
+        f"{tmp_path / copy}: the same as {tmp_path / of}" for copy, of in (("b.bmp", "a.png"), ("c.png", "c.png"))
+    ]
+    assert chosen.notes == tuple(f"left out: {copy}" for copy in copies)
+    with pytest.raises(DptscopeError, match=r"expected two photos or more, .*, got 1; left out: .*b\.bmp"):
+        choose_photos([tmp_path / "a.png", tmp_path / "b.bmp"], calibrate=True)
+
+
+def test_products_of_8_bits_are_exact(tmp_path: Path) -> None:
+    """Without VNNI, AVX2 adds 255 × 127 twice in 16 bits."""
+    model = parser.parse_model("""
+    <ir_version: 9, opset_import: ["" : 20]>
+    product (float[rows,64] x) => (float[rows,32] y)
+    {
+        bytes, scale, zero = DynamicQuantizeLinear (x)
+        sums = MatMulInteger (bytes, weight, zero)
+        y = Cast <to = 1> (sums)
+    }
+    """)
+    generator = np.random.default_rng(0)
+    weight = generator.integers(-127, 128, (64, 32)).astype(np.int8)
+    model.graph.initializer.append(numpy_helper.from_array(weight, "weight"))
+    onnx.save(model, tmp_path / "product.onnx")
+    x = generator.random((16, 64), np.float32)
+    (exact,) = ReferenceEvaluator(model).run(None, {"x": x})
+    assert np.abs(exact).max() > 2**15
+    np.testing.assert_array_equal(Session(tmp_path / "product.onnx").run(["y"], {"x": x})[0], exact)
