@@ -15,7 +15,7 @@ export async function readBytes(source: Source, progress: (share: number) => voi
   const stream = source.gzip ? source.blob.stream().pipeThrough(new DecompressionStream("gzip")) : source.blob.stream();
   let data: Uint8Array;
   try {
-    data = new Uint8Array(source.size);
+    data = roomFor(source.size);
   } catch {
     throw new PageError(
       `${source.name}: there is not enough memory for its ${gigabytes(source.size)} in this browser; open it with dptscope view.`,
@@ -30,6 +30,14 @@ export async function readBytes(source: Source, progress: (share: number) => voi
     place += value.length;
     progress(place / data.length);
   }
+}
+
+const LARGEST_ARRAY = 0x7fe00000; // bytes of one, in Chromium; WebAssembly's memory may be twice as large
+
+function roomFor(size: number): Uint8Array {
+  if (size <= LARGEST_ARRAY) return new Uint8Array(size);
+  const pages = Math.ceil(size / 65536);
+  return new Uint8Array(new WebAssembly.Memory({ initial: pages, maximum: pages }).buffer, 0, size);
 }
 
 export function gigabytes(bytes: number): string {
