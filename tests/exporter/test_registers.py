@@ -36,7 +36,7 @@ from dptscope_export.publish import save
 DATA = Path(__file__).parents[1] / "data"
 SIZE = 224  # pixels of the photos' shorter side: 16 × 21 tokens and more
 PHOTOS = ("motorcycle_left.png", "coffee.png", "astronaut.png")
-BLOCKS = (1, 2)
+BLOCKS, LENGTHS = (1, 2), (50.0, 25.0)
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ def export_planted(folder: Path) -> Case:
     hub = oracle.save_hugging_face(model, folder / "unplanted")
     read = read_checkpoint(hub)
     card = make_card(read, recognise(read, ExportOptions()), contract.DEFAULT_OPSET, "default", choose_passes())
-    image = torch.from_numpy(prepare_image(card, photo(PHOTOS[0]), SIZE))
-    neurons = planted.plant(model, image, BLOCKS, length=120)
+    images = [torch.from_numpy(prepare_image(card, photo(name), SIZE)) for name in PHOTOS]
+    neurons = planted.plant(model, images, BLOCKS, LENGTHS)
     hub = oracle.save_hugging_face(model, folder / "hub")
     return Case(model, neurons, hub, export(hub, folder / "planted.onnx", registers=True).model)
 

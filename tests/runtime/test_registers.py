@@ -53,7 +53,7 @@ def test_outliers_go_and_the_depth_changes(model: dptscope.DepthModel, found: Re
     assert [bool(block.outliers) for block in before.statistics()] == [False, True, True, True]
     assert not any(block.outliers for block in after.statistics())
     assert before.register_tokens is None and list(after.special_norms()) == ["class", "register"]
-    assert after.special_norms()["register"][2] > 5 * after.statistics()[2].median, "it has what the outliers had"
+    assert after.special_norms()["register"][2] > 4 * after.statistics()[2].median, "it has what the outliers had"
     assert np.abs(after.depth() - before.depth()).max() > 0.1 * before.depth().std()
     predicted = model.predict(photo_bgr, size=224, registers=found.added(4)).raw
     np.testing.assert_array_equal(predicted, after.raw_depth())

@@ -1,7 +1,9 @@
 """A model whose outliers are made by neurons that are known, and registers at test time written a second time.
 
-Real outliers are made by a handful of MLP neurons (Jiang et al. 2025, arXiv 2506.08010). Here a pair of neurons of a block
-fires on the tokens that point one way, and writes one long vector: GELU(z) - GELU(z - 40) is nothing below 0 and 40 above.
+Real outliers are made by a handful of MLP neurons (Jiang et al. 2025, arXiv 2506.08010). Here two neurons of a block fire on
+the few tokens that point one way, and write one long vector; those of the next block fire on tokens that have it, and make it
+longer. Both ways are far from ordinary tokens, so that no neuron need rise steeply: a gate from 0 to 40 within a tenth makes
+of a token's last bit more than an export may differ by.
 """
 
 from __future__ import annotations
@@ -12,8 +14,11 @@ from typing import Any
 
 import torch
 
-SATURATED = 40.0
 CHANNELS = (3, 17, 40)  # that the outliers stand out in
+PAIR = ((5, 40.0, 0.6), (6, 30.0, 0.4))  # neurons, their activation at an outlier, and their part of what is written
+COMPONENT = 3  # of the photos' tokens: one with a long end on every photo
+SHARE = 0.03  # of the tokens that are beyond the first threshold
+FIRES, FULL = 1 / 2, 7 / 8  # of a normed token's length, along what the block before has written
 
 Neuron = tuple[int, int]
 
@@ -23,40 +28,54 @@ def layers_of(model: Any) -> Any:
     return encoder.layer if hasattr(encoder, "layer") else encoder.layers
 
 
-def plant(model: Any, image: torch.Tensor, blocks: Sequence[int], length: float, share: float = 0.03) -> list[Neuron]:
+def plant(model: Any, photos: Sequence[torch.Tensor], blocks: Sequence[int], lengths: Sequence[float]) -> list[Neuron]:
     """Plant two neurons in each of some blocks, and return where.
 
     Args:
         model: a Depth Anything of transformers; it is changed.
-        image: of its tokens these neurons fire on a share.
+        photos: ``[1, 3, H, W]`` each; of their tokens the first block's neurons fire on a few.
         blocks: where.
-        length: of what one block writes.
-        share: of the patches.
+        lengths: of what each of them writes at an outlier.
     """
-    planted = []
-    for block in blocks:
+    planted: list[Neuron] = []
+    written = torch.zeros(model.config.backbone_config.hidden_size)
+    written[list(CHANNELS)] = torch.nn.functional.normalize(torch.tensor([1.0, -0.7, 0.5]), dim=0)
+    for block, length in zip(blocks, lengths, strict=True):
         layer = layers_of(model)[block]
-        fc1, fc2 = layer.mlp.fc1, layer.mlp.fc2
-        pair = (5, 6)
-        direction = torch.randn(fc1.in_features, generator=torch.Generator().manual_seed(1))
-        direction /= direction.norm()
-        seen: list[torch.Tensor] = []
-        hook = fc1.register_forward_hook(lambda _m, inputs, _o, seen=seen: seen.append(inputs[0]))
+        tokens = _normed(model, layer.mlp.fc1, photos)
+        if not planted:
+            direction, low, high = _long_end(tokens)
+        else:
+            direction, low, high = written, FIRES * len(written) ** 0.5, FULL * len(written) ** 0.5
         with torch.no_grad():
-            model(image)
-            hook.remove()
-            along = seen[0][0, 1:] @ direction
-            threshold = along.quantile(1 - share)
-            gain = SATURATED / float(0.15 * along.std())
-            written = torch.zeros(fc2.out_features)
-            written[list(CHANNELS)] = torch.tensor([1.0, -0.7, 0.5])
-            written *= length / (SATURATED * written.norm() * layer.layer_scale2.lambda1)
-            for neuron, offset, sign in ((pair[0], 0.0, 1.0), (pair[1], SATURATED, -1.0)):
-                fc1.weight[neuron] = gain * direction
-                fc1.bias[neuron] = -gain * threshold - offset
-                fc2.weight[:, neuron] = sign * written
-        planted += [(block, neuron) for neuron in pair]
+            for neuron, activation, part in PAIR:
+                gain = activation / (high - low)
+                layer.mlp.fc1.weight[neuron] = gain * direction
+                layer.mlp.fc1.bias[neuron] = -gain * low
+                column = written * length * part / activation
+                layer.mlp.fc2.weight[:, neuron] = column / layer.layer_scale2.lambda1
+                planted.append((block, neuron))
     return planted
+
+
+def _normed(model: Any, fc1: torch.nn.Module, photos: Sequence[torch.Tensor]) -> torch.Tensor:
+    """All patches as an MLP reads them ``[N, C]``."""
+    seen: list[torch.Tensor] = []
+    hook = fc1.register_forward_hook(lambda _module, inputs, _output: seen.append(inputs[0][0, 1:]))
+    with torch.no_grad():
+        for photo in photos:
+            model(photo)
+    hook.remove()
+    return torch.cat(seen)
+
+
+def _long_end(tokens: torch.Tensor) -> tuple[torch.Tensor, float, float]:
+    """A principal component, turned so that its long end is the positive one, and where that begins and ends."""
+    centred = tokens - tokens.mean(dim=0)
+    direction = torch.linalg.svd(centred, full_matrices=False).Vh[COMPONENT]
+    direction = direction * (centred @ direction).pow(3).sum().sign()
+    along = tokens @ direction
+    return direction, float(along.quantile(1 - SHARE)), float(along.quantile(1 - SHARE / 4))
 
 
 @contextmanager
