@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import glob
 import os
 from collections.abc import Iterator, Sequence
@@ -48,7 +49,7 @@ def _photos_at(place: Path) -> Iterator[Path]:
 def _listed(path: Path) -> list[Path]:
     """The photos of a list; names are bytes, as the system has them."""
     try:
-        lines = path.read_bytes().splitlines()
+        lines = path.read_bytes().removeprefix(codecs.BOM_UTF8).splitlines()
     except OSError as error:
         raise DptscopeError(f"{path}: cannot be read ({error.strerror})") from error
     photos = [Path(os.fsdecode(line)) for line in lines if line.strip()]

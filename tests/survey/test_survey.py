@@ -175,7 +175,7 @@ def test_where_photos_come_from(photos: Path, tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     odd.write_bytes((photos / "photo_0.png").read_bytes())
     (inside / "c.png").write_bytes(odd.read_bytes())
-    Path("list.txt").write_bytes(b"a/b/c.png\r\n\na/\xff.png\nnot there.png\na/b/c.png\n")
+    Path("list.txt").write_bytes(b"\xef\xbb\xbfa/b/c.png\r\n\na/\xff.png\nnot there.png\na/b/c.png\n")
     assert all_photos([Path("list.txt")]) == [Path("a/b/c.png"), odd, Path("not there.png")]
     assert all_photos([Path("**/*.png"), Path("a")]) == [Path("a/b/c.png"), odd]
     assert name_of(odd) == "a/\\xff.png"
