@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from support import any_view_oracle as oracle
 from support.block import Block, relative_error, softmax_of_all, tokens_of
 from support.da3_oracle import norm
+from support.parity import DEPTH_LIMIT, NORM_LIMIT, Scales, apart, hold_file
 
 import dptscope
 from dptscope import contract
@@ -24,8 +25,6 @@ from dptscope.scene import Scene
 from dptscope_export.families import ExportOptions
 from dptscope_export.pipeline import Exported, export
 
-DEPTH_LIMIT = 2e-4  # of the map's standard deviation
-NORM_LIMIT = 4e-6  # of the map's mean
 SCALES = (0.5, -1.5, 0.25, 2.0)
 BLOCK_LIMIT = 6e-7  # root of the mean square difference ÷ the tokens' standard deviation
 
@@ -45,20 +44,10 @@ def any_view(tmp_path_factory: pytest.TempPathFactory) -> Case:
     return Case(export(folder / "model.safetensors", folder / "any_view.onnx"), weights)
 
 
-def hold_against(case: Case, image: torch.Tensor, scales: tuple[float, float, float, float] = (1, 1, 1, 1)) -> None:
+def hold_against(case: Case, image: torch.Tensor, scales: Scales = (1, 1, 1, 1)) -> None:
     wanted = oracle.run(case.weights, image, scales)
-    names = [contract.block_tokens_name(index) for index in range(len(wanted.tokens))]
-    outputs = [contract.DEPTH, contract.CONFIDENCE, contract.BLOCK_CLS_TOKENS, *names]
-    got = dptscope.load(case.exported.model).run(image.numpy(), outputs, scales)
-    for name, wanted_map in ((contract.DEPTH, wanted.depth.numpy()), (contract.CONFIDENCE, wanted.confidence.numpy())):
-        assert wanted_map.std() > 0.05, "a dull map proves nothing"
-        assert got[name].shape == (image.shape[0], *image.shape[2:])
-        assert np.abs(got[name] - wanted_map).max() <= DEPTH_LIMIT * wanted_map.std(), name
-    for index, (name, tokens) in enumerate(zip(names, wanted.tokens, strict=True)):
-        norms = np.linalg.norm(got[name], axis=-1).reshape(image.shape[0], -1)
-        wanted_norms = tokens[:, 1:].norm(dim=-1).numpy()
-        assert np.abs(norms - wanted_norms).max() <= NORM_LIMIT * wanted_norms.mean(), f"block {index}"
-        np.testing.assert_allclose(got[contract.BLOCK_CLS_TOKENS][:, index], tokens[:, 0].numpy(), rtol=0, atol=1e-4)
+    maps = {contract.DEPTH: wanted.depth, contract.CONFIDENCE: wanted.confidence}
+    hold_file(case.exported.model, image, maps, wanted.tokens, scales=scales)
 
 
 @pytest.mark.parametrize("size", [(70, 70), (98, 42), (28, 140), (126, 112)])
@@ -205,9 +194,4 @@ def test_the_limits_would_show_it(mistake: str, right: Any, monkeypatch: pytest.
     weights, image, wanted = right
     monkeypatch.setattr(oracle, *MISTAKES[mistake])
     wrong = oracle.run(weights, image)
-    depth = (wrong.depth - wanted.depth).abs().max() / wanted.depth.std()
-    norms = [
-        (a[:, 1:].norm(dim=-1) - b[:, 1:].norm(dim=-1)).abs().max() / b[:, 1:].norm(dim=-1).mean()
-        for a, b in zip(wrong.tokens, wanted.tokens, strict=True)
-    ]
-    assert depth > 10 * DEPTH_LIMIT or max(norms) > 10 * NORM_LIMIT, (float(depth), float(max(norms)))
+    assert max(apart(wrong.depth, wrong.tokens, wanted.depth, wanted.tokens)) > 10

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import save_file
 from support import da3_oracle
 from support.block import check_blocks
+from support.parity import DEPTH_LIMIT, NORM_LIMIT, Scales, apart, hold_file
 
 import dptscope
 from dptscope import contract
@@ -28,8 +29,6 @@ from dptscope_export.checkpoints.read import read_checkpoint
 from dptscope_export.families import ExportOptions, recognise
 from dptscope_export.pipeline import Exported, build, export
 
-DEPTH_LIMIT = 2e-4  # of the map's standard deviation
-NORM_LIMIT = 4e-6  # of the map's mean
 SCALES = (0.5, -1.5, 0.25, 2.0)
 
 
@@ -59,20 +58,10 @@ def test_attention_from_the_file(metric: Case) -> None:
     check_blocks(metric.exported.model, (70, 98), 6e-7)
 
 
-def hold_against(case: Case, image: torch.Tensor, scales: tuple[float, float, float, float] = (1, 1, 1, 1)) -> None:
+def hold_against(case: Case, image: torch.Tensor, scales: Scales = (1, 1, 1, 1)) -> None:
     wanted = da3_oracle.run(case.weights, image, scales)
-    names = [contract.block_tokens_name(index) for index in range(len(wanted.tokens))]
-    outputs = [contract.DEPTH, contract.SKY, contract.BLOCK_CLS_TOKENS, *names]
-    got = dptscope.load(case.exported.model).run(image.numpy(), outputs, scales)
-    for name, wanted_map in ((contract.DEPTH, wanted.depth.numpy()), (contract.SKY, wanted.sky.numpy())):
-        assert wanted_map.std() > 0.05, "a dull map proves nothing"
-        assert got[name].shape == (image.shape[0], *image.shape[2:])
-        assert np.abs(got[name] - wanted_map).max() <= DEPTH_LIMIT * wanted_map.std(), name
-    for index, (name, tokens) in enumerate(zip(names, wanted.tokens, strict=True)):
-        norms = np.linalg.norm(got[name], axis=-1).reshape(image.shape[0], -1)
-        wanted_norms = tokens[:, 1:].norm(dim=-1).numpy()
-        assert np.abs(norms - wanted_norms).max() <= NORM_LIMIT * wanted_norms.mean(), f"block {index}"
-        np.testing.assert_allclose(got[contract.BLOCK_CLS_TOKENS][:, index], tokens[:, 0].numpy(), rtol=0, atol=1e-4)
+    maps = {contract.DEPTH: wanted.depth, contract.SKY: wanted.sky}
+    hold_file(case.exported.model, image, maps, wanted.tokens, scales=scales)
 
 
 @pytest.mark.parametrize("size", [(70, 70), (98, 42), (28, 140), (126, 112)])
@@ -99,12 +88,8 @@ def test_the_limits_would_show_it(mistake: str, monkeypatch: pytest.MonkeyPatch)
     right = da3_oracle.run(weights, image)
     monkeypatch.setattr(da3_oracle, *MISTAKES[mistake])
     wrong = da3_oracle.run(weights, image)
-    depth = (wrong.depth - right.depth).abs().max() / right.depth.std()
-    norms = [
-        (a.norm(dim=-1) - b.norm(dim=-1)).abs().max() / b.norm(dim=-1).mean()
-        for a, b in zip(wrong.tokens, right.tokens, strict=True)
-    ]
-    assert depth > 1.5 * DEPTH_LIMIT or max(norms) > 4 * NORM_LIMIT
+    depth, norms = apart(wrong.depth, wrong.tokens, right.depth, right.tokens)
+    assert depth > 1.5 or norms > 4
 
 
 def test_scales(metric: Case) -> None:

@@ -9,13 +9,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from exporter.models.test_dpt_dinov2_model import DEPTH_LIMIT, NORM_LIMIT
 from support import dpt_dinov2_oracle
 from support.oracle import save_hugging_face
+from support.parity import DEPTH_LIMIT, Scales, hold_file
 
 import dptscope
 from dptscope import contract
-from dptscope.norms import token_norms
 from dptscope.prepare import prepare_image
 from dptscope_export.families import ExportOptions
 from dptscope_export.pipeline import Exported, export
@@ -37,16 +36,9 @@ def nyu(tmp_path_factory: pytest.TempPathFactory) -> Case:
     return Case(export(hub, folder / "nyu.onnx", ExportOptions(variant="dpt-dinov2-nyu")), oracle)
 
 
-def hold_against(case: Case, image: torch.Tensor, scales: tuple[float, float, float, float] = (1, 1, 1, 1)) -> None:
+def hold_against(case: Case, image: torch.Tensor, scales: Scales = (1, 1, 1, 1)) -> None:
     depth, tokens = dpt_dinov2_oracle.run(case.oracle, image, scales)
-    names = [contract.block_tokens_name(index) for index in range(len(tokens))]
-    got = dptscope.load(case.exported.model).run(image.numpy(), [contract.DEPTH, *names], scales)
-    wanted_depth = depth.numpy()
-    assert wanted_depth.std() > 0.5, "a dull depth proves nothing"
-    assert np.abs(got[contract.DEPTH] - wanted_depth).max() <= DEPTH_LIMIT * wanted_depth.std()
-    for name, wanted in zip(names, tokens, strict=True):
-        norms, wanted_norms = token_norms(got[name]), wanted[:, 1:].norm(dim=-1).numpy()
-        assert np.abs(norms.reshape(wanted_norms.shape) - wanted_norms).max() <= NORM_LIMIT * wanted_norms.mean()
+    hold_file(case.exported.model, image, {contract.DEPTH: depth}, tokens, scales=scales, least=0.5)
 
 
 @pytest.mark.parametrize("size", [(84, 84), (98, 42), (126, 112)])

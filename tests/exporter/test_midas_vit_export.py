@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from support import midas_oracle, midas_vit_oracle
 from support.block import check_blocks
 from support.oracle import save_hugging_face
+from support.parity import DEPTH_LIMIT, hold_file
 
 import dptscope
 from dptscope import contract
@@ -23,8 +24,6 @@ from dptscope.commands import app as cli
 from dptscope_export.families import ExportOptions
 from dptscope_export.pipeline import Exported, export
 
-DEPTH_LIMIT = 2e-4  # of the depth's standard deviation
-NORM_LIMIT = 4e-6  # of the map's mean
 KINDS = ("large", "hybrid")
 
 
@@ -57,19 +56,8 @@ def test_attention_from_a_hybrid_s_file(cases: dict[str, Case]) -> None:
 
 def hold_against(path: Path, oracle: torch.nn.Module, size: tuple[int, int]) -> None:
     image = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(sum(size)))
-    wanted_depth, wanted_tokens = midas_vit_oracle.run(oracle, image)
-    names = [contract.block_tokens_name(index) for index in range(len(wanted_tokens))]
-    got = dptscope.load(path).run(image.numpy(), [contract.DEPTH, contract.BLOCK_CLS_TOKENS, *names])
-    depth = wanted_depth.numpy()
-    assert depth.std() > 0.05, "a dull depth proves nothing"
-    assert got[contract.DEPTH].shape == depth.shape == (2, *size)
-    assert np.abs(got[contract.DEPTH] - depth).max() <= DEPTH_LIMIT * depth.std()
-    for index, (name, wanted) in enumerate(zip(names, wanted_tokens, strict=True)):
-        assert got[name].shape == (2, size[0] // 16, size[1] // 16, 128)
-        norms = np.linalg.norm(got[name], axis=-1).reshape(2, -1)
-        wanted_norms = wanted[:, 1:].norm(dim=-1).numpy()
-        assert np.abs(norms - wanted_norms).max() <= NORM_LIMIT * wanted_norms.mean(), f"block {index}"
-        np.testing.assert_allclose(got[contract.BLOCK_CLS_TOKENS][:, index], wanted[:, 0].numpy(), rtol=0, atol=1e-4)
+    depth, tokens = midas_vit_oracle.run(oracle, image)
+    hold_file(path, image, {contract.DEPTH: depth}, tokens)
 
 
 @pytest.mark.parametrize("size", [(96, 96), (48, 176), (208, 32), (80, 112)])

@@ -12,6 +12,7 @@ import pytest
 import torch
 from support import midas_oracle
 from support.oracle import save_hugging_face
+from support.parity import DEPTH_LIMIT, hold_file
 
 import dptscope
 from dptscope import contract
@@ -19,8 +20,6 @@ from dptscope.commands import app as cli
 from dptscope_export.families import ExportOptions
 from dptscope_export.pipeline import Exported, export
 
-DEPTH_LIMIT = 2e-4  # of the depth's standard deviation
-NORM_LIMIT = 4e-6  # of the map's mean
 WIDE = 256  # channels in the fusion, as all published models have: some rewrites of the graph begin there
 WINDOW = 8
 WIDTHS = (16, 16, 32, 64, 128)  # of the tokens of each block, with two blocks in the first stage
@@ -44,16 +43,8 @@ def dynamic(folder: Path) -> Exported:
 
 def hold_against(exported: Exported, oracle: torch.nn.Module, height: int, width: int) -> None:
     image = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(height + width))
-    wanted_depth, wanted_tokens = midas_oracle.run(oracle, image)
-    names = [contract.block_tokens_name(index) for index in range(len(wanted_tokens))]
-    got = dptscope.load(exported.model).run(image.numpy(), [contract.DEPTH, *names])
-    depth = wanted_depth.numpy()
-    assert depth.std() > 0.05, "a dull depth proves nothing"
-    assert np.abs(got[contract.DEPTH] - depth).max() <= DEPTH_LIMIT * depth.std()
-    for name, wanted, stride, channels in zip(names, wanted_tokens, STRIDES, WIDTHS, strict=True):
-        assert got[name].shape == (2, height // stride, width // stride, channels)
-        norms, wanted_norms = np.linalg.norm(got[name], axis=-1).reshape(2, -1), wanted.norm(dim=-1).numpy()
-        assert np.abs(norms - wanted_norms).max() <= NORM_LIMIT * wanted_norms.mean(), name
+    depth, tokens = midas_oracle.run(oracle, image)
+    hold_file(exported.model, image, {contract.DEPTH: depth}, tokens, special=())
 
 
 def test_fixed_at_its_native_size(fixed: Exported) -> None:

@@ -13,19 +13,17 @@ import pytest
 import torch
 from support import tips_oracle
 from support.oracle import save_hugging_face
+from support.parity import DEPTH_LIMIT, NORM_LIMIT, Scales, hold_file
 
 import dptscope
 from dptscope import contract
 from dptscope.commands import app as cli
-from dptscope.norms import token_norms
 from dptscope.prepare import prepare_image
 from dptscope.resize import resize_depth
 from dptscope.session import Session
 from dptscope_export.families import ExportOptions
 from dptscope_export.pipeline import Exported, export
 
-DEPTH_LIMIT = 2e-4  # of the map's standard deviation
-NORM_LIMIT = 4e-6  # of the map's mean
 SCALES = (0.5, -1.5, 0.25, 2.0)
 
 
@@ -43,21 +41,10 @@ def any_size(tmp_path_factory: pytest.TempPathFactory) -> Case:
     return Case(export(save_hugging_face(oracle, folder / "hub"), folder / "tips.onnx"), oracle)
 
 
-def hold_against(case: Case, image: torch.Tensor, scales: tuple[float, float, float, float] = (1, 1, 1, 1)) -> None:
+def hold_against(case: Case, image: torch.Tensor, scales: Scales = (1, 1, 1, 1)) -> None:
     depth, tokens = tips_oracle.run(case.oracle, image, scales)
-    names = [contract.block_tokens_name(index) for index in range(len(tokens))]
-    outputs = [contract.DEPTH, contract.BLOCK_CLS_TOKENS, contract.BLOCK_REGISTER_TOKENS, *names]
-    got = dptscope.load(case.exported.model).run(image.numpy(), outputs, scales)
-    wanted_depth = depth.numpy()
-    assert wanted_depth.std() > 0.1, "a dull depth proves nothing"
-    assert got[contract.DEPTH].shape == (image.shape[0], *image.shape[2:])
-    assert np.abs(got[contract.DEPTH] - wanted_depth).max() <= DEPTH_LIMIT * wanted_depth.std()
-    for index, (name, wanted) in enumerate(zip(names, tokens, strict=True)):
-        wanted_norms = wanted.norm(dim=-1).numpy()
-        norms = token_norms(got[name]).reshape(image.shape[0], -1)
-        assert np.abs(norms - wanted_norms[:, 2:]).max() <= NORM_LIMIT * wanted_norms.mean(), f"block {index}"
-        special = [got[contract.BLOCK_CLS_TOKENS][:, index, None], got[contract.BLOCK_REGISTER_TOKENS][:, index]]
-        np.testing.assert_allclose(np.concatenate(special, axis=1), wanted[:, :2].numpy(), rtol=0, atol=1e-4)
+    special = (contract.BLOCK_CLS_TOKENS, contract.BLOCK_REGISTER_TOKENS)
+    hold_file(case.exported.model, image, {contract.DEPTH: depth}, tokens, special, scales, least=0.1)
 
 
 @pytest.mark.parametrize("size", [(84, 84), (98, 42), (28, 140), (126, 112)])

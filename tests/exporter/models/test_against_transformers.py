@@ -8,32 +8,17 @@ import numpy as np
 import pytest
 import torch
 from support import oracle
+from support.parity import DEPTH_LIMIT, hold_file
 
 import dptscope
 from dptscope import contract
-
-DEPTH_LIMIT = 2e-4  # of the depth's standard deviation
-NORM_LIMIT = 4e-6  # of the map's mean
 
 SIZES = [(70, 70), (14, 14), (98, 42), (28, 140), (126, 112)]  # native, one patch, tall, wide, larger than native
 
 
 def hold_against(case: Any, image: torch.Tensor) -> None:
-    model = dptscope.load(case.exported.model)
-    wanted_depth, wanted_tokens = oracle.run(case.oracle, image)
-    names = [contract.block_tokens_name(index) for index in range(len(wanted_tokens))]
-    got = model.run(image.numpy(), [contract.DEPTH, contract.BLOCK_CLS_TOKENS, *names])
-
-    depth = wanted_depth.numpy()
-    assert depth.std() > 0.05, "a dull depth proves nothing"
-    assert got[contract.DEPTH].shape == depth.shape
-    assert np.abs(got[contract.DEPTH] - depth).max() <= DEPTH_LIMIT * depth.std()
-    for index, (name, tokens) in enumerate(zip(names, wanted_tokens, strict=True)):
-        patches = tokens[:, 1:].reshape(got[name].shape).numpy()
-        norms, wanted_norms = np.linalg.norm(got[name], axis=-1), np.linalg.norm(patches, axis=-1)
-        assert np.abs(norms - wanted_norms).max() <= NORM_LIMIT * wanted_norms.mean(), f"block {index}"
-        cls = tokens[:, 0].numpy()
-        np.testing.assert_allclose(got[contract.BLOCK_CLS_TOKENS][:, index], cls, atol=1e-4 * np.abs(cls).mean())
+    depth, tokens = oracle.run(case.oracle, image)
+    hold_file(case.exported.model, image, {contract.DEPTH: depth}, tokens)
 
 
 @pytest.mark.parametrize("size", [s for s in SIZES if s != (14, 14)])

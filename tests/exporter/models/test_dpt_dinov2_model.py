@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,19 +11,19 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 from support import dpt_dinov2_oracle, midas_oracle
+from support.mistakes import Mistake, broken, fit_what_is_carried, patched
 from support.oracle import save_hugging_face
+from support.parity import model_apart
 from torch import Tensor
 
 from dptscope_export.checkpoints.key_map import load_strictly
 from dptscope_export.checkpoints.read import Checkpoint, read_checkpoint
 from dptscope_export.errors import CheckpointError, VariantError
 from dptscope_export.families import ExportOptions, recognise
-from dptscope_export.models import dinov2, dpt_dinov2, mmseg_dpt
-from dptscope_export.models.dpt import DPT, ResidualUnit
+from dptscope_export.models import dinov2, dpt_dinov2
+from dptscope_export.models.dpt import DPT
 from dptscope_export.pipeline import build
 
-DEPTH_LIMIT = 2e-4  # of the depth's standard deviation
-NORM_LIMIT = 4e-6  # of the map's mean
 NYU, KITTI = "dpt-dinov2-nyu", "dpt-dinov2-kitti"
 
 # Native, one patch, odd in one and in both directions, wide, tall, larger than native.
@@ -64,20 +63,7 @@ def write_pair(tensors: dict[str, Tensor], folder: Path, data: str = "nyu") -> P
 def distances(case: Case, model: DPT, size: tuple[int, int], max_depth: float = 10.0) -> tuple[float, float]:
     """Largest differences of depth and norms from the oracle, in units of their limits."""
     image = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(sum(size)))
-    wanted_depth, wanted_tokens = dpt_dinov2_oracle.run(case.oracle, image, max_depth=max_depth)
-    with torch.no_grad():
-        features = model.features(image)
-        depth = model.depth(features.fusion_inputs)
-    assert wanted_depth.std() > 0.5, "a dull depth proves nothing"
-    assert depth.shape == wanted_depth.shape == (2, *size)
-    assert features.block_cls_tokens is not None and features.block_register_tokens is None
-    of_norms = []
-    for index, (tokens, wanted) in enumerate(zip(features.block_tokens, wanted_tokens, strict=True)):
-        norms = torch.cat([features.block_cls_tokens[:, index, None], tokens.flatten(1, 2)], dim=1).norm(dim=-1)
-        wanted_norms = wanted.norm(dim=-1)
-        of_norms.append(float((norms - wanted_norms).abs().max() / wanted_norms.mean()))
-    off = float((depth - wanted_depth).abs().max() / wanted_depth.std())
-    return off / DEPTH_LIMIT, max(of_norms) / NORM_LIMIT
+    return model_apart(model, image, *dpt_dinov2_oracle.run(case.oracle, image, max_depth=max_depth), least=0.5)
 
 
 @pytest.mark.parametrize(("layout", "size"), [("hub", (70, 126)), *(("pair", size) for size in SIZES)])
@@ -104,21 +90,6 @@ def test_streets(case: Case) -> None:
     )
     depth, _ = distances(case, build(case.checkpoints["pair"], plan), (70, 42), max_depth=80.0)
     assert depth <= 1
-
-
-class FittedToTheSkips(mmseg_dpt.DoublingFusion):
-    """V2's rule: the skip stays as it is, and what is carried is resized to it."""
-
-    def inputs(self, maps: tuple[Tensor, Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        skip_1, skip_2, skip_3 = (
-            ResidualUnit.forward(self.get_submodule(f"skip_{k}"), maps[k - 1])  # type: ignore[arg-type]
-            for k in (1, 2, 3)
-        )
-        return skip_1, skip_2, skip_3, self.spread_4(maps[3], maps[2].shape[-2:])
-
-
-def fit_what_is_carried(model: DPT) -> None:
-    model.fusion.__class__ = FittedToTheSkips
 
 
 def tanh_gelu(model: DPT) -> None:
@@ -153,28 +124,24 @@ def never_cut(model: DPT) -> None:
     model.head.max_depth = 1e6  # type: ignore[assignment]
 
 
-MISTAKES: dict[str, tuple[Callable[[pytest.MonkeyPatch], Any] | None, Callable[[DPT], None] | None]] = {
-    "no offset of the positions": (lambda patch: patch.setattr(dinov2, "GRID_OFFSET", 1e-9), None),
-    "epsilon of the blocks": (lambda patch: patch.setattr(dinov2, "LAYER_NORM_EPS", 1e-5), None),
-    "0.001 left out": (lambda patch: patch.setattr(dpt_dinov2, "LEAST_DEPTH", 0.0), None),
-    "tanh GELU in the readout": (None, tanh_gelu),
-    "a final norm on the taps": (None, final_norm),
-    "what is carried is resized, not the skip": (None, fit_what_is_carried),
-    "no ReLU after the projection": (None, no_relu_after_project),
-    "one resize in place of two": (None, no_resize_within_the_head),
-    "a sigmoid, as in V2": (None, a_sigmoid),
-    "not cut at the end of the range": (None, never_cut),
+MISTAKES: dict[str, Mistake] = {
+    "no offset of the positions": patched(dinov2, "GRID_OFFSET", 1e-9),
+    "epsilon of the blocks": patched(dinov2, "LAYER_NORM_EPS", 1e-5),
+    "0.001 left out": patched(dpt_dinov2, "LEAST_DEPTH", 0.0),
+    "tanh GELU in the readout": broken(tanh_gelu),
+    "a final norm on the taps": broken(final_norm),
+    "what is carried is resized, not the skip": broken(fit_what_is_carried),
+    "no ReLU after the projection": broken(no_relu_after_project),
+    "one resize in place of two": broken(no_resize_within_the_head),
+    "a sigmoid, as in V2": broken(a_sigmoid),
+    "not cut at the end of the range": broken(never_cut),
 }
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_mistakes_would_show(case: Case, mistake: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    change, break_model = MISTAKES[mistake]
-    if change is not None:
-        change(monkeypatch)
-    model = build(case.checkpoints["pair"], plan_of(case.checkpoints["pair"]))
-    if break_model is not None:
-        break_model(model)
+    pair = case.checkpoints["pair"]
+    model = MISTAKES[mistake](monkeypatch, lambda: build(pair, plan_of(pair)))
     assert max(distances(case, model, (70, 42))) > 1.2
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,19 +11,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from support import midas_oracle, midas_vit_oracle
+from support.mistakes import Mistake, broken, patched
 from support.oracle import save_hugging_face
+from support.parity import model_apart
 
 from dptscope_export.checkpoints.key_map import load_strictly
 from dptscope_export.checkpoints.read import Checkpoint, read_checkpoint
 from dptscope_export.errors import CheckpointError, VariantError
-from dptscope_export.families import ExportOptions, recognise
+from dptscope_export.families import ExportOptions, midas_vit_keys, recognise
 from dptscope_export.models import resnet, vit
 from dptscope_export.models.dpt import DPT
 from dptscope_export.models.resample import cubic_weights
 from dptscope_export.pipeline import build
-
-DEPTH_LIMIT = 2e-4  # of the depth's standard deviation
-NORM_LIMIT = 4e-6  # of the map's mean
 
 KINDS = ("large", "hybrid")
 # Native, small, wide, tall, odd in one and in both directions, larger than native.
@@ -55,22 +53,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Case]:
 def distances(case: Case, model: DPT, size: tuple[int, int]) -> tuple[float, float]:
     """Largest differences of depth and norms from the oracle, in units of their limits."""
     image = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(sum(size)))
-    wanted_depth, wanted_tokens = midas_vit_oracle.run(case.oracle, image)
-    with torch.no_grad():
-        features = model.features(image)
-        depth = model.depth(features.fusion_inputs)
-    assert wanted_depth.std() > 0.05, "a dull depth proves nothing"
-    assert depth.shape == wanted_depth.shape == (2, *size)
-    of_norms = []
-    for tokens, wanted in zip(features.block_tokens, wanted_tokens, strict=True):
-        norms, wanted_norms = tokens.norm(dim=-1).flatten(1), wanted[:, 1:].norm(dim=-1)
-        of_norms.append(float((norms - wanted_norms).abs().max() / wanted_norms.mean()))
-    assert features.block_cls_tokens is not None
-    cls_tokens = torch.stack([tokens[:, 0] for tokens in wanted_tokens], dim=1)
-    scale = float(cls_tokens.norm(dim=-1).mean())
-    of_norms.append(float((features.block_cls_tokens - cls_tokens).abs().max()) / scale)
-    off = float((depth - wanted_depth).abs().max() / wanted_depth.std())
-    return off / DEPTH_LIMIT, max(of_norms) / NORM_LIMIT
+    return model_apart(model, image, *midas_vit_oracle.run(case.oracle, image))
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -100,29 +83,21 @@ def final_relu_early(model: DPT) -> None:
             layer.layer3.register_forward_hook(lambda _module, _inputs, output: output.relu())
 
 
-MISTAKES: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], Any] | None, Callable[[DPT], None] | None]] = {
-    "bicubic positions": ("large", lambda patch: patch.setattr(vit, "linear_weights", cubic_weights), None),
-    "epsilon of the blocks": ("large", lambda patch: patch.setattr(vit, "LAYER_NORM_EPS", 1e-5), None),
-    "epsilon of the kernels": ("hybrid", lambda patch: patch.setattr(resnet, "STANDARDISE_EPS", 1e-6), None),
-    "unbiased variance": (
-        "hybrid",
-        lambda patch: patch.setattr("dptscope_export.families.midas_vit_keys.standardise", unbiased),
-        None,
-    ),
-    "equal padding": ("hybrid", None, pad_equally),
-    "a ReLU before the sum": ("hybrid", None, final_relu_early),
+MISTAKES: dict[str, tuple[str, Mistake]] = {
+    "bicubic positions": ("large", patched(vit, "linear_weights", cubic_weights)),
+    "epsilon of the blocks": ("large", patched(vit, "LAYER_NORM_EPS", 1e-5)),
+    "epsilon of the kernels": ("hybrid", patched(resnet, "STANDARDISE_EPS", 1e-6)),
+    "unbiased variance": ("hybrid", patched(midas_vit_keys, "standardise", unbiased)),
+    "equal padding": ("hybrid", broken(pad_equally)),
+    "a ReLU before the sum": ("hybrid", broken(final_relu_early)),
 }
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_mistakes_would_show(cases: dict[str, Case], mistake: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    kind, change, break_model = MISTAKES[mistake]
-    if change is not None:
-        change(monkeypatch)
+    kind, make = MISTAKES[mistake]
     checkpoint = cases[kind].checkpoints["original"]
-    model = build(checkpoint, recognise(checkpoint, ExportOptions()))
-    if break_model is not None:
-        break_model(model)
+    model = make(monkeypatch, lambda: build(checkpoint, recognise(checkpoint, ExportOptions())))
     assert max(distances(cases[kind], model, (80, 96))) > 1
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from support import midas_oracle, tips_oracle
+from support.mistakes import Mistake, broken, fit_what_is_carried, patched
 from support.oracle import save_hugging_face
+from support.parity import model_apart
 from torch import Tensor
 
 from dptscope_export.checkpoints.key_map import load_strictly
@@ -20,12 +23,9 @@ from dptscope_export.checkpoints.read import Checkpoint, read_checkpoint
 from dptscope_export.errors import CheckpointError, VariantError
 from dptscope_export.families import ExportOptions, recognise
 from dptscope_export.models import dinov2, mmseg_dpt, tips
-from dptscope_export.models.dpt import DPT, ResidualUnit
+from dptscope_export.models.dpt import DPT
 from dptscope_export.models.resample import cubic_weights, linear_weights
 from dptscope_export.pipeline import build
-
-DEPTH_LIMIT = 2e-4  # of the depth's standard deviation
-NORM_LIMIT = 4e-6  # of the map's mean
 
 # Native, one patch, odd in one and in both directions, wide, tall, larger than native.
 SIZES = [(84, 84), (14, 14), (98, 42), (70, 126), (28, 140), (168, 56), (210, 238)]
@@ -49,20 +49,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
 def distances(case: Case, model: DPT, size: tuple[int, int]) -> tuple[float, float]:
     """Largest differences of depth and norms from the oracle, in units of their limits."""
     image = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(sum(size)))
-    wanted_depth, wanted_tokens = tips_oracle.run(case.oracle, image)
-    with torch.no_grad():
-        features = model.features(image)
-        depth = model.depth(features.fusion_inputs)
-    assert wanted_depth.std() > 0.1, "a dull depth proves nothing"
-    assert depth.shape == wanted_depth.shape == (2, *size)
-    assert features.block_cls_tokens is not None and features.block_register_tokens is not None
-    of_norms = []
-    for index, (tokens, wanted) in enumerate(zip(features.block_tokens, wanted_tokens, strict=True)):
-        special = features.block_cls_tokens[:, index, None], features.block_register_tokens[:, index]
-        norms, wanted_norms = torch.cat([*special, tokens.flatten(1, 2)], dim=1).norm(dim=-1), wanted.norm(dim=-1)
-        of_norms.append(float((norms - wanted_norms).abs().max() / wanted_norms.mean()))
-    off = float((depth - wanted_depth).abs().max() / wanted_depth.std())
-    return off / DEPTH_LIMIT, max(of_norms) / NORM_LIMIT
+    return model_apart(model, image, *tips_oracle.run(case.oracle, image), least=0.1)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -78,21 +65,6 @@ def without_antialiasing(index_o: Tensor, size: int) -> Tensor:
 def as_in_dinov2(index_o: Tensor, size: int) -> Tensor:
     offset = 0 if len(index_o) == size else dinov2.GRID_OFFSET
     return cubic_weights((index_o + 0.5) * (size / (len(index_o) + offset)) - 0.5, size)
-
-
-class FittedToTheSkips(mmseg_dpt.DoublingFusion):
-    """V2's rule: the skip stays as it is, and what is carried is resized to it."""
-
-    def inputs(self, maps: tuple[Tensor, Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        skip_1, skip_2, skip_3 = (
-            ResidualUnit.forward(self.get_submodule(f"skip_{k}"), maps[k - 1])  # type: ignore[arg-type]
-            for k in (1, 2, 3)
-        )
-        return skip_1, skip_2, skip_3, self.spread_4(maps[3], maps[2].shape[-2:])
-
-
-def fit_what_is_carried(model: DPT) -> None:
-    model.fusion.__class__ = FittedToTheSkips
 
 
 def exact_gelu(model: DPT) -> None:
@@ -125,39 +97,28 @@ def no_least_weight(model: DPT) -> None:
     model.head.sums.bias.data[:] = 1e-9  # type: ignore[union-attr]
 
 
-def corners_aligned(patch: pytest.MonkeyPatch) -> None:
-    def interpolate(x: Tensor, **how: Any) -> Tensor:
-        return F.interpolate(x, **{**how, "align_corners": True} if "align_corners" in how else how)
-
-    patch.setattr(mmseg_dpt, "F", type("functional", (), {"interpolate": staticmethod(interpolate)}))
+def corners_aligned(x: Tensor, **how: Any) -> Tensor:
+    return F.interpolate(x, **{**how, "align_corners": True} if "align_corners" in how else how)
 
 
-MISTAKES: dict[str, tuple[Callable[[pytest.MonkeyPatch], Any] | None, Callable[[DPT], None] | None]] = {
-    "positions without antialiasing": (
-        lambda patch: patch.setattr(tips, "antialiased_linear_weights", without_antialiasing),
-        None,
-    ),
-    "DINOv2's positions": (lambda patch: patch.setattr(tips, "antialiased_linear_weights", as_in_dinov2), None),
-    "epsilon of the blocks": (lambda patch: patch.setattr(dinov2, "LAYER_NORM_EPS", 1e-5), None),
-    "exact GELU in the readout": (None, exact_gelu),
-    "no final norm on the taps": (None, no_final_norm),
-    "the register is read out": (None, register_for_class_token),
-    "what is carried is resized, not the skip": (None, fit_what_is_carried),
-    "no ReLU before the bins": (None, no_relu_before_the_bins),
-    "bins from zero": (None, bins_from_zero),
-    "no least weight of a bin": (None, no_least_weight),
-    "resizes with corners aligned": (corners_aligned, None),
+MISTAKES: dict[str, Mistake] = {
+    "positions without antialiasing": patched(tips, "antialiased_linear_weights", without_antialiasing),
+    "DINOv2's positions": patched(tips, "antialiased_linear_weights", as_in_dinov2),
+    "epsilon of the blocks": patched(dinov2, "LAYER_NORM_EPS", 1e-5),
+    "exact GELU in the readout": broken(exact_gelu),
+    "no final norm on the taps": broken(no_final_norm),
+    "the register is read out": broken(register_for_class_token),
+    "what is carried is resized, not the skip": broken(fit_what_is_carried),
+    "no ReLU before the bins": broken(no_relu_before_the_bins),
+    "bins from zero": broken(bins_from_zero),
+    "no least weight of a bin": broken(no_least_weight),
+    "resizes with corners aligned": patched(mmseg_dpt, "F", SimpleNamespace(interpolate=corners_aligned)),
 }
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_mistakes_would_show(case: Case, mistake: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    change, break_model = MISTAKES[mistake]
-    if change is not None:
-        change(monkeypatch)
-    model = build(case.checkpoint, recognise(case.checkpoint, ExportOptions()))
-    if break_model is not None:
-        break_model(model)
+    model = MISTAKES[mistake](monkeypatch, lambda: build(case.checkpoint, recognise(case.checkpoint, ExportOptions())))
     assert max(distances(case, model, (70, 42))) > 1.5
 
 
