@@ -82,6 +82,21 @@ def test_without_a_bias() -> None:
     np.testing.assert_allclose(run(after, {"x": x}), wanted, rtol=0, atol=3e-6 * float(np.ptp(wanted)))
 
 
+def test_an_output_keeps_its_name_and_its_axes() -> None:
+    """As ``fusion_input_1`` to ``fusion_input_4`` of a ViT-B or ViT-L, which convolutions without a bias make."""
+    model = convolution(bias="")
+    conv, relu = model.graph
+    model.graph.outputs[0] = conv.outputs[0]
+    model.graph.remove(relu, safe=True)
+    axes = ["batch", WIDE, "fusion_4_height", "fusion_4_width"]
+    conv.outputs[0].name, conv.outputs[0].shape = "fusion_input_4", ir.Shape(axes)
+    assert Winograd()(model).modified
+    (output,) = model.graph.outputs
+    assert output.name == "fusion_input_4"
+    assert output.shape == ir.Shape(axes)
+    onnx.checker.check_model(ir.to_proto(model))
+
+
 def test_against_exact_arithmetic() -> None:
     """At most ten times as far as torch's own float32, which is why the points are what they are."""
     model = convolution(512, 256)

@@ -138,5 +138,8 @@ def _replace(graph: ir.Graph, convolution: ir.Node, turned: _Turned) -> None:
         x = build.node("Slice", [x, starts, ends, axes], tuple(result.shape))
     if bias is not None:
         x = build.node("bias/Add", [x, build.reshape("bias/Reshape", bias, [out_channels, 1, 1])], tuple(result.shape))
+    name, shape, is_output = result.name, result.shape, result.is_graph_output()
     result.replace_all_uses_with(x, replace_graph_outputs=True)
     graph.remove(convolution, safe=True)
+    if is_output:  # by which it is fetched
+        x.name, x.shape = name, shape
