@@ -15,12 +15,13 @@ import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.transformers.float16 import convert_float_to_float16
 from support import midas_oracle, midas_vit_oracle, oracle
-from support.block import Array, Block, relative_error, softmax_of_all, tokens_into, tokens_of
+from support.block import Array, Block, check_blocks, relative_error, softmax_of_all, tokens_into, tokens_of
 from transformers import DPTForDepthEstimation
 
 import dptscope
 from dptscope.attention.windows import merged
 from dptscope.files.onnx_file import mapped_weights
+from dptscope.registers import AddedRegisters
 from dptscope.scene import Scene
 from dptscope_export.families import ExportOptions
 from dptscope_export.graph.functions.extract import make_readable
@@ -32,18 +33,19 @@ TORCH_LIMIT = 2e-5  # of weights, which are at most one
 
 @pytest.fixture(scope="module")
 def dinov2(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
-    """Two heads."""
+    """Two heads, and the gated MLP of the giant."""
     folder = tmp_path_factory.mktemp("dinov2")
-    model = oracle.depth_anything(blocks=4, out_indices=(1, 2, 3, 4), width=128, seed=1)
+    model = oracle.depth_anything(blocks=4, out_indices=(1, 2, 3, 4), width=128, swiglu=True, seed=1)
     return export(oracle.save_hugging_face(model, folder / "hub"), folder / "a.onnx").model, model
 
 
 @pytest.fixture(scope="module")
 def beit(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
-    """Four heads."""
+    """Four heads; it takes registers."""
     folder = tmp_path_factory.mktemp("beit")
     model = midas_oracle.beit(seed=12)
-    return export(oracle.save_hugging_face(model, folder / "hub"), folder / "a.onnx").model, model
+    hub = oracle.save_hugging_face(model, folder / "hub")
+    return export(hub, folder / "a.onnx", registers=True).model, model
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +113,12 @@ def test_of_the_whole_grid(family: str, size: tuple[int, int], request: pytest.F
         check_columns(scene, block, weights_hnn)
         got = Block(weights, f"encoder/block_{block:02d}").next_tokens(tokens_into(scene, block), weights_hnn)
         assert relative_error(got, tokens_of(scene, block)) <= BLOCK_LIMIT, block
+
+
+def test_registers_that_are_added_to_a_beit(beit: tuple[Path, Any]) -> None:
+    """They have no place, and so no bias."""
+    registers = np.random.default_rng(3).normal(size=(3, 64)).astype(np.float32)
+    check_blocks(beit[0], (80, 112), BLOCK_LIMIT, AddedRegisters(tokens=registers))
 
 
 def check_swin_blocks(scene: Scene, path: Path) -> None:

@@ -14,6 +14,7 @@ from support.block import Block, Weights, relative_error, softmax_of_all, tokens
 import dptscope
 from dptscope.arrays import Float32Array
 from dptscope.attention.families import block_attention, projected
+from dptscope.attention.relative_bias import OffsetBias, WithAddedTokens
 from dptscope.attention.weights import layer_norm
 from dptscope.files.onnx_file import mapped_weights
 
@@ -90,6 +91,24 @@ def test_rows_of_zeros_behind_the_weights_change_nothing() -> None:
     normal = layer_norm(tokens, made["b/norm1/weight"], made["b/norm1/bias"], 1e-6)
     key = normal @ made["b/attention/qkv/weight"][:128, 128 + 64 : 256] + made["b/attention/qkv/bias"][128 + 64 : 256]
     np.testing.assert_allclose(plain[1][1], key, atol=1e-4)
+
+
+def test_added_tokens_have_no_bias() -> None:
+    """Between the class token and a grid of 3 × 4, by queries in pieces of any length, by query and by key."""
+    rng = np.random.default_rng(0)
+    offsets, cls = rng.normal(size=(2, 5, 7)).astype(np.float32), rng.normal(size=(3, 2)).astype(np.float32)
+    bias = OffsetBias(offsets, (3, 4), *cls)
+    wide = WithAddedTokens(bias, 2, 15)
+    whole = np.stack([bias.rows(head, 0, 13) for head in range(2)])
+    wanted = np.insert(np.insert(whole, [1, 1], 0, axis=1), [1, 1], 0, axis=2)
+    assert not wanted[:, 1:3].any() and not wanted[:, :, 1:3].any() and np.count_nonzero(wanted) == whole.size
+    for length in (1, 2, 4, 15):
+        for start in range(0, 15, length):
+            stop = min(start + length, 15)
+            np.testing.assert_array_equal(wide.rows(1, start, stop), wanted[1, start:stop])
+    for token in range(15):
+        np.testing.assert_array_equal(wide.row(token), wanted[:, token])
+        np.testing.assert_array_equal(wide.column(token), wanted[:, :, token])
 
 
 def test_many_queries_at_a_time(photo_bgr: Any) -> None:

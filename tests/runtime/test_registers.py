@@ -84,12 +84,9 @@ def test_attention_counts_the_appended_token(
     weights_hnn = softmax_of_all(scene, block)
     assert scene.attention(block, (0, 0)).row_special.shape == (1, 2)
     np.testing.assert_allclose(weights_hnn.sum(-1), 1, atol=1e-5)
-    # Rows are those of class token and patches; the appended token's own is not asked for.
     before = tokens_into(scene, block)
-    own = np.zeros_like(weights_hnn[:, :1])
-    square_hnn = np.concatenate([weights_hnn[:, :1], own, weights_hnn[:, 1:]], axis=1)
-    got = Block(mapped_weights(PLANTED), f"encoder/block_{block:02d}").next_tokens(before, square_hnn)
-    assert relative_error(np.delete(got, 1, axis=0), tokens_of(scene, block)) <= 3e-6
+    got = Block(mapped_weights(PLANTED), f"encoder/block_{block:02d}").next_tokens(before, weights_hnn)
+    assert relative_error(got, tokens_of(scene, block)) <= 3e-6
 
 
 def test_find_on_the_command_line(photo_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import dptscope
 from dptscope.files.onnx_file import mapped_weights
+from dptscope.registers import AddedRegisters
 
 Array = NDArray[Any]
 _erf = np.vectorize(math.erf, otypes=[np.float64])
@@ -28,9 +29,10 @@ class Weights:
 
 
 def softmax_of_all(scene: dptscope.Scene, block: int) -> Array:
-    """``[heads, tokens, tokens]``, the class token first: the row of every token."""
+    """``[heads, tokens, tokens]``, the class token first, behind it the registers: the row of every token."""
     rows, columns = scene.block_norms[block].shape
     tokens: list[Any] = ["class"] if scene.cls_tokens is not None else []
+    tokens += [("register", index) for index in range(len(registers_of(scene, block)))]
     tokens += [(row, column) for row in range(rows) for column in range(columns)]
     found = [scene.attention(block, token) for token in tokens]
     flat = [np.concatenate([each.row_special, each.row.reshape(len(each.row), -1)], axis=1) for each in found]
@@ -38,10 +40,18 @@ def softmax_of_all(scene: dptscope.Scene, block: int) -> Array:
 
 
 def tokens_of(scene: dptscope.Scene, block: int) -> Array:
-    """What leaves a block, ``[tokens, channels]``, the class token first."""
+    """What leaves a block, ``[tokens, channels]``, the class token first, behind it the registers."""
     patches_hwc = scene.block_tokens[block]
     patches_nc = patches_hwc.reshape(-1, patches_hwc.shape[-1])
-    return patches_nc if scene.cls_tokens is None else np.concatenate([scene.cls_tokens[block][None], patches_nc])
+    if scene.cls_tokens is None:
+        return patches_nc
+    return np.concatenate([scene.cls_tokens[block][None], registers_of(scene, block), patches_nc])
+
+
+def registers_of(scene: dptscope.Scene, block: int) -> Array:
+    """What leaves a block of the registers, the model's own and those that were added, ``[registers, channels]``."""
+    found = scene.register_tokens
+    return np.zeros((0, scene.block_tokens[block].shape[-1]), np.float32) if found is None else found[block]
 
 
 def tokens_into(scene: dptscope.Scene, block: int) -> Array:
@@ -51,17 +61,18 @@ def tokens_into(scene: dptscope.Scene, block: int) -> Array:
     return patches_nc if special_sc is None else np.concatenate([special_sc, patches_nc])
 
 
-def check_blocks(path: Path, size: tuple[int, int], limit: float) -> None:
+def check_blocks(path: Path, size: tuple[int, int], limit: float, added: AddedRegisters | None = None) -> None:
     """Every block, computed from what goes into it with the file's weights and its attention, gives the tokens that leave it.
 
     Args:
         path: an exported model whose blocks have one grid.
         size: height and width of its input.
         limit: of the relative error.
+        added: registers that are appended.
     """
     weights = mapped_weights(path)
     image = np.random.default_rng(sum(size)).normal(size=(1, 3, *size)).astype(np.float32)
-    scene = dptscope.Scene(dptscope.load(path).graphs, image, size, keep_tokens=True)
+    scene = dptscope.Scene(dptscope.load(path).graphs, image, size, keep_tokens=True, added=added)
     for block in range(len(scene.block_norms)):
         before = tokens_into(scene, block)
         got = Block(weights, f"encoder/block_{block:02d}").next_tokens(before, softmax_of_all(scene, block))

@@ -10,7 +10,6 @@ from dptscope_export.errors import CheckpointError
 from dptscope_export.families.base import IMAGENET_MEAN, IMAGENET_STD, ExportOptions, ExportPlan
 from dptscope_export.families.depth_anything_evidence import tell_variant
 from dptscope_export.families.depth_anything_keys import (
-    HUGGING_FACE,
     ORIGINAL,
     Layout,
     find_layout,
@@ -74,9 +73,10 @@ def encoder_config(checkpoint: Checkpoint, layout: Layout) -> DinoV2Config:
     width = checkpoint.shape(layout.cls_token)[-1]
     if width % HEAD_WIDTH:
         raise CheckpointError(f"{checkpoint.name}: expected a width that is a multiple of {HEAD_WIDTH}, got {width}")
-    gated = "weights_in" if layout is HUGGING_FACE else "w12"
-    swiglu = f"{layout.block_part(0, 'mlp')}.{gated}.weight" in checkpoint.tensors
-    mlp_rows = checkpoint.shape(f"{layout.block_part(0, 'mlp')}.{gated if swiglu else 'fc1'}.weight")[0]
+    mlp = layout.block_part(0, "mlp")
+    gated = next((name for name in ("weights_in", "w12") if f"{mlp}.{name}.weight" in checkpoint.tensors), None)
+    swiglu = gated is not None
+    mlp_rows = checkpoint.shape(f"{mlp}.{gated or 'fc1'}.weight")[0]
     return DinoV2Config(
         width=width,
         blocks=checkpoint.count(layout.blocks),

@@ -168,10 +168,12 @@ def _initializer_name(value: ir.Value) -> str:
     uses = list(value.uses())
     if not uses or name.startswith(f"{SHARED}/"):
         return name
+    if value.shape is not None and len(value.shape) == 2:
+        for node, index in uses:  # the exporter transposed a linear layer's weight and lost its name
+            if node.op_type == "MatMul" and index == 1:
+                return _join((node.name or "").rpartition("/")[0], "weight")
     node, index = uses[0]
     path = (node.name or "").rpartition("/")[0]
-    if node.op_type == "MatMul" and index == 1 and value.shape is not None and len(value.shape) == 2:
-        return _join(path, "weight")  # the exporter transposed the linear layer's weight and lost its name
     if any((user.name or "").rpartition("/")[0] != path for user, _ in uses[1:]):
         return _join(SHARED, _operand(node, index))
     return _join(node.name or "", _operand(node, index))

@@ -11,7 +11,6 @@ from typing import Any
 
 import onnx_ir as ir
 import torch
-from onnx_ir.passes.common import DeduplicateInitializersPass
 from torch import Tensor
 from torch.export import Dim
 
@@ -26,9 +25,6 @@ from dptscope_export.models.vit_dpt import TokensDPT
 
 TRACED_BATCH = 2  # one would be taken for a constant
 REGISTER_AXES = ("appended", "neurons", "neurons", "probes")
-
-# The last layers of the MLPs are read twice where registers take over; torch's exporter then has two of each weight.
-_ONE_OF_EACH = DeduplicateInitializersPass(size_limit=1 << 40)
 
 FusionInputs = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -49,7 +45,7 @@ def trace_whole(model: DPT, plan: ExportPlan, opset: int) -> ir.Model:
             assert isinstance(model, TokensDPT)
             hooks = hooked.enter_context(AddedRegisters(model, plan.special_tokens).installed())
             module = WholeGraphWithRegisters(model, hooks)
-        traced = export_graph(
+        return export_graph(
             module,
             examples=(image, *scales, *registers),
             dynamic_shapes=(
@@ -61,9 +57,6 @@ def trace_whole(model: DPT, plan: ExportPlan, opset: int) -> ir.Model:
             outputs=plan.outputs(),
             opset=opset,
         )
-    if registers:
-        _ONE_OF_EACH(traced)
-    return traced
 
 
 def example_registers(channels: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -18,14 +18,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dptscope_export.models.beit import BeitEncoder, RelativeBias
+from dptscope_export.models.depth_anything_3_any_view import AnyViewEncoder
 from dptscope_export.models.dinov2 import MLP, DinoV2Encoder, SwiGLU
 from dptscope_export.models.dpt import DPT
+from dptscope_export.models.rotary import RotaryPositions, Rotation, Rotations
 from dptscope_export.models.tips import TipsEncoder
 from dptscope_export.models.vit import ViTEncoder
 from dptscope_export.models.vit_dpt import TokensDPT
 
-ENCODERS = (DinoV2Encoder, TipsEncoder, ViTEncoder, BeitEncoder)
-"""Those in which a token without a place can be appended. Not in windows, nor beside positions that turn queries and keys."""
+ENCODERS = (DinoV2Encoder, TipsEncoder, ViTEncoder, BeitEncoder, AnyViewEncoder)
+"""Those in which a token without a place can be appended: not in windows."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class TakeOver(nn.Module):
     The hidden activations themselves are neither copied nor changed: that would cost a fifth of the run.
     """
 
-    def forward(self, hidden_btm: Tensor, weight_cm: Tensor, block: int, run: _Run) -> Tensor:
+    def forward(self, hidden_btm: Tensor, weight_mc: Tensor, block: int, run: _Run) -> Tensor:
         own_btn = hidden_btm.index_select(2, run.indices_n)
         of_patches_btn = own_btn * run.is_patch_t1
         highest_b1n = of_patches_btn.amax(1, keepdim=True)
@@ -60,7 +62,7 @@ class TakeOver(nn.Module):
         for_patches_btn = (run.wanted.register_values - own_btn) * run.is_patch_t1
         for_registers_btn = (peak_b1n - own_btn) * run.is_register_t1
         # Neurons of other blocks have an index here, too; what they write is nothing.
-        weight_nc = weight_cm.t().index_select(0, run.indices_n) * run.is_of_block_n1[block]
+        weight_nc = weight_mc.index_select(0, run.indices_n) * run.is_of_block_n1[block]
         return (for_patches_btn + for_registers_btn) @ weight_nc
 
 
@@ -148,8 +150,11 @@ class AddedRegisters:
             take_over = TakeOver()
             mlp.add_module("registers", take_over)
             hooks.append(last_layer(mlp).register_forward_hook(self._writer(index, take_over)))
-        biases = [module for module in self._encoder.modules() if isinstance(module, RelativeBias)]
-        hooks += [bias.register_forward_hook(self._widen) for bias in biases]
+        for module in self._encoder.modules():
+            if isinstance(module, RelativeBias):
+                hooks.append(module.register_forward_hook(self._widen))
+            elif isinstance(module, RotaryPositions):
+                hooks.append(module.register_forward_hook(self._leave_unturned))
         try:
             yield self
         finally:
@@ -171,13 +176,26 @@ class AddedRegisters:
         registers = self._wanted.register_tokens.shape[0]
         return F.pad(bias_hnn, (0, registers, 0, registers))
 
+    def _leave_unturned(self, _positions: nn.Module, _inputs: object, rotations: Rotations) -> Rotations:
+        """An appended token has no place: its queries and keys are as the projection has them, like the camera token's."""
+        assert self._wanted is not None
+        rows = (0, 0, 0, self._wanted.register_tokens.shape[0])
+
+        def with_appended(rotation: Rotation) -> Rotation:
+            return Rotation(F.pad(rotation.cos_nd, rows, value=1.0), F.pad(rotation.sin_nd, rows))
+
+        return Rotations(with_appended(rotations.local), with_appended(rotations.everywhere))
+
     def _writer(self, block: int, take_over: TakeOver) -> Callable[[nn.Module, tuple[Tensor], Tensor], Tensor]:
-        def write(layer: nn.Module, inputs: tuple[Tensor], output_btc: Tensor) -> Tensor:
+        def write(layer: nn.Module, inputs: tuple[Tensor], _output: Tensor) -> Tensor:
             run, (hidden_btm,) = self._run, inputs
             assert run is not None and isinstance(layer, nn.Linear)
             run.probes.append(hidden_btm.index_select(1, run.places_p))
-            addend_btc: Tensor = take_over(hidden_btm, layer.weight, block, run)
-            return output_btc + addend_btc
+            # The layer once more: a large weight that is transposed in two places, torch's exporter leaves to be transposed
+            # in every run. What the layer itself gave is not in the graph, since nothing reads it.
+            weight_mc = layer.weight.t()
+            addend_btc: Tensor = take_over(hidden_btm, weight_mc, block, run)
+            return hidden_btm @ weight_mc + layer.bias + addend_btc
 
         return write
 

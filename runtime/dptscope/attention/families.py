@@ -6,12 +6,12 @@ import numpy as np
 
 from dptscope.arrays import Float32Array
 from dptscope.attention.maps import BlockAttention, FullAttention
-from dptscope.attention.relative_bias import relative_bias
+from dptscope.attention.relative_bias import WithAddedTokens, relative_bias
 from dptscope.attention.rotary import attends_everywhere, turned
 from dptscope.attention.weights import Weights, layer_norm
 from dptscope.attention.windows import merged, window_attention
 from dptscope.card import ModelCard
-from dptscope.errors import DptscopeError, ModelFileError, one_line
+from dptscope.errors import ModelFileError, one_line
 
 HEAD_CHANNELS = 64
 """Of a query or key, where a file does not note its heads: so it is in every size of Depth Anything."""
@@ -69,11 +69,9 @@ def _of_family(
     tokens_nc = patches_nc if special_sc is None else np.concatenate([special_sc, patches_nc])
     path = f"encoder/block_{block:02d}"
     if card.family == _BEIT:
-        if special_sc is not None and len(special_sc) > 1:
-            raise DptscopeError(
-                "expected a BEiT without added registers, whose places its biases do not know, for its attention"
-            )
         bias = relative_bias(weights, f"{path}/attention", grid_hw)
+        if special_sc is not None and len(special_sc) > 1:
+            bias = WithAddedTokens(bias, len(special_sc) - 1, len(tokens_nc))
         query_hnd, key_hnd = projected(weights, path, tokens_nc, bias.heads)
         return FullAttention(scaled(query_hnd), key_hnd, grid_hw, bias)
     heads = card.heads or tokens_nc.shape[1] // HEAD_CHANNELS

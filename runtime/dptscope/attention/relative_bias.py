@@ -5,6 +5,7 @@ In a file for any size they are a table of the grid that the model was trained a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +15,9 @@ from dptscope.arrays import Float32Array
 from dptscope.attention.maps import PairBias
 from dptscope.attention.weights import Weights
 
-# By the name of the operator that takes it, in the default and in the portable form of a file for one size.
-_WHOLE = ("Scan/initial_state_and_scan_inputs", "Add/B")
+# By the name of the operator that takes it: in the default and in the portable form of a file for one size, and in one that
+# takes registers.
+_WHOLE = ("Scan/initial_state_and_scan_inputs", "Add/B", "relative_bias/Pad/data")
 
 
 def relative_bias(weights: Weights, attention: str, grid_hw: tuple[int, int]) -> PairBias:
@@ -86,7 +88,7 @@ class OffsetBias:
         found_qn[:, 0] = self.patch_to_cls_h[head]
         first = max(start, 1)
         row_q, column_q = np.divmod(np.arange(first, stop) - 1, self.grid_hw[1])
-        found_qn[first - start :, 1:] = pieces_rchw[row_q, column_q].reshape(stop - first, -1)
+        found_qn[first - start :, 1:] = pieces_rchw[row_q, column_q].reshape(stop - first, found_qn.shape[1] - 1)
         if start == 0:
             found_qn[0, 0], found_qn[0, 1:] = self.cls_to_cls_h[head], self.cls_to_patch_h[head]
         return found_qn
@@ -110,6 +112,50 @@ class OffsetBias:
         found_hn[:, 0] = with_cls_h
         found_hn[:, 1:] = offsets_hrc[:, top : top + height, left : left + width].reshape(len(offsets_hrc), -1)
         return found_hn
+
+
+@dataclass(frozen=True)
+class WithAddedTokens:
+    """A bias in which tokens that were added behind the class token have no part: nothing with all others.
+
+    Attributes:
+        bias: of the class token and the grid.
+        added: how many such tokens there are.
+        tokens: how many there are in all.
+    """
+
+    bias: PairBias
+    added: int
+    tokens: int
+
+    @property
+    def heads(self) -> int:
+        return self.bias.heads
+
+    def rows(self, head: int, start: int, stop: int) -> Float32Array:
+        found_qn = np.zeros((stop - start, self.tokens), np.float32)
+        for first, last in ((start, min(stop, 1)), (max(start, 1 + self.added), stop)):
+            if first < last:
+                rows_qn = self.bias.rows(head, self._without_added(first), self._without_added(last - 1) + 1)
+                found_qn[first - start : last - start] = self._widened(rows_qn)
+        return found_qn
+
+    def row(self, query: int) -> Float32Array:
+        return self._of(query, self.bias.row)
+
+    def column(self, key: int) -> Float32Array:
+        return self._of(key, self.bias.column)
+
+    def _of(self, token: int, found: Callable[[int], Float32Array]) -> Float32Array:
+        if 0 < token <= self.added:
+            return np.zeros((self.heads, self.tokens), np.float32)
+        return self._widened(found(self._without_added(token)))
+
+    def _without_added(self, token: int) -> int:
+        return token - self.added if token else 0
+
+    def _widened(self, bias_qn: Float32Array) -> Float32Array:
+        return np.insert(bias_qn, [1] * self.added, 0, axis=-1)
 
 
 def resize_table(table_hrc: Float32Array, grid_hw: tuple[int, int]) -> Float32Array:

@@ -29,7 +29,7 @@ def turned(
     Args:
         weights: of the file.
         path: of the block.
-        vectors_hnd: as they come out of the projection: queries, then keys; one token before the grid's.
+        vectors_hnd: as they come out of the projection: queries, then keys; those of the grid behind the others.
         grid_hw: rows and columns of the grid.
         everywhere: whether all patches are at one place, as in blocks that attend to all photos.
     """
@@ -38,18 +38,19 @@ def turned(
         gain_d, shift_d = (weights.get(f"{path}/attention/{name}/{leaf}") for leaf in ("weight", "bias"))
         normed.append(layer_norm(vectors, gain_d, shift_d, QK_NORM_EPS))
     query_hnd, key_hnd = normed
-    angles_n2f = _angles(grid_hw, query_hnd.shape[-1] // 4, everywhere)
+    special = query_hnd.shape[1] - grid_hw[0] * grid_hw[1]
+    angles_n2f = _angles(special, grid_hw, query_hnd.shape[-1] // 4, everywhere)
     cos_n2f, sin_n2f = np.cos(angles_n2f), np.sin(angles_n2f)
     return _turn(query_hnd, cos_n2f, sin_n2f), _turn(key_hnd, cos_n2f, sin_n2f)
 
 
-def _angles(grid_hw: tuple[int, int], pairs: int, everywhere: bool) -> Float32Array:
-    """``[tokens, row and column, pairs]``. The first token is at 0, 0, the grid's first at 1, 1."""
+def _angles(special: int, grid_hw: tuple[int, int], pairs: int, everywhere: bool) -> Float32Array:
+    """``[tokens, row and column, pairs]``. The special tokens are at 0, 0, the grid's first at 1, 1."""
     places_n2 = np.indices(grid_hw).reshape(2, -1).T + 1
     if everywhere:
         places_n2 = np.ones_like(places_n2)
     frequencies_f = BASE ** (-np.arange(pairs) / pairs)
-    return np.asarray(np.concatenate([np.zeros((1, 2)), places_n2])[..., None] * frequencies_f, np.float32)
+    return np.asarray(np.concatenate([np.zeros((special, 2)), places_n2])[..., None] * frequencies_f, np.float32)
 
 
 def _turn(vectors_hnd: Float32Array, cos_n2f: Float32Array, sin_n2f: Float32Array) -> Float32Array:

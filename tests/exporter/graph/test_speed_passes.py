@@ -113,3 +113,14 @@ def test_good_rows_stay() -> None:
     model = mlp(64, 96)
     assert not PadMatmulRows()(model).modified
     assert [node.op_type for node in model.graph] == ["MatMul", "Add", "Gelu", "MatMul"]
+
+
+@pytest.mark.parametrize(("axis", "modified"), [(0, True), (1, False)])
+def test_rows_may_be_taken_out_of_a_weight_that_gets_more(axis: int, modified: bool) -> None:
+    """As registers at test time do it; columns may not."""
+    model = mlp(64, ALIASING_STRIDE)
+    last = [node for node in model.graph if node.op_type == "MatMul"][-1]
+    taken = ir.val("taken", const_value=ir.tensor(np.array([5, 0]), name="taken"))
+    model.graph.register_initializer(taken)
+    model.graph.append(ir.node("Gather", [last.inputs[1], taken], {"axis": axis}))
+    assert PadMatmulRows()(model).modified == modified

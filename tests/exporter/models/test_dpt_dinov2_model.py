@@ -73,6 +73,13 @@ def test_against_transformers(case: Case, layout: str, size: tuple[int, int]) ->
     assert (depth <= 1, norms <= 1) == (True, True)
 
 
+def test_the_giants_gated_mlp(tmp_path: Path) -> None:
+    oracle = dpt_dinov2_oracle.dpt(blocks=12, seed=52, swiglu=True)
+    checkpoint = read_checkpoint(save_hugging_face(oracle, tmp_path / "dpt-dinov2-giant-nyu"))
+    depth, norms = distances(Case(oracle, {}), build(checkpoint, plan_of(checkpoint)), (70, 126))
+    assert (depth <= 1, norms <= 1) == (True, True)
+
+
 def plan_of(checkpoint: Checkpoint, **options: Any) -> Any:
     """With the taps that the small model has: no config beside the authors' files tells others than the published ones."""
     plan = recognise(checkpoint, ExportOptions(**options))

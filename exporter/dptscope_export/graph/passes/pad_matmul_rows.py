@@ -40,12 +40,18 @@ class PadMatmulRows(ir.passes.InPlacePass):
 
 
 def _weight(node: ir.Node) -> ir.TensorProtocol | None:
-    """The weight of a linear layer, ``[in, out]``, that no other node uses."""
+    """The weight of a linear layer, ``[in, out]``, that no other node uses, but for rows that are taken out of it."""
     if node.op_type != "MatMul" or node.inputs[1] is None:
         return None
     value = node.inputs[1]
     tensor = value.const_value
-    return tensor if tensor is not None and len(tensor.shape) == 2 and len(list(value.uses())) == 1 else None
+    alone = all(user is node or (user.op_type == "Gather" and not _axis(user)) for user, _ in value.uses())
+    return tensor if tensor is not None and len(tensor.shape) == 2 and alone else None
+
+
+def _axis(node: ir.Node) -> int:
+    axis = node.attributes.get("axis")
+    return 0 if axis is None else axis.as_int()
 
 
 def _widen(value: ir.Value) -> bool:
