@@ -13,17 +13,18 @@ import torch
 
 from dptscope import Parity, contract
 from dptscope.arrays import Float32Array
-from dptscope.contract import TensorSpec
 from dptscope.norms import token_norms
 from dptscope.session import Session, SessionOptions
 from dptscope_export.errors import VerificationError
 from dptscope_export.families.base import ExportPlan
 from dptscope_export.models.dpt import DPT, Features
 from dptscope_export.models.preview import Preview
+from dptscope_export.verify_interface import check_interface
 
-# Of its greatest value. A depth that a scale has pushed to an end of its range varies by rounding only: it is measured
-# against that value.
-FLAT = 1e-5
+LEAST_SPREAD = 1e-2
+"""Of a depth's greatest value. What varies less, such as a depth that a scale has pushed to an end of its range, is measured
+against this much: a ten-thousandth of it is a dozen steps of float32, which the sums behind a depth round by."""
+
 SKY_UNIT = 1.0  # where its deviation is smaller: without sky the map is zeros, and what is asked of it is 0.3 or more
 
 
@@ -115,9 +116,9 @@ def verify(
     )
     scales, fusion = contract.fusion_scale_inputs(), contract.fusion_inputs(plan.fusion_channels)
     dynamic = plan.sizes.dynamic
-    _check_interface(files.whole, (contract.image_input(),), plan.optional_inputs(), plan.outputs(), dynamic)
-    _check_interface(files.companion, fusion, scales, (contract.depth_output(),), dynamic)
-    _check_interface(files.preview, fusion, scales, (contract.preview_output(),), dynamic)
+    check_interface(files.whole, (contract.image_input(),), plan.optional_inputs(), plan.outputs(), dynamic)
+    check_interface(files.companion, fusion, scales, (contract.depth_output(),), dynamic)
+    check_interface(files.preview, fusion, scales, (contract.preview_output(),), dynamic)
     worst = _Worst(limits=limits)
     generator = torch.Generator().manual_seed(SEED)
     sizes = (*plan.sizes.trial, plan.sizes.native)
@@ -145,39 +146,6 @@ def lively_image(batch: int, height: int, width: int, generator: torch.Generator
         noise = torch.randn(batch, 3, cells, cells, generator=generator)
         image += torch.nn.functional.interpolate(noise, size=(height, width), mode="bilinear", align_corners=False)
     return image / 1.5
-
-
-def _check_interface(
-    session: Session,
-    inputs: Sequence[TensorSpec],
-    optional: Sequence[TensorSpec],
-    outputs: Sequence[TensorSpec],
-    dynamic: bool,
-) -> None:
-    groups = (
-        ("inputs", session.inputs, inputs),
-        ("optional inputs", session.optional_inputs, optional),
-        ("outputs", session.outputs, outputs),
-    )
-    for what, nodes, specs in groups:
-        got = {node.name: node for node in nodes}
-        expected = {spec.name: spec for spec in specs}
-        if set(got) != set(expected):
-            raise VerificationError(f"expected the {what} {sorted(expected)}, got {sorted(got)}")
-        for name, spec in expected.items():
-            _check_axes(name, got[name].shape, spec, dynamic)
-            if got[name].type != f"tensor({spec.element})":
-                raise VerificationError(f"expected {spec.element} in {name}, got {got[name].type}")
-
-
-def _check_axes(name: str, axes: Sequence[int | str | None], spec: TensorSpec, dynamic: bool) -> None:
-    """Named axes must carry the contract's names; in a graph for one size, all but the batch may be numbers."""
-    fits = len(axes) == len(spec.axes) and all(
-        got == want or (isinstance(want, str) and not dynamic and isinstance(got, int))
-        for got, want in zip(axes, spec.axes, strict=True)
-    )
-    if not fits:
-        raise VerificationError(f"expected {name} with axes {spec.axes}, got {tuple(axes)}")
 
 
 def _compare(
@@ -281,9 +249,7 @@ def _check_values(
         unit = max(float(wanted_sky.std()), SKY_UNIT)
         _check_limit(_relative(got[contract.SKY], wanted_sky, unit), limits.sky, f"sky {where}", "of its unit")
     if plan.has_confidence:
-        wanted = expected[contract.CONFIDENCE]
-        difference = _relative(got[contract.CONFIDENCE], wanted, float(np.ptp(wanted)))
-        _check_limit(difference, limits.depth, f"confidence {where}", "of its range")
+        _check_map(got[contract.CONFIDENCE], expected[contract.CONFIDENCE], limits, f"confidence {where}")
     _check_depth(got[contract.DEPTH], expected[contract.DEPTH], where, worst)
 
 
@@ -291,16 +257,21 @@ def _check_depth(
     got: Float32Array, wanted: Float32Array, where: str, worst: _Worst | None = None, limits: Limits = EXACT
 ) -> float:
     """Check one depth map and return max |Δ| over the standard deviation."""
-    if got.shape != wanted.shape:
-        raise VerificationError(f"depth {where}: expected shape {wanted.shape}, got {got.shape}")
-    spread, greatest = float(np.ptp(wanted)), float(np.abs(wanted).max())
-    flat = spread <= FLAT * greatest
-    of_range = _relative(got, wanted, greatest if flat else spread)
-    of_std = _relative(got, wanted, greatest if flat else float(wanted.std()))
-    _check_limit(of_range, (worst.limits if worst is not None else limits).depth, f"depth {where}", "of its range")
+    of_std, of_range = _check_map(got, wanted, worst.limits if worst is not None else limits, f"depth {where}")
     if worst is not None:
         worst.depth, worst.depth_range = max(worst.depth, of_std), max(worst.depth_range, of_range)
     return of_std
+
+
+def _check_map(got: Float32Array, wanted: Float32Array, limits: Limits, what: str) -> tuple[float, float]:
+    """Check a map and return max |Δ| over its standard deviation, and over its range."""
+    if got.shape != wanted.shape:
+        raise VerificationError(f"{what}: expected shape {wanted.shape}, got {got.shape}")
+    spread, least = float(np.ptp(wanted)), LEAST_SPREAD * float(np.abs(wanted).max())
+    of_range = _relative(got, wanted, max(spread, least))
+    of_std = _relative(got, wanted, float(wanted.std()) if spread > least else least)
+    _check_limit(of_range, limits.depth, what, "of its range")
+    return of_std, of_range
 
 
 def _relative(got: Float32Array, wanted: Float32Array, unit: float) -> float:
