@@ -39,6 +39,7 @@ _FATAL_ONLY = (
     4  # what goes wrong comes as an exception; the log says it a second time, and warns of scales with a default
 )
 
+_EXACT_8_BIT = "session.x64quantprecision"
 _WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"  # of a model that is given as bytes
 
 _ORT_ERRORS = (
@@ -138,7 +139,7 @@ class Session:
                 model, self._defaults = with_required_inputs(path)
                 settings.add_session_config_entry(_WEIGHTS_FOLDER, str(path.absolute().parent))
             with subnormals_flushed():  # onnxruntime sets the flag in this thread, too, and leaves it so: put back here
-                self._session = ort.InferenceSession(model, settings, providers=providers)
+                self._session = _opened(model, settings, providers)
             _check_providers(providers, self._session.get_providers())
             self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
             nodes = self._session.get_inputs()
@@ -268,5 +269,16 @@ def _settings(threads: int, spin: bool) -> ort.SessionOptions:
     settings.add_session_config_entry("session.set_denormal_as_zero", "1")
     # Where a processor has AVX2 or AVX512 and no VNNI, products of 8-bit numbers are added in pairs in 16 bits, which
     # saturate. With this they are exact, as on all others, for a tenth to a fifth more time there and none elsewhere.
-    settings.add_session_config_entry("session.x64quantprecision", "1")
+    settings.add_session_config_entry(_EXACT_8_BIT, "1")
     return settings
+
+
+def _opened(model: str | bytes, settings: ort.SessionOptions, providers: Any) -> ort.InferenceSession:
+    try:
+        return ort.InferenceSession(model, settings, providers=providers)
+    except ort_errors.Fail as error:
+        # Not where two nodes read one 8-bit weight, as onnxruntime's own quantiser leaves that of the positions.
+        if "Attempt to replace the existing tensor" not in str(error):
+            raise
+        settings.add_session_config_entry(_EXACT_8_BIT, "0")
+        return ort.InferenceSession(model, settings, providers=providers)
