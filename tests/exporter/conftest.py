@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
@@ -26,19 +27,19 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Case:
-    """One exported model and the oracle it must equal."""
+    """One exported model, the oracle it must equal, and the checkpoint."""
 
     exported: Exported
     oracle: torch.nn.Module
+    checkpoint: Path
 
 
 @pytest.fixture(scope="session")
 def v2_hugging_face(tmp_path_factory: pytest.TempPathFactory) -> Case:
-    """V2, relative, five blocks, from a Hugging Face folder."""
+    """V2, relative, five blocks of two heads, from a Hugging Face folder."""
     folder = tmp_path_factory.mktemp("v2")
-    model = oracle.depth_anything(blocks=5, out_indices=(1, 2, 3, 5), seed=1)
-    oracle.save_hugging_face(model, folder / "hub")
-    return Case(export(folder / "hub", folder / "v2.onnx"), model)
+    model = oracle.depth_anything(blocks=5, out_indices=(1, 2, 3, 5), width=128, seed=1)
+    return Case(export(oracle.save_hugging_face(model, folder / "hub"), folder / "v2.onnx"), model, folder / "hub")
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +50,8 @@ def v1_original(tmp_path_factory: pytest.TempPathFactory) -> Case:
     oracle.save_hugging_face(model, folder / "hub")
     tensors = oracle.to_original(load_file(folder / "hub" / "model.safetensors"))
     torch.save({"model": {f"module.{name}": tensor for name, tensor in tensors.items()}}, folder / "mine.pth")
-    return Case(export(folder / "mine.pth", folder / "v1.onnx", ExportOptions(variant="depth-anything-v1")), model)
+    exported = export(folder / "mine.pth", folder / "v1.onnx", ExportOptions(variant="depth-anything-v1"))
+    return Case(exported, model, folder / "mine.pth")
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +61,6 @@ def metric_fixed(tmp_path_factory: pytest.TempPathFactory) -> Case:
     model = oracle.depth_anything(blocks=4, out_indices=(1, 2, 3, 4), max_depth=80, seed=3)
     oracle.save_hugging_face(model, folder / "hub")
     tensors = oracle.to_original(load_file(folder / "hub" / "model.safetensors"))
-    torch.save(tensors, folder / "depth_anything_v2_metric_vkitti_vits.pth")
-    options = ExportOptions(fixed=(98, 56))
-    return Case(export(folder / "depth_anything_v2_metric_vkitti_vits.pth", folder / "metric.onnx", options), model)
+    checkpoint = folder / "depth_anything_v2_metric_vkitti_vits.pth"
+    torch.save(tensors, checkpoint)
+    return Case(export(checkpoint, folder / "metric.onnx", ExportOptions(fixed=(98, 56))), model, checkpoint)

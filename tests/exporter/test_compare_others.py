@@ -10,11 +10,9 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper
-from support import oracle
 
 import dptscope
 from dptscope.commands import app as cli
-from dptscope_export.pipeline import export
 
 FIXED = {"size": 70, "square": True}
 
@@ -31,14 +29,11 @@ class DepthAlone(torch.nn.Module):
 
 
 @pytest.fixture(scope="module")
-def exports(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def exports(v2_hugging_face: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """One checkpoint twice: by dptscope, and by torch's own exporter as others do it, for one size."""
-    folder = tmp_path_factory.mktemp("both")
-    model = oracle.depth_anything(blocks=4, out_indices=(1, 2, 3, 4), seed=5)
-    oracle.save_hugging_face(model, folder / "hub")
-    ours = export(folder / "hub", folder / "ours.onnx").model
+    theirs = tmp_path_factory.mktemp("both") / "theirs.onnx"
     program = torch.onnx.export(
-        DepthAlone(model).eval(),
+        DepthAlone(v2_hugging_face.oracle).eval(),
         (torch.zeros(1, 3, 70, 70),),
         input_names=["pixel_values"],
         output_names=["predicted_depth"],
@@ -46,8 +41,8 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         verbose=False,
     )
     assert program is not None
-    program.save(str(folder / "theirs.onnx"))
-    return ours, folder / "theirs.onnx"
+    program.save(str(theirs))
+    return v2_hugging_face.exported.model, theirs
 
 
 def test_another_exporters_file_of_the_same_checkpoint(

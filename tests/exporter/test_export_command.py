@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support import oracle
 from support.seeded import seeded_tensors, write_tiny
 
 import dptscope
@@ -130,14 +130,14 @@ def test_weights_beside_the_graph(folder: Path, monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.fixture
-def collection(folder: Path) -> Path:
+def collection(folder: Path, v2_hugging_face: Any) -> Path:
     """A folder of checkpoints: two that are right, one that is none, one whose model would take another's place."""
     models = folder / "models"
     models.mkdir()
     for name in ("bad.pth", "tiny.safetensors"):
         (folder / name).rename(models / name)
     torch.save(seeded_tensors(), models / "tiny.pth")
-    oracle.save_hugging_face(oracle.depth_anything(blocks=4, out_indices=(1, 2, 3, 4), seed=1), models / "face")
+    shutil.copytree(v2_hugging_face.checkpoint, models / "face")
     (models / "README.md").write_text("about these")
     (models / "nothing").mkdir()
     return models

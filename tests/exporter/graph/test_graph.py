@@ -57,7 +57,7 @@ def test_sizes_read_well(graph: onnx.GraphProto) -> None:
 
     known = {value.name: axes(value) for value in (*graph.value_info, *graph.output)}
     assert known["depth"] == ["batch", "height", "width"]
-    assert known["encoder/patch_embed/Conv"] == ["batch", 64, "grid_height", "grid_width"]
+    assert known["encoder/patch_embed/Conv"] == ["batch", 128, "grid_height", "grid_width"]
     assert known["head/conv2/Conv"] == ["batch", 16, "height", "width"]
 
 
