@@ -49,7 +49,10 @@ def save(model: ir.Model, path: Path) -> None:
     """Save a graph; above 2 GB with its weights in one plain file beside it, ``NAME.onnx.data``."""
     size = sum(value.const_value.nbytes for value in model.graph.initializers.values() if value.const_value is not None)
     with _writing(path):
-        ir.save(model, path, external_data=path.name + WEIGHTS_SUFFIX if size > SINGLE_FILE_BYTES else None)
+        if size > SINGLE_FILE_BYTES:
+            ir.save(model, path, external_data=path.name + WEIGHTS_SUFFIX)
+        else:  # weights that lie beside another file come along
+            ir.save(ir.external_data.load_to_model(model), path)
 
 
 def save_again(model: ir.Model, path: Path) -> None:

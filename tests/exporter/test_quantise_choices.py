@@ -7,12 +7,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import onnx
+import onnx_ir as ir
 import pytest
 from onnx import numpy_helper, parser
 from onnx.reference import ReferenceEvaluator
 
 from dptscope.errors import DptscopeError
 from dptscope.session import Session
+from dptscope_export.publish import save
 from dptscope_export.quantise.layers import find_layers
 from dptscope_export.quantise.photos import choose_photos
 
@@ -40,6 +42,9 @@ def test_convolutions_that_stay_float32() -> None:
         model.graph.initializer.append(numpy_helper.from_array(np.zeros(shape, np.float32), name))
     found = find_layers(model, "whole.onnx")
     assert found.convolutions == ("head/middle/Conv", "head/bins/Conv", "head/branch/Conv")
+    model.graph.initializer.append(numpy_helper.from_array(np.zeros(1, np.float16), "another tool's"))
+    with pytest.raises(DptscopeError, match=r"whole\.onnx: expected weights in float32, got float16"):
+        find_layers(model, "whole.onnx")
 
 
 def test_a_photo_twice_is_one(tmp_path: Path) -> None:
@@ -76,3 +81,12 @@ def test_products_of_8_bits_are_exact(tmp_path: Path) -> None:
     (exact,) = ReferenceEvaluator(model).run(None, {"x": x})
     assert np.abs(exact).max() > 2**15
     np.testing.assert_array_equal(Session(tmp_path / "product.onnx").run(["y"], {"x": x})[0], exact)
+
+
+def test_weights_beside_the_graph_come_along(tiny_model: Path, tmp_path: Path) -> None:
+    """A graph that has been read from two files, and whose weights fit into one."""
+    onnx.save(onnx.load(tiny_model), tmp_path / "two.onnx", save_as_external_data=True, location="two.onnx.data")
+    (tmp_path / "one").mkdir()
+    save(ir.load(tmp_path / "two.onnx"), tmp_path / "one" / "one.onnx")
+    assert [path.name for path in (tmp_path / "one").iterdir()] == ["one.onnx"]
+    assert Session(tmp_path / "one" / "one.onnx").outputs

@@ -50,13 +50,17 @@ def find_layers(model: onnx.ModelProto, source: str) -> Layers:
         source: name of the file, for the message.
 
     Raises:
-        DptscopeError: it is quantised already.
+        DptscopeError: it is quantised already, or its weights are float16, whatever made them so.
     """
     constants = {weight.name: len(weight.dims) for weight in model.graph.initializer}
     done = next((node.op_type for node in _nodes(model) if node.op_type in QUANTISED), None)
     if done is not None:
         raise DptscopeError(
             f"{source}: expected a file that computes in float32, got one with {done}: quantised already"
+        )
+    if any(weight.data_type == onnx.TensorProto.FLOAT16 for weight in model.graph.initializer):
+        raise DptscopeError(
+            f"{source}: expected weights in float32, got float16; take the float32 file that it was made of"
         )
     linear = tuple(
         node.name
