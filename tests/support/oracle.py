@@ -73,7 +73,8 @@ def depth_anything(
     with torch.no_grad():
         enliven(model, seed)
     use_original_positions(model)
-    lift_depth(model, model.head.conv3, torch.randn(1, 3, image_size, image_size))
+    image = torch.randn(1, 3, image_size, image_size, generator=torch.Generator().manual_seed(seed))
+    lift_depth(model, model.head.conv3, image)
     return model
 
 
