@@ -71,7 +71,7 @@ export class Engine {
   /** Unpack the runtime, once; `gpu`: that of the graphics card. */
   async start(runtime: Source, gpu: boolean): Promise<void> {
     this.gpu = gpu;
-    ort.env.wasm.wasmBinary = (await readBytes(runtime)).buffer as ArrayBuffer;
+    ort.env.wasm.wasmBinary = (await readBytes(runtime, (share) => this.report(`reading ${runtime.name}`, share))).buffer as ArrayBuffer;
     // More than one needs the two headers that the little server sends.
     ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency || 1, 8) : 1;
     ort.env.logLevel = "error";

@@ -12,7 +12,7 @@ import { Models, type OpenModel } from "./models";
 import { NormView } from "./norms";
 import { offerSamples, Photos, type Photo } from "./photos";
 import { inputSize } from "./prepare";
-import { decode, type Source } from "./reading";
+import { decode, readBlob, type Source } from "./reading";
 import { download, fileOf } from "./saving";
 import { ownSide, Sizes } from "./sizes";
 import { Status } from "./status";
@@ -69,9 +69,10 @@ class Main implements Page {
   /** Open what the page came with. */
   start(): void {
     this.status.do(async () => {
-      const samples = await sources(table, "photo", () => {});
-      offerSamples(samples, (photo) => this.status.do(async () => this.addPhotos([await photo()])));
-      const files = await sources(table, "model", (name, share) => this.status.progress(`loading ${name}`, share));
+      const read = async (source: Source): Promise<Photo> => ({ name: source.name, blob: await readBlob(source) });
+      const samples = await Promise.all(sources(table, "photo").map(read));
+      offerSamples(samples, (photo) => this.status.do(() => this.addPhotos([photo])));
+      const files = sources(table, "model");
       if (files.length) await this.open(files);
       else byId("model-name").textContent = "no model yet";
     });
@@ -81,7 +82,7 @@ class Main implements Page {
   private take(files: File[]): void {
     this.status.do(async () => {
       const { models, photos } = sorted(files);
-      if (models.length) await this.open(models.map((file) => ({ name: file.name, blob: file, gzip: false, size: file.size })));
+      if (models.length) await this.open(models.map((file) => ({ name: file.name, data: file, gzip: false, size: file.size })));
       if (photos.length) await this.addPhotos(photos.map((file) => ({ name: file.name, blob: file })));
     });
   }

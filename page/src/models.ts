@@ -16,7 +16,7 @@ export interface OpenModel {
 }
 
 export class Models {
-  private readonly runtimes: Partial<Record<Where, Promise<Source[]>>> = {};
+  private readonly runtimes: Partial<Record<Where, Source[]>> = {};
   private readonly addresses: Partial<Record<Where, string>> = {};
 
   constructor(
@@ -26,7 +26,7 @@ export class Models {
 
   /** Open a model with what lies beside it, on the processor or on the graphics card. */
   async open(files: Source[], where: Where = "runtime"): Promise<OpenModel> {
-    const [runtime] = await this.runtime(where);
+    const [runtime] = (this.runtimes[where] ??= sources(this.table, where));
     const client = new Client((this.addresses[where] ??= addressOf(byId(WORKERS[where]).textContent ?? "")), this.report);
     try {
       await client.call("start", runtime, where === "gpu");
@@ -41,15 +41,6 @@ export class Models {
   async add(model: OpenModel, files: Source[]): Promise<void> {
     model.facts = await model.client.call("open", files);
     model.files = [...model.files, ...files];
-  }
-
-  private runtime(where: Where): Promise<Source[]> {
-    return (this.runtimes[where] ??= sources(this.table, where, (name, share) => this.report(`loading ${name}`, share)).catch(
-      (error: unknown) => {
-        delete this.runtimes[where]; // the server may be back when it is asked again
-        throw error;
-      },
-    ));
   }
 }
 

@@ -1,6 +1,5 @@
 /** The photos that were given, and the name of the one that is wanted. */
 import { byId, within } from "./dom";
-import type { Source } from "./reading";
 
 export interface Photo {
   name: string;
@@ -47,21 +46,17 @@ export class Photos {
 }
 
 /** Buttons for the photos that the page came with. */
-export function offerSamples(found: Source[], take: (photo: () => Promise<Photo>) => void): void {
+export function offerSamples(found: Photo[], take: (photo: Photo) => void): void {
   byId("samples").hidden = !found.length;
   within(byId("samples"), "div").replaceChildren(
-    ...found.map((source) => {
+    ...found.map((photo) => {
       const button = document.createElement("button");
       const image = document.createElement("img");
-      void unpacked(source).then((blob) => (image.src = URL.createObjectURL(blob)));
-      image.alt = source.name;
+      image.src = URL.createObjectURL(photo.blob);
+      image.alt = photo.name;
       button.append(image);
-      button.onclick = () => take(async () => ({ name: source.name, blob: await unpacked(source) }));
+      button.onclick = () => take(photo);
       return button;
     }),
   );
-}
-
-async function unpacked(source: Source): Promise<Blob> {
-  return source.gzip ? new Response(source.blob.stream().pipeThrough(new DecompressionStream("gzip"))).blob() : source.blob;
 }

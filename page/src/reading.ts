@@ -5,14 +5,14 @@ import type { Pixels } from "./prepare";
 /** A file, wherever it came from. */
 export interface Source {
   name: string;
-  blob: Blob;
+  data: Blob | string; // or where it is: the worker reads a large file as it comes, and no copy lies in the page
   gzip: boolean;
   size: number; // of what is in it
 }
 
 /** Read a file into one array, and say how far it is. */
 export async function readBytes(source: Source, progress: (share: number) => void = () => {}): Promise<Uint8Array> {
-  const stream = source.gzip ? source.blob.stream().pipeThrough(new DecompressionStream("gzip")) : source.blob.stream();
+  const stream = await opened(source);
   let data: Uint8Array;
   try {
     data = roomFor(source.size);
@@ -30,6 +30,22 @@ export async function readBytes(source: Source, progress: (share: number) => voi
     place += value.length;
     progress(place / data.length);
   }
+}
+
+/** A small file as it is unpacked. */
+export async function readBlob(source: Source): Promise<Blob> {
+  return new Response(await opened(source)).blob();
+}
+
+async function opened({ name, data, gzip }: Source): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  const stream = typeof data === "string" ? await fetched(name, data) : data.stream();
+  return gzip ? stream.pipeThrough(new DecompressionStream("gzip")) : stream;
+}
+
+async function fetched(name: string, address: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  const response = await fetch(address).catch(() => null);
+  if (!response?.ok || !response.body) throw new PageError(`${name}: the server of this page does not answer; start it again.`);
+  return response.body;
 }
 
 const LARGEST_ARRAY = 0x7fe00000; // bytes of one, in Chromium; WebAssembly's memory may be twice as large
