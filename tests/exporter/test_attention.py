@@ -60,9 +60,9 @@ def midas_vit(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
 
 @pytest.fixture(scope="module")
 def swin(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
-    """One to eight heads; the second block of the first stage shifts."""
+    """One to eight heads; the second block of the first stage shifts. As in ``test_swinv2_export.py``, traced once."""
     folder = tmp_path_factory.mktemp("swin")
-    model = midas_oracle.swinv2(seed=22)
+    model = midas_oracle.swinv2(seed=22, fusion=256)
     return export(oracle.save_hugging_face(model, folder / "hub"), folder / "a.onnx").model, model
 
 
