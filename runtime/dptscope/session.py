@@ -268,7 +268,7 @@ def _settings(threads: int, spin: bool) -> ort.SessionOptions:
     settings.add_session_config_entry("session.force_spinning_stop", "1")
     settings.add_session_config_entry("session.set_denormal_as_zero", "1")
     # Where a processor has AVX2 or AVX512 and no VNNI, products of 8-bit numbers are added in pairs in 16 bits, which
-    # saturate. With this they are exact, as on all others, for a tenth to a fifth more time there and none elsewhere.
+    # saturate. With this they are exact, as on all others, for a tenth to a quarter more time there and none elsewhere.
     settings.add_session_config_entry(_EXACT_8_BIT, "1")
     return settings
 

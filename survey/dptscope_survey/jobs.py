@@ -1,6 +1,6 @@
 """How many processes work on a survey, with how many threads each.
 
-A process a CPU with one thread is as fast as any, or faster: threads wait for each other within a photo, processes do not
+A process a CPU with one thread was the fastest of those tried: threads wait for each other within a photo, processes do not
 (``python -m benchmarks.survey jobs``). There are fewer where their memory would not suffice.
 """
 
