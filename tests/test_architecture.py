@@ -65,7 +65,7 @@ NEVER = [
 ONLY = [
     (
         r"^\s*(import|from) onnxruntime",
-        r"dptscope/session\.py|quantise/int8\.py",
+        r"dptscope/ort\.py|quantise/int8\.py",
         "telemetry off first, subnormal numbers flushed in every run",
     ),
     (r"^\s*(import|from) cv2", r"dptscope/opencv\.py", "loaded when it is first used, and says what is missing"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,44 +17,13 @@ from dptscope.errors import DptscopeError, ModelFileError, ProviderError, SizeEr
 from dptscope.files.onnx_file import check_structure
 from dptscope.files.optional_inputs import with_required_inputs
 from dptscope.finite import has_finite_squares, is_finite
+from dptscope.ort import ORT_ERRORS, open_session, ort, settings_of
 from dptscope.process.limits import available_cpus, is_for_memory
 from dptscope.subnormals import subnormals_flushed
 
-# Official builds from 1.29 on report names and hashes of models to their maker, and make a database for that as soon as they
-# are imported. This is the only file that imports it.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-try:
-    import onnxruntime as ort
-    from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
-except ImportError as error:
-    raise DptscopeError(
-        f"onnxruntime cannot be loaded ({one_line(error)}): install a release for this system and its "
-        "processor (pip install --upgrade onnxruntime)"
-    ) from error
-
 MOST_THREADS = 1024  # onnxruntime starts as many as it is told
 DEFAULT_PROVIDERS = ("CPUExecutionProvider",)
-_FATAL_ONLY = (
-    4  # what goes wrong comes as an exception; the log says it a second time, and warns of scales with a default
-)
-
-_EXACT_8_BIT = "session.x64quantprecision"
 _WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"  # of a model that is given as bytes
-
-_ORT_ERRORS = (
-    ort_errors.InvalidProtobuf,
-    ort_errors.InvalidGraph,
-    ort_errors.Fail,
-    ort_errors.NotImplemented,
-    ort_errors.InvalidArgument,
-    ort_errors.RuntimeException,
-    ort_errors.NoSuchFile,
-    ort_errors.EPFail,
-)
-
-
-ONNXRUNTIME_VERSION: str = ort.__version__
-
 
 Provider = str | tuple[str, Mapping[str, Any]]
 Providers = Sequence[Provider] | str | None
@@ -132,14 +100,14 @@ class Session:
         check_structure(path)
         self._path = path
         try:
-            settings = _settings(threads, options.spin)
+            settings = settings_of(threads, options.spin)
             model: str | bytes = str(path)
             self._defaults: dict[str, NDArray[Any]] = {}
             if any(name not in DEFAULT_PROVIDERS for name in _names(providers)):
                 model, self._defaults = with_required_inputs(path)
                 settings.add_session_config_entry(_WEIGHTS_FOLDER, str(path.absolute().parent))
             with subnormals_flushed():  # onnxruntime sets the flag in this thread, too, and leaves it so: put back here
-                self._session = _opened(model, settings, providers)
+                self._session = open_session(model, settings, providers)
             _check_providers(providers, self._session.get_providers())
             self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
             nodes = self._session.get_inputs()
@@ -152,7 +120,7 @@ class Session:
             self._axes: dict[str, list[int | str | None]] = {
                 node.name: list(node.shape or ()) for node in (*self.inputs, *self.optional_inputs, *self.outputs)
             }
-        except (*_ORT_ERRORS, MemoryError, UnicodeDecodeError) as error:  # names and messages come out of the file
+        except (*ORT_ERRORS, MemoryError, UnicodeDecodeError) as error:  # names and messages come out of the file
             if is_for_memory(error):
                 raise DptscopeError(f"{path}: not enough memory to load it") from error
             raise ModelFileError(f"{path}: onnxruntime cannot load it ({one_line(error)})") from error
@@ -195,7 +163,7 @@ class Session:
         try:
             with subnormals_flushed(), cancel.running(lambda: setattr(options, "terminate", True)):
                 outputs: list[Float32Array] = self._session.run(names, self._defaults | dict(input_feed), options)
-        except (*_ORT_ERRORS, MemoryError, ValueError) as error:
+        except (*ORT_ERRORS, MemoryError, ValueError) as error:
             cancel.check()
             if is_for_memory(error):
                 shape = " × ".join(str(size) for size in next(iter(input_feed.values())).shape)
@@ -251,34 +219,3 @@ def _check_providers(wanted: Sequence[Provider], got: Sequence[str]) -> None:
             f"expected {', '.join(missing)} to run the model, got {', '.join(got)}: it is installed and cannot start here, "
             "for instance because its driver or a library is not there"
         )
-
-
-def _settings(threads: int, spin: bool) -> ort.SessionOptions:
-    """onnxruntime's own options."""
-    ort.disable_telemetry_events()
-    settings = ort.SessionOptions()
-    settings.log_severity_level = _FATAL_ONLY
-    settings.intra_op_num_threads = threads
-    # A plan for a size that came before takes its memory in one new piece, beside what the first run took, for no time won:
-    # without, a ViT-S at 1036 × 1036 pixels needs 950 in place of 1568 MiB.
-    settings.enable_mem_pattern = False
-    settings.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin else "0")
-    # Model, companion and preview have a pool of threads each. One that spun on after its run would take the cores from the
-    # next run of another: a model's run after a preview took 2.3 times as long, a slider's move 3.6 times.
-    settings.add_session_config_entry("session.force_spinning_stop", "1")
-    settings.add_session_config_entry("session.set_denormal_as_zero", "1")
-    # Where a processor has AVX2 or AVX512 and no VNNI, products of 8-bit numbers are added in pairs in 16 bits, which
-    # saturate. With this they are exact, as on all others, for a tenth to a quarter more time there and none elsewhere.
-    settings.add_session_config_entry(_EXACT_8_BIT, "1")
-    return settings
-
-
-def _opened(model: str | bytes, settings: ort.SessionOptions, providers: Any) -> ort.InferenceSession:
-    try:
-        return ort.InferenceSession(model, settings, providers=providers)
-    except ort_errors.Fail as error:
-        # Not where two nodes read one 8-bit weight, as onnxruntime's own quantiser leaves that of the positions.
-        if "Attempt to replace the existing tensor" not in str(error):
-            raise
-        settings.add_session_config_entry(_EXACT_8_BIT, "0")
-        return ort.InferenceSession(model, settings, providers=providers)

@@ -13,8 +13,8 @@ from dptscope.errors import DptscopeError
 from dptscope.files.onnx_file import weights_digest
 from dptscope.model import DepthModel, load
 from dptscope.norms import RULE
+from dptscope.ort import ONNXRUNTIME_VERSION
 from dptscope.prepare import input_size
-from dptscope.session import ONNXRUNTIME_VERSION
 from dptscope_survey.engine import Engine, chunks_to_do
 from dptscope_survey.folder import WHOLE, Part, Survey, SurveyFolder, opened
 from dptscope_survey.jobs import choose_jobs

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import patch
 
 import cv2
 import numpy as np
 import onnx
 import onnx_ir as ir
+import onnxruntime
 import pytest
 from onnx import numpy_helper, parser
 from onnx.reference import ReferenceEvaluator
 
+import dptscope
 from dptscope.errors import DptscopeError
+from dptscope.ort import open_session, products_saturate, settings_of
 from dptscope.session import Session
 from dptscope_export.publish import save
 from dptscope_export.quantise.layers import find_layers
@@ -81,6 +85,32 @@ def test_products_of_8_bits_are_exact(tmp_path: Path) -> None:
     (exact,) = ReferenceEvaluator(model).run(None, {"x": x})
     assert np.abs(exact).max() > 2**15
     np.testing.assert_array_equal(Session(tmp_path / "product.onnx").run(["y"], {"x": x})[0], exact)
+
+
+def test_the_processor_is_asked_by_a_product() -> None:
+    """Exact products cost twice the time where a processor multiplies 8 bits as well as it can."""
+    probe = Path(dptscope.__file__).parent / "assets/eight_bit_product.onnx"
+    made = parser.parse_model("""
+    <ir_version: 8, opset_import: ["" : 13]>
+    eight_bit_product (uint8[m,k] a, int8[k,n] b) => (int32[m,n] sums) { sums = MatMulInteger (a, b) }
+    """)
+    assert onnx.load(probe) == made
+    generator = np.random.default_rng(0)
+    a = generator.integers(0, 256, (16, 64)).astype(np.uint8)
+    b = generator.choice([-127, 127], (64, 32)).astype(np.int8)
+    (sums,) = onnxruntime.InferenceSession(probe, providers=["CPUExecutionProvider"]).run(None, {"a": a, "b": b})
+    assert products_saturate() == bool((sums != a.astype(np.int32) @ b).any())
+
+
+def test_exact_products_only_where_they_are_needed(tiny_model: Path) -> None:
+    setting = "session.x64quantprecision"
+    saturating, exact = settings_of(1, spin=False), settings_of(1, spin=False)
+    for settings in (saturating, exact):
+        with patch("dptscope.ort.products_saturate", return_value=settings is saturating):
+            open_session(str(tiny_model), settings, ["CPUExecutionProvider"])
+    assert saturating.get_session_config_entry(setting) == "1"
+    with pytest.raises(RuntimeError, match=setting):
+        exact.get_session_config_entry(setting)
 
 
 def test_weights_beside_the_graph_come_along(tiny_model: Path, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def quantised(path: Path, recipe: Recipe, suffix: str, scratch: Path) -> ir.Mode
         quantize_dynamic,
     )
 
-    import dptscope.session  # noqa: F401  what it sets before onnxruntime is loaded holds here, too
+    import dptscope.ort  # noqa: F401  what it sets before onnxruntime is loaded holds here, too
 
     model = onnx.load(path)
     names = {node.name for node in model.graph.node}

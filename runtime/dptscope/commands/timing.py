@@ -15,10 +15,10 @@ import numpy as np
 from dptscope import contract
 from dptscope.arrays import Float32Array
 from dptscope.model import DepthModel, load
+from dptscope.ort import ONNXRUNTIME_VERSION
 from dptscope.prepare import input_size as model_input_size
 from dptscope.process.limits import available_cpus
 from dptscope.scene import Scene
-from dptscope.session import ONNXRUNTIME_VERSION
 
 WARM_UP = 2  # runs at the beginning that are not counted: they also fetch memory
 _COMPARED = {

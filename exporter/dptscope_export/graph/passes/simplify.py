@@ -32,7 +32,7 @@ class Simplify(ir.passes.PassBase):
         return True
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        import onnxsim  # imports onnxruntime, which dptscope.session has to do first
+        import onnxsim  # imports onnxruntime, which dptscope.ort has to do first
 
         interface = _interface(model)
         shapes = {value.name: value.shape for value in _values(model.graph)}
