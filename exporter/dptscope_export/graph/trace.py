@@ -11,6 +11,8 @@ from typing import Any
 
 import onnx_ir as ir
 import torch
+from onnxscript import INT64
+from onnxscript import opset18 as op
 from torch import Tensor
 from torch.export import Dim
 
@@ -117,11 +119,28 @@ def export_graph(
                 output_names=[spec.name for spec in outputs],
                 optimize=False,
                 verbose=False,
+                custom_translation_table={torch.ops.dptscope.interpolate.default: _resize},
             )
         assert program is not None
         repeat(program.model, module)
         program.optimize()
     return program.model
+
+
+def _resize(x_bchw: Any, size: INT64 | None, scale_factor: float | None, align_corners: bool) -> Any:
+    """ONNX for :func:`dptscope_export.models.interpolate.one_step`, as PyTorch's exporter has it for ``F.interpolate``."""
+    scales: Any = None
+    sizes: Any = None
+    if size is None:
+        assert scale_factor is not None
+        scales = op.Constant(value_floats=[1.0, 1.0, scale_factor, scale_factor])
+    else:
+        batch_and_channels: Any = op.Shape(x_bchw, start=0, end=2)
+        sizes = op.Concat(batch_and_channels, op.Cast(size, to=INT64.dtype), axis=0)
+    placed = "align_corners" if align_corners else "pytorch_half_pixel"
+    return op.Resize(
+        x_bchw, None, scales, sizes, mode="linear", coordinate_transformation_mode=placed, nearest_mode="floor"
+    )
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dptscope.contract import FUSION_BLOCKS  # the numbering of the original modules
+from dptscope_export.models.interpolate import interpolate
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,8 @@ class FusionBlock(nn.Module):
         if self.doubles or next_bchw is None:
             # The same sizes as below, said as a constant: onnxruntime keeps its blocked convolution layout only across
             # a resize whose scales are constant whole numbers.
-            return F.interpolate(x_bchw, scale_factor=2, mode="bilinear", align_corners=True)
-        return F.interpolate(x_bchw, size=next_bchw.shape[-2:], mode="bilinear", align_corners=True)
+            return interpolate(x_bchw, scale_factor=2, align_corners=True)
+        return interpolate(x_bchw, size=next_bchw.shape[-2:], align_corners=True)
 
 
 class Fusion(nn.Module):
@@ -190,7 +191,7 @@ class DepthHead(Head):
 
     def enlarge(self, x_bchw: Tensor) -> Tensor:
         """The fused map after the first convolution, at the depth's size."""
-        return F.interpolate(self.conv1(x_bchw), scale_factor=self.upsample, mode="bilinear", align_corners=True)
+        return interpolate(self.conv1(x_bchw), scale_factor=self.upsample, align_corners=True)
 
     def hidden(self, x_bchw: Tensor) -> Tensor:
         """What the last convolution reads, from what the first one gives, at the depth's size or at a preview's."""

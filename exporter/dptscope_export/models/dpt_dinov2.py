@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dptscope_export.models.dinov2 import DinoV2Config, DinoV2Encoder
+from dptscope_export.models.interpolate import interpolate
 from dptscope_export.models.mmseg_dpt import MmsegDPT, MmsegHead
 from dptscope_export.models.readout import ProjectedPatches
 from dptscope_export.models.vit_dpt import ReassemblyConfig
@@ -44,7 +45,7 @@ class ClampedHead(MmsegHead):
 
     def fine(self, x_bchw: Tensor) -> Tensor:
         x_bchw = self.conv1(F.relu(self.project(x_bchw)))
-        return self._metres(F.interpolate(x_bchw, scale_factor=2, mode="bilinear", align_corners=True))
+        return self._metres(interpolate(x_bchw, scale_factor=2, align_corners=True))
 
     def coarse(self, x_bchw: Tensor) -> Tensor:
         return self._metres(self.conv1(F.relu(self.project(x_bchw))))

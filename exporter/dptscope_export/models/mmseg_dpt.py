@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from dptscope.contract import FUSION_BLOCKS
 from dptscope_export.models.dpt import Fusion, Head, ResidualUnit
+from dptscope_export.models.interpolate import interpolate
 from dptscope_export.models.vit_dpt import Reassemble, ReassemblyConfig, TokensDPT
 
 
@@ -21,7 +22,7 @@ class FittedUnit(ResidualUnit):
     """A residual unit on a skip path, on the map resized."""
 
     def forward(self, x_bchw: Tensor, size_hw: tuple[int, int]) -> Tensor:  # type: ignore[override]
-        return super().forward(F.interpolate(x_bchw, size=size_hw, mode="bilinear", align_corners=False))
+        return super().forward(interpolate(x_bchw, size=size_hw, align_corners=False))
 
 
 class Spread(nn.Module):
@@ -75,7 +76,7 @@ class MmsegHead(Head):
     def forward(self, x_bchw: Tensor, size_hw: tuple[int, int]) -> Tensor:
         """Depth ``[batch, height, width]`` of that size."""
         depth_b1hw = self.fine(x_bchw).unsqueeze(1)
-        return F.interpolate(depth_b1hw, size=size_hw, mode="bilinear", align_corners=False).squeeze(1)
+        return interpolate(depth_b1hw, size=size_hw, align_corners=False).squeeze(1)
 
 
 class MmsegDPT(TokensDPT):

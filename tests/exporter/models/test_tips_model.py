@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -97,8 +96,9 @@ def no_least_weight(model: DPT) -> None:
     model.head.sums.bias.data[:] = 1e-9  # type: ignore[union-attr]
 
 
-def corners_aligned(x: Tensor, **how: Any) -> Tensor:
-    return F.interpolate(x, **{**how, "align_corners": True} if "align_corners" in how else how)
+def corners_aligned(x: Tensor, size: tuple[int, int], align_corners: bool) -> Tensor:
+    assert not align_corners
+    return F.interpolate(x, size, mode="bilinear", align_corners=True)
 
 
 MISTAKES: dict[str, Mistake] = {
@@ -112,7 +112,7 @@ MISTAKES: dict[str, Mistake] = {
     "no ReLU before the bins": broken(no_relu_before_the_bins),
     "bins from zero": broken(bins_from_zero),
     "no least weight of a bin": broken(no_least_weight),
-    "resizes with corners aligned": patched(mmseg_dpt, "F", SimpleNamespace(interpolate=corners_aligned)),
+    "resizes with corners aligned": patched(mmseg_dpt, "interpolate", corners_aligned),
 }
 
 
