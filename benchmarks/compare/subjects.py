@@ -115,6 +115,7 @@ def _midas_3(is_hybrid: bool) -> Any:
     large = {"hidden_size": 1024, "num_attention_heads": 16, "num_hidden_layers": 24, "intermediate_size": 4096}
     resnet = {
         "backbone_config": BitConfig(
+            layer_type="bottleneck",
             depths=[3, 4, 9],
             hidden_sizes=[256, 512, 1024],
             global_padding="same",

@@ -88,6 +88,9 @@ def test_what_is_computed_in_int8(small: Quantised, tiny_model: Path) -> None:
         assert weights[f"{name}/weight_quantized"] == TensorProto.INT8 and f"{name}/weight" not in weights
     for name in ("encoder/patch_embed", "head/conv3"):
         assert weights[f"{name}/weight"] == TensorProto.FLOAT
+    assert before["fusion/block_1/residual_unit/Relu_2"] == before["head/Relu"] == "Relu"
+    assert not {"fusion/block_1/residual_unit/Relu_2", "head/Relu"} & set(after), "a range from zero on does it"
+    assert after["fusion/block_1/residual_unit/Relu"] == "Relu", "the shortcut needs what is below"
 
 
 def test_weights_are_rounded_channel_by_channel(small: Quantised, tiny_model: Path) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -49,20 +50,26 @@ def quantised(path: Path, recipe: Recipe, suffix: str, scratch: Path) -> ir.Mode
     with _quiet(), _temporary_files_in(scratch):
         # To the quantiser an empty list would mean every node.
         if convolutions:
-            nodes = [node for node in model.graph.node if node.name in convolutions]
+            ranges = recipe.ranges[suffix]
             measured = {
-                tensor: tuple(np.array(end, np.float32) for end in recipe.ranges[suffix][tensor])
-                for node in nodes
+                tensor: ranges[tensor]
+                for node in model.graph.node
+                if node.name in convolutions
                 for tensor in (node.input[0], node.output[0])
             }
+            rectified = _rectified(model.graph, convolutions)
+            measured |= {relu.output[0]: (0.0, max(0.0, ranges[relu.input[0]][1])) for relu in rectified}
             model = QDQQuantizer(
                 model,
                 weight_qType=QuantType.QInt8,
                 activation_qType=QuantType.QUInt8,
-                tensors_range=TensorsData(CalibrationMethod.MinMax, measured),
-                nodes_to_quantize=list(convolutions),
+                tensors_range=TensorsData(
+                    CalibrationMethod.MinMax,
+                    {tensor: tuple(np.array(end, np.float32) for end in ends) for tensor, ends in measured.items()},
+                ),
+                nodes_to_quantize=[*convolutions, *(relu.name for relu in rectified)],
                 nodes_to_exclude=[],
-                op_types_to_quantize=["Conv"],
+                op_types_to_quantize=["Conv", "Relu"],
                 extra_options={},
                 **_BY_CHANNEL,
             ).quantize_model()
@@ -87,6 +94,15 @@ def quantised(path: Path, recipe: Recipe, suffix: str, scratch: Path) -> ir.Mode
     graph = ir.from_proto(model)
     graph.graph.sort()  # the quantiser puts its nodes at the end
     return graph
+
+
+def _rectified(graph: onnx.GraphProto, convolutions: Collection[str]) -> list[onnx.NodeProto]:
+    """The ReLUs that are all that becomes of a convolution. The quantiser takes them away: a range from zero on cuts off by
+    itself what is below, its steps are smaller, and the convolution's result is rounded once and not twice."""
+    readers = Counter(tensor for node in graph.node for tensor in node.input)
+    readers.update(value.name for value in graph.output)
+    given = {node.output[0] for node in graph.node if node.name in convolutions and readers[node.output[0]] == 1}
+    return [node for node in graph.node if node.op_type == "Relu" and node.input[0] in given]
 
 
 @contextmanager
