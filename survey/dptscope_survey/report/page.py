@@ -114,8 +114,9 @@ def _onset(numbers: Numbers) -> str:
         return "No photo has an outlier in any block."
     most = int(have_b.argmax())
     if not often:
-        share = f"{100 * have_b[most]:.0f} %"
-        return f"In no block do half of the photos have outliers; they are most frequent in block {most} ({share})."
+        few = int((numbers.norms_pb["outliers"][:, most] > 0).sum())
+        where = f"block {most} ({few:,} of {counted(len(numbers.photos))})"
+        return f"In no block do half of the photos have outliers; they are most frequent in {where}."
     names = _spans(often)
     return f"At least half of the photos have outliers in {names}, most in block {most} ({100 * have_b[most]:.0f} %)."
 
