@@ -55,6 +55,17 @@ def test_tokens_are_kept_where_they_are_few_or_asked_for(
     assert [kept for _, kept in model.prepared] == [False, True]
 
 
+def test_a_coarse_run_says_little_of_how_long_a_full_one_takes() -> None:
+    pace = Pace()
+    assert pace.expect("encoder", 1000) is None
+    pace.learn("encoder", 1000, 10_000)
+    pace.learn("encoder", 100, 700)
+    assert pace.expect("encoder", 1000) == pytest.approx(9500)
+    for _ in range(4):  # the machine is busy: after a few runs that is what is known
+        pace.learn("encoder", 1000, 20_000)
+    assert pace.expect("encoder", 1000) == pytest.approx(20_000, rel=0.05)
+
+
 def test_coarse_first_only_where_the_full_picture_is_slow(photos: tuple[Path, ...]) -> None:
     slow, fast = (Engine(FakeModel(fusion_ms=ms), photos, Pace(30.0)) for ms in (120.0, 0.0))
     question = Question(Subject(0, 280), SCALED)

@@ -78,6 +78,17 @@ def test_the_key_of_the_class_token_goes_on_to_them(photos: tuple[Path, ...], tm
     assert made.viewer.state.anchor is CLASS_TOKEN
 
 
+def test_what_a_run_should_take_counts_that_of_the_model_as_it_is(photos: tuple[Path, ...], tmp_path: Path) -> None:
+    made = with_registers(photos, tmp_path)
+    made.press("*")
+    question = made.viewer.question()
+    assert made.engine.expected_ms(question) == made.engine.pace.expect("encoder", 280 * 378)
+    other = replace(question, subject=replace(question.subject, photo=1))
+    assert made.engine.expected_ms(other) == 2 * (made.engine.pace.expect("encoder", 280 * 378) or 0)
+    made.answer()
+    assert made.engine.expected_ms(question) == 0
+
+
 def test_with_them_it_is_never_called_the_unmodified_model(photos: tuple[Path, ...], tmp_path: Path) -> None:
     made = with_registers(photos, tmp_path, registers=True, view=View.FUSION)
     made.press("b")

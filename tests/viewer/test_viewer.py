@@ -595,24 +595,6 @@ def test_while_another_photo_is_on_its_way_the_old_one_has_no_numbers(bench: Ben
         assert (before > 140).any(-1)[inside[60:770]].mean() > 0.1 and not bright[inside[60:770]].any()
 
 
-def test_how_long_a_run_has_taken_is_told_once_a_second(bench: Benches) -> None:
-    made, now = bench(), [10.0]
-    made.viewer._clock = lambda: now[0]
-    made.press("n")
-    seen = []
-    for now[0] in (10.0, 10.4, 12.5, 12.9, 13.1):
-        made.viewer.tick(True)
-        seen.append(made.viewer.dirty)
-        picture = made.viewer.draw(1280, 800)[-24:]
-        if now[0] == 10.4:
-            short = picture.copy()
-    assert seen == [True, False, True, False, True]
-    assert (picture != short).any((0, 2)).nonzero()[0].min() > 1000, "at the right of the lowest row"
-    made.press("n")  # another question: it begins anew
-    made.viewer.tick(True)
-    np.testing.assert_array_equal(made.viewer.draw(1280, 800)[-24:], short)
-
-
 def test_the_value_under_the_mouse_and_a_notice_are_shown_side_by_side(bench: Benches) -> None:
     made = bench()
     made.viewer.on_mouse(Mouse(Pointer.MOVE, *centre(made.rect("map"))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,6 +73,31 @@ def test_coarse_comes_first_and_full_follows(photos: tuple[Path, ...]) -> None:
     finally:
         worker.close()
     assert seen == [True, False]
+
+
+def test_when_the_full_picture_should_be_there_is_known_from_what_ran_before(photos: tuple[Path, ...]) -> None:
+    model, pace = FakeModel(), Pace(1e9)
+    model.gate = threading.Event()
+    worker = Worker(Engine(model, photos, pace), rest_seconds=0)
+    try:
+        worker.ask(QUESTION)
+        wait_until(lambda: worker._running is not None)
+        assert worker.due is None, "nothing has run before"
+        model.gate.set()
+        collect(worker)
+        assert worker.due is None, "nothing runs"
+        model.gate.clear()
+        pace.learn("encoder", 280 * 378, 60_000)
+        before = time.monotonic()
+        worker.ask(Question(Subject(0, 140)))
+        due = wait_until(lambda: worker.due)
+        expected = (pace.expect("encoder", 140 * 182) or 0) / 1000
+        assert 5 < expected < 15
+        assert before + expected <= due <= time.monotonic() + expected
+        worker.stop()
+        wait_until(lambda: worker.due is None)
+    finally:
+        worker.close()
 
 
 def test_while_the_hand_moves_no_full_picture_is_made(photos: tuple[Path, ...]) -> None:

@@ -105,12 +105,24 @@ class Engine:
         full = self._full
         if full is not None and full.subject == question.subject and not self.is_prepared(question):
             return False  # only the tokens are missing, and a coarse scene has other tokens
-        pixels = self._pixels(question)
+        expected_ms = self.expected_ms(question)
+        return expected_ms is None or expected_ms > self.pace.budget_ms
+
+    def expected_ms(self, question: Question) -> float | None:
+        """Milliseconds that the full picture should take, or None while nothing like it has run.
+
+        Raises:
+            DptscopeError: the photo cannot be read.
+        """
+        pixels, subject = self._pixels(question), question.subject
         parts = [] if self.is_prepared(question) else ["encoder"]
+        kept = (self._full and self._full.subject, self._unmodified and self._unmodified[0])
+        if subject.registers and replace(subject, registers=False) not in kept:
+            parts *= 2  # the model as it is, too
         if question.scales != UNSCALED:
             parts.append("fusion")
         expected = [self.pace.expect(part, pixels) for part in parts]
-        return any(ms is None for ms in expected) or sum(ms for ms in expected if ms) > self.pace.budget_ms
+        return None if None in expected else sum(ms for ms in expected if ms)
 
     def coarse(self, question: Question, cancel: Cancellation | None = None) -> Frame:
         """A smaller picture of the same, soon: the model's preview where the encoder has run and the file has one.

@@ -11,16 +11,20 @@ class Pace:
 
     def __init__(self, budget_ms: float = BUDGET_MS) -> None:
         self.budget_ms = budget_ms
-        self._rate: dict[str, float] = {}
+        self._seen: dict[str, tuple[float, float]] = {}
 
     def learn(self, what: str, pixels: int, milliseconds: float) -> None:
-        """Note one run; half the weight is on the latest, so that a busy moment is soon forgotten."""
-        new = milliseconds / max(pixels, 1)
-        self._rate[what] = (self._rate[what] + new) / 2 if what in self._rate else new
+        """Note one run; those before it count by half each time, so that a busy moment is soon forgotten; a run of few
+        pixels says little of one of many."""
+        before_pixels, before_ms = self._seen.get(what, (0.0, 0.0))
+        self._seen[what] = before_pixels / 2 + max(pixels, 1), before_ms / 2 + milliseconds
 
     def expect(self, what: str, pixels: int) -> float | None:
         """Milliseconds that a run should take, or None while none has been seen."""
-        return self._rate[what] * pixels if what in self._rate else None
+        if what not in self._seen:
+            return None
+        seen_pixels, seen_ms = self._seen[what]
+        return pixels * seen_ms / seen_pixels
 
     def affordable(self, what: str, pixels: int) -> float:
         """Share 0 … 1 of the pixels that fits the budget; a ninth while nothing is known."""

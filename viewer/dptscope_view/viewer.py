@@ -144,9 +144,9 @@ class Viewer:
             self._magnified = factor
             self.tell(MAGNIFIED.format(factor) if factor > 1 else "")
 
-    def tick(self, busy: bool) -> None:
-        """Called between events: whether the worker is at work, and notices that have been read."""
-        if self._news.tick(busy):
+    def tick(self, busy: bool, due: float | None = None) -> None:
+        """Called between events: whether the worker is at work, when it should be done, and notices that have been read."""
+        if self._news.tick(busy, due):
             self.dirty = True
         if self.surface.rests(self._clock()):
             self._change()

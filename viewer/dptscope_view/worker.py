@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ class Worker:
         self._changed = threading.Condition()
         self._question: Question | None = None  # the slot: not yet begun
         self._running: tuple[Question, Cancellation] | None = None
+        self._due: float | None = None
         self._jobs: deque[Job] = deque()
         self._out: deque[Frame | Notice] = deque()
         self._busy = False
@@ -89,6 +91,13 @@ class Worker:
         with self._changed:
             return self._busy or self._question is not None or bool(self._jobs)
 
+    @property
+    def due(self) -> float | None:
+        """When the full picture that is made should be there, on the clock ``time.monotonic``; None: none is made, or nothing
+        like it has been made yet."""
+        with self._changed:
+            return self._due
+
     def close(self, timeout: float = 10.0) -> None:
         """Stop at once, but finish the jobs."""
         self.stop()
@@ -117,7 +126,7 @@ class Worker:
             elif running is not None:
                 self._answer(*running)
                 with self._changed:
-                    self._running = None
+                    self._running = self._due = None
 
     def _run_job(self, job: Job) -> None:
         try:
@@ -134,6 +143,9 @@ class Worker:
                 # A size, or a photo, that is only passed is not worth a full run.
                 if self._newer_within(self._rest):
                     return
+            expected_ms = self._engine.expected_ms(question)
+            with self._changed:
+                self._due = None if expected_ms is None else time.monotonic() + expected_ms / 1000
             self._post(self._engine.full(question, cancel))
         except CancelledError:
             return  # whoever cancelled knows

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dptscope_view.frame import Frame
+from dptscope_view.news import Run
 from dptscope_view.state import Facts, State, View
 from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.geometry import Rect
@@ -15,7 +16,7 @@ from dptscope_view.views.parts import ComposedView, Part, Picture, PictureCache,
 
 
 def compose(
-    shown: ViewInput, area: Rect, notice: str = "", bad: bool = False, running: int | None = None
+    shown: ViewInput, area: Rect, notice: str = "", bad: bool = False, running: Run | None = None
 ) -> ComposedView:
     """Put all parts of the window together.
 
@@ -24,7 +25,7 @@ def compose(
         area: the window.
         notice: the latest news, or nothing.
         bad: it is of something that went wrong.
-        running: seconds that the worker has been at work; None: it rests.
+        running: how far the worker is; None: it rests.
     """
     m, state = shown.measures, shown.state
     top, rest = area.cut_top(m.row + m.pad)

@@ -8,6 +8,7 @@ from dptscope.pictures.colours import Colour
 from dptscope.pictures.text import BOLD, REGULAR, text_width
 from dptscope_view.changes import with_photo
 from dptscope_view.keys import FIRST_STEPS, MOUSE_HELP, WHEEL_MAGNIFIES, WHEEL_STEPS, sections
+from dptscope_view.news import Run
 from dptscope_view.state import View
 from dptscope_view.ui import theme
 from dptscope_view.ui.canvas import Canvas
@@ -59,12 +60,15 @@ def _draw_names(canvas: Canvas, rect: Rect, shown: ViewInput) -> None:
     canvas.text(left, name, ends=True)
 
 
-def footer(shown: ViewInput, rect: Rect, readout: str, notice: str, bad: bool, running: int | None) -> Part:
-    """The lowest row: what is under the mouse, beside it the latest notice, and resolution and timing at the right."""
+def footer(shown: ViewInput, rect: Rect, readout: str, notice: str, bad: bool, running: Run | None) -> Part:
+    """The lowest row: what is under the mouse, beside it the latest notice, and resolution and timing at the right; along its
+    upper edge how far a long run is."""
 
     def draw(canvas: Canvas, place: Rect, hover: Hover) -> None:
         m = canvas.measures
         canvas.fill(place, theme.PANEL)
+        if running is not None:
+            canvas.fill(Rect(place.x, place.y, round(running.share * place.width), 2 * m.line), theme.WARN)
         row = place.inset(m.pad, 0)
         hint = "" if notice else "h help · v other view · q quit"
         used = canvas.text(row, readout or hint, size=m.small, colour=theme.TEXT if readout else theme.MUTED)
@@ -82,12 +86,12 @@ def footer(shown: ViewInput, rect: Rect, readout: str, notice: str, bad: bool, r
     return Part("footer", rect, draw)
 
 
-def _status(shown: ViewInput, running: int | None) -> tuple[str, Colour]:
+def _status(shown: ViewInput, running: Run | None) -> tuple[str, Colour]:
     frame = shown.frame
     if shown.problem:
         return "no picture", theme.BAD
     if frame is None or shown.stale:
-        return ("no picture", theme.MUTED) if running is None else (f"running{_how_long(running)}", theme.WARN)
+        return ("no picture", theme.MUTED) if running is None else (f"running{running.in_words}", theme.WARN)
     height, width = frame.input_size
     parts = [f"{width} × {height}"]
     if frame.fusion_ms:
@@ -95,16 +99,11 @@ def _status(shown: ViewInput, running: int | None) -> tuple[str, Colour]:
     if not shown.measures.compact or not frame.fusion_ms:
         parts.append(f"encoder {frame.encoder_ms:.0f} ms")
     if frame.coarse:
-        more = "" if running is None or shown.measures.compact else f" · full size runs{_how_long(running)}"
+        more = "" if running is None or shown.measures.compact else f" · full size runs{running.in_words}"
         return "coarse · " + " · ".join(parts) + more, theme.WARN
     if running is None:
         return "full · " + " · ".join(parts), theme.MUTED
-    return "running · " + " · ".join(parts), theme.WARN
-
-
-def _how_long(running: int) -> str:
-    """What is soon over needs no words."""
-    return f" {running} s, Esc stops it" if running >= 2 else ""
+    return f"running{running.in_words}" if running.in_words else "running · " + " · ".join(parts), theme.WARN
 
 
 def file_list(shown: ViewInput, rect: Rect) -> Part:
