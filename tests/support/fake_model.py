@@ -65,14 +65,13 @@ class FakeScene:
         self.register_tokens = np.stack(registers) if model.card.registers else None
 
     def take_outliers(self, number: int) -> None:
-        """What registers do: long tokens become as short as the others, and the depth another."""
+        """What registers do: long tokens become like the others, and the depth another."""
         self.lift = 0.5
         own = self.model.card.registers
         self.register_tokens = np.stack([t[0, : own + number] * 3 for t in self.tokens])
         for tokens_hwc, norms_hw in zip(self.tokens, self.block_norms, strict=True):
             long = norms_hw > 2 * np.median(norms_hw)
-            tokens_hwc[long] /= 12
-            norms_hw[long] /= 12
+            tokens_hwc[long], norms_hw[long] = tokens_hwc[0, 0], norms_hw[0, 0]
 
     def _tokens(self, index: int, block: BlockSpec) -> NDArray[np.float32]:
         rows, columns = self.input_size[0] // block.stride, self.input_size[1] // block.stride

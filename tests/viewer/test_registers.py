@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,10 @@ import numpy as np
 import pytest
 from support.fake_model import make_card
 
+from dptscope import tokens
 from dptscope.card import ModelCard
 from dptscope.registers import AddedRegisters
-from dptscope_view.anchor import CLASS_TOKEN, register_anchor
+from dptscope_view.anchor import CLASS_TOKEN, cell_at, register_anchor
 from dptscope_view.engine import Engine
 from dptscope_view.state import Compare, Show, State, View
 from dptscope_view.ui.events import Mouse, Pointer
@@ -76,6 +78,43 @@ def test_the_key_of_the_class_token_goes_on_to_them(photos: tuple[Path, ...], tm
     assert "register" not in made.viewer.readout, "there is none in the model as it is"
     made.press("g")
     assert made.viewer.state.anchor is CLASS_TOKEN
+
+
+def test_a_kept_token_is_the_one_at_its_place_in_the_run_that_is_shown(
+    photos: tuple[Path, ...], tmp_path: Path
+) -> None:
+    """And not the vector of the run in which it was kept: tokens of two runs are not to be compared unasked."""
+    made = with_registers(photos, tmp_path, show=Show.SIMILARITY)
+    made.press("f")
+    anchor, before = made.viewer.state.anchor, made.viewer.frame
+    assert anchor is not None and anchor.place is not None and before is not None
+    cell = cell_at(anchor.place, before.norms[8].shape)
+    made.press("*")
+    made.answer().draw(1280, 800)
+    made.press("s")
+    made.worker.jobs[0](made.engine)
+    frame = made.viewer.frame
+    assert frame is not None and frame.tokens is not None
+    wanted = tokens.similarity(frame.tokens[8], cell, frame.norms[8])
+    assert np.abs(wanted - tokens.similarity(frame.tokens[8], anchor.tokens[8], frame.norms[8])).max() > 1e-4
+    np.testing.assert_array_equal(np.load(tmp_path / "out/a_norms_001_block_08.npy"), wanted)
+
+
+def test_a_photo_beside_its_own_other_run_is_compared_within_each(photos: tuple[Path, ...], tmp_path: Path) -> None:
+    made = with_registers(photos, tmp_path, show=Show.SIMILARITY)
+    made.press("f", "r", "*")
+    made.answer().draw(1280, 800)
+    frame, anchor = made.viewer.frame, made.viewer.state.anchor
+    assert frame is not None and anchor is not None and anchor.place is not None
+    row, column = cell_at(anchor.place, frame.norms[8].shape)
+    for kept, (name, whose) in itertools.product((anchor, None), (("map", ""), ("beside", "a.png · "))):
+        made.viewer.state = replace(made.viewer.state, anchor=kept)
+        rect = made.rect(name)
+        x, y = rect.x + anchor.place[0] * rect.width, rect.y + anchor.place[1] * rect.height
+        made.viewer.on_mouse(Mouse(Pointer.MOVE, round(x), round(y)))
+        made.viewer.draw(1280, 800)
+        told = f"{whose}row {row}, column {column} · similarity 1.00 to a token of a.png"
+        assert made.viewer.readout.startswith(told)
 
 
 def test_what_a_run_should_take_counts_that_of_the_model_as_it_is(photos: tuple[Path, ...], tmp_path: Path) -> None:

@@ -28,11 +28,9 @@ class HeadMaps(BlockMaps):
         self, state: State, frame: Frame, attention: BlockAttention, place: Place | None, kept: PictureCache
     ) -> None:
         super().__init__(state, frame, place, kept)
-        here = None if self.anchor is None else self.anchor.place_in(frame.question.subject)
         special = None if self.anchor is None else self.anchor.special
-        if here is None and special is None:
+        if self._here is None and special is None:
             self.anchor = None  # of another photo, where nothing attends to this one
-        self.place = here or self.place
         shape = frame.norms[frame.question.attention or 0].shape
         self._token: Token = cell_at(self.place, shape) if special is None else special
         self.attention: Attention = kept.get(

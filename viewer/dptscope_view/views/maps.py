@@ -46,10 +46,12 @@ class BlockMaps:
         self.place = place or MIDDLE
         token = None if self.anchor is None else self.anchor.special
         special_c = None if token is None else frame.special_token(token, 0)
-        if self.anchor is not None and not self.anchor.tokens and special_c is None:
-            # Kept when its tokens were not at hand: of use where it is, and not elsewhere. Or a register of another run.
-            here = self.anchor.place_in(frame.question.subject)
-            self.place, self.anchor = (here, self.anchor) if here is not None else (self.place, None)
+        self._here = None if self.anchor is None else self.anchor.place_in(frame.question.subject)
+        if self._here is not None:
+            self.place = self._here  # of the same photo: what is there in this run, not in the one that it was kept in
+        elif self.anchor is not None and not self.anchor.tokens and special_c is None:
+            # Kept when its tokens were not at hand, and of no use elsewhere; or a register of another run.
+            self.anchor = None
         self._finest_cell = cell_at(
             self.place, max((norms_hw.shape for norms_hw in frame.norms), key=lambda shape: shape[0])
         )
@@ -126,7 +128,7 @@ class BlockMaps:
             special_c = self.frame.special_token(self.anchor.special, block)
             if special_c is not None:
                 return special_c
-        if self.anchor is not None and self.anchor.tokens:
+        if self.anchor is not None and self.anchor.tokens and self._here is None:
             return self.anchor.tokens[block]
         return cell_at(self.place, tokens_hwc.shape)
 
