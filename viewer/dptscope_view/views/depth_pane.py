@@ -32,7 +32,8 @@ class DepthPane:
     @property
     def limits(self) -> tuple[float, float] | None:
         """Depths at the ends of the colours, where they are not the picture's own."""
-        return self.frame.original_range if self.shown.state.keep_range else None
+        state = self.shown.state
+        return self.frame.original_range if state.keep_range and not state.equalise else None
 
     def nearer_hw(self) -> Float32Array:
         """By how much each point is nearer than in the unmodified model."""
@@ -51,6 +52,10 @@ class DepthPane:
             farther, nearer = (f"by up to {number(max(most, 0))}{unit}" for most in (-low, high))
             text = f"blue: farther, {farther}   orange: nearer, {nearer}"
             canvas.text(rest, text, size=m.small, colour=theme.MUTED, align="right")
+            return
+        if state.compare is Compare.DIVIDER and self.limits is None:
+            more = "" if state.equalise else ", g: by one"
+            canvas.text(rest, f"each by its own range{more}", size=m.small, colour=theme.MUTED, align="right")
             return
         low, high = self.limits or (float(self.frame.depth_hw.min()), float(self.frame.depth_hw.max()))
         # The bar runs from far to near like the colours, so numbers that grow with distance fall.
