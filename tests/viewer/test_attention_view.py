@@ -14,6 +14,7 @@ from support.fake_model import make_card
 
 from dptscope_view.anchor import CLASS_TOKEN, cell_at
 from dptscope_view.state import Show
+from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.views.charts import number
 
@@ -139,6 +140,17 @@ def test_the_class_token_is_one_key_away(bench: Benches, monkeypatch: pytest.Mon
     made.viewer.draw(1280, 800)
     assert made.viewer.state.show is Show.ATTENTION and made.viewer.state.anchor is CLASS_TOKEN
     assert set(asked) == {"class"}
+    over(made)
+    assert " of the class token · norm " in made.viewer.readout
+    made.press("w")
+    told: list[str] = []
+    text = Canvas.text
+    monkeypatch.setattr(
+        Canvas, "text", lambda c, place, words, **how: told.append(words) or text(c, place, words, **how)
+    )
+    made.viewer.draw(1280, 800)
+    assert " to the class token · norm " in made.viewer.readout
+    assert any(words.startswith("who attends to the class token, mean over heads") for words in told)
 
 
 def test_attention_is_saved(made: Bench, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -93,6 +94,48 @@ def test_the_mouse_reads_out_the_photo_that_it_is_over(made: Bench) -> None:
     assert any(part.name == "token-label" for part in made.viewer.parts)
     over(made, "map", 0.3, 0.7)
     assert not made.viewer.readout.startswith("a.png")
+
+
+@pytest.mark.parametrize("press", [False, True])
+def test_a_token_of_the_kept_photo_is_compared_with_kept_and_saved(made: Bench, tmp_path: Path, press: bool) -> None:
+    """The words beside the mouse offer it; what is saved without it is of the token under the mouse all the same."""
+    made.viewer.state = replace(made.viewer.state, show=Show.SIMILARITY)
+    made.answer().draw(1280, 800)
+    over(made, "beside", 0.3, 0.7)
+    rect = made.rect("beside")
+    shown, kept = made.viewer.frame, made.viewer._beside
+    assert shown is not None and kept is not None and shown.tokens is not None and kept.tokens is not None
+    cell = cell_at((0.3, 0.7), kept.norms[3].shape)
+    if press:
+        for kind in (Pointer.PRESS, Pointer.RELEASE):
+            made.viewer.on_mouse(Mouse(kind, int(rect.x + 0.3 * rect.width), int(rect.y + 0.7 * rect.height)))
+        made.viewer.on_mouse(Mouse(Pointer.MOVE, 5, 5))
+        found = framed(made.viewer.draw(1280, 800), rect)
+        assert found == pytest.approx(place_of(cell, kept.norms[3].shape), abs=0.01), "it is marked where it is"
+    made.press("s")
+    made.worker.jobs[0](made.engine)
+    np.testing.assert_array_equal(
+        np.load(tmp_path / "out/b_norms_001_block_03.npy"),
+        tokens.similarity(shown.tokens[3], kept.tokens[3][cell], shown.norms[3]),
+    )
+    about = json.loads((tmp_path / "out/b_norms_001.json").read_text())
+    assert about["shown"] == "cosine similarity to a token of a.png"
+
+
+def test_attention_is_that_of_the_place_under_the_mouse(made: Bench, tmp_path: Path) -> None:
+    """Of the photo that is shown, whichever of the two the mouse is over; a click there keeps nothing, for nothing of the
+    other could be shown of it."""
+    made.viewer.state = replace(made.viewer.state, show=Show.ATTENTION)
+    made.answer().draw(1280, 800)
+    over(made, "beside", 0.32, 0.72)
+    frame, rect = made.viewer.frame, made.rect("beside")
+    assert frame is not None and frame.attention is not None
+    made.viewer.on_mouse(Mouse(Pointer.PRESS, int(rect.x + 0.32 * rect.width), int(rect.y + 0.72 * rect.height)))
+    assert made.viewer.state.anchor is None
+    made.press("s")
+    made.worker.jobs[0](made.engine)
+    row = frame.attention.of(cell_at((0.32, 0.72), frame.norms[3].shape)).row
+    np.testing.assert_array_equal(np.load(tmp_path / "out/b_norms_001_block_03_attention_row.npy"), row)
 
 
 def test_what_is_saved_shows_both(made: Bench, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from support.fake_model import SWIN_BLOCKS, make_card
 
 from dptscope import tokens
 from dptscope.pictures.norms import colours_picture
+from dptscope.pictures.text import REGULAR, text_width
 from dptscope_view.anchor import CLASS_TOKEN, cell_at
 from dptscope_view.state import Show, View
 from dptscope_view.ui.events import Mouse, Pointer
@@ -104,6 +105,20 @@ def test_the_words_beside_the_mouse_are_not_under_it(bench: Benches, x: float, y
     assert label.x >= 0 and label.right <= 1280 and label.y >= 0 and label.bottom <= 800
     over(made, "map", x, y, Pointer.PRESS)
     assert made.viewer.state.anchor is not None
+
+
+@pytest.mark.parametrize("show", [Show.NORM, Show.SIMILARITY])
+def test_only_where_a_click_keeps_the_token_it_is_offered(bench: Benches, show: Show) -> None:
+    """Over a tile it chooses the block."""
+    made = bench(block=3, show=show)
+
+    def label_width(part: str) -> int:
+        over(made, part, 0.02, 0.03)
+        width = int(made.rect("token-label").width)
+        return width - text_width(made.viewer.readout, made.m.small, REGULAR)
+
+    offered = label_width("map")
+    assert label_width("tiles") < offered - 40 if show is Show.SIMILARITY else label_width("tiles") == offered
 
 
 def test_similar_tiles_follow_when_the_mouse_rests(photos: tuple[Path, ...], tmp_path: Path) -> None:
@@ -307,6 +322,8 @@ def test_stepping_through_the_outliers(bench: Benches) -> None:
     assert made.viewer.readout.startswith(f"row {row}, column {column} · ")
     told = made.viewer._news.notice.text
     assert told.startswith("outlier 1 of 1: norm ") and told.endswith("; one in blocks 6, 7, 8, 9, 10, 11")
+    made.press("+")
+    assert not made.viewer._news.notice.text, "it is not of the run that comes"
     quiet = bench(block=0)
     quiet.press("f")
     assert quiet.viewer.state.anchor is None and quiet.viewer._news.notice.text == "no outliers in block 0"

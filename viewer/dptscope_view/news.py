@@ -71,10 +71,10 @@ class News:
         self._until = self._clock() + (BAD_NOTICE_SECONDS if notice.bad else NOTICE_SECONDS)
 
     def asked(self, question: Question) -> None:
-        """Another question is begun: what was told of another photo ends, and the seconds are counted anew."""
+        """Another question is begun: what was told of another run of the encoder ends, and the seconds are counted anew."""
         self._since = None
         about = self._notice.question
-        if about is not None and about.subject.photo != question.subject.photo:
+        if about is not None and about.subject != question.subject:
             self._notice = NOTHING
 
     def tick(self, busy: bool, due: float | None) -> bool:

@@ -15,8 +15,7 @@ from dptscope.meaning import sixteen_bits_in_words
 from dptscope.norms import norms_report
 from dptscope.pictures.depth import as_16_bit, depth_16_bit, depth_picture
 from dptscope.resize import resize_depth
-from dptscope_view.anchor import Place, anchor_at
-from dptscope_view.changes import channel_index, with_anchor
+from dptscope_view.changes import channel_index
 from dptscope_view.engine import Engine
 from dptscope_view.frame import Frame, Question
 from dptscope_view.state import Facts, Show, State, View
@@ -144,15 +143,3 @@ class Saving:
             name = maps.anchor.name if maps.anchor is not None else "the token in the middle"
             return f"cosine similarity to {name}"
         return "L2 norms of the tokens"
-
-
-def with_token_under_mouse(state: State, frame: Frame | None, place: Place | None, photo_name: str) -> State:
-    """Keep the token under the mouse where nothing else is compared with: the file is of that one, like the window."""
-    if state.show not in (Show.SIMILARITY, Show.ATTENTION) or place is None or frame is None:
-        return state
-    kept = state.anchor
-    if kept is not None and (
-        state.show is Show.SIMILARITY or kept.special is not None or kept.place_in(frame.question.subject) is not None
-    ):
-        return state
-    return with_anchor(state, anchor_at(frame, place, photo_name))

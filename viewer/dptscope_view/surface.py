@@ -94,9 +94,14 @@ class Surface:
     def respond(self, part: Part, event: Mouse) -> Answer:
         """What a part answers to an event."""
         held = self._held == part.name
-        if self.pixels is not None and self.outdated and (held or event.kind is not Pointer.MOVE):
+        if held or event.kind is not Pointer.MOVE:
             # Parts remember what they were made from; several events before the next drawing each need new ones.
+            part = next((p for p in self.current().parts if p.name == part.name), part)
+        return part.respond(event, part.rect, held)
+
+    def current(self) -> ComposedView:
+        """The view as it would be drawn now."""
+        if self.pixels is not None and self.outdated:
             height, width = self.pixels.shape[:2]
             self._put_together(Rect(0, 0, width, height), Measures.of_window(width, height))
-            part = next((p for p in self.view.parts if p.name == part.name), part)
-        return part.respond(event, part.rect, held)
+        return self.view

@@ -18,7 +18,7 @@ from dptscope_view.frame import Frame, Question
 from dptscope_view.keys import Command, find, key_name
 from dptscope_view.news import News
 from dptscope_view.presets import Presets
-from dptscope_view.saving import Saving, with_token_under_mouse
+from dptscope_view.saving import Saving
 from dptscope_view.state import Facts, State, View
 from dptscope_view.surface import Surface
 from dptscope_view.typed import with_typed
@@ -235,7 +235,7 @@ class Viewer:
             self._beside = self.frame if self._beside is None else None
             self._change()
         elif command is Command.NEXT_OUTLIER:
-            self.tell(self._keep_next_outlier())
+            self._tell(Notice(self._keep_next_outlier(), question=self._asked))
         else:
             columns = self.surface.view.columns if command is Command.ROW_DOWN else -self.surface.view.columns
             if 0 <= self.state.block + columns < len(self.facts.channels):
@@ -267,7 +267,9 @@ class Viewer:
         if self._worker is None or pixels is None:
             return
         photo, size = self._photos[self.state.photo], (pixels.shape[1], pixels.shape[0])
-        state = with_token_under_mouse(self.state, self.frame, self.surface.view.place, photo.name)
+        # The file is of the token under the mouse, like the window.
+        compared = self.surface.current().compared
+        state = self.state if compared is None else with_anchor(self.state, compared)
         job = Saving(self.facts, state, self.question(), size, photo, self._output, self._beside)
         self.tell("saving …")
         self._worker.do(job)

@@ -9,16 +9,18 @@ from __future__ import annotations
 import numpy as np
 
 from dptscope.pictures.text import BOLD
-from dptscope_view.anchor import Anchor, Place, anchor_at, place_of
+from dptscope_view.anchor import Anchor, Place, place_of
 from dptscope_view.frame import Frame
 from dptscope_view.state import Show
 from dptscope_view.ui import theme
 from dptscope_view.ui.canvas import Canvas
+from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.ui.geometry import Rect
+from dptscope_view.views.kept import kept_place, press_token
 from dptscope_view.views.map_pane import draw_map
 from dptscope_view.views.maps import BlockMaps
 from dptscope_view.views.norm_words import token_in_words
-from dptscope_view.views.parts import Part, ViewInput
+from dptscope_view.views.parts import Answer, Part, ViewInput
 from dptscope_view.views.photo import photo_aspect, relative_position
 
 
@@ -31,14 +33,6 @@ class Beside:
         self.rect = room.fit(photo_aspect(beside))
         self.hovered = relative_position(shown.pointer, self.rect)
 
-    def anchor(self, frame: Frame, place: Place | None) -> Anchor | None:
-        """The token under the mouse, which both photos are compared with."""
-        if self.shown.state.show is not Show.SIMILARITY:
-            return None
-        if self.hovered is not None:
-            return anchor_at(self.frame, self.hovered, self._name(self.frame))
-        return None if place is None else anchor_at(frame, place, self._name(frame))
-
     def linked(self, maps: BlockMaps, place: Place | None) -> Place | None:
         """Where a place of the other photo is found in the photo of these maps."""
         if place is None or maps.show is not Show.SIMILARITY:
@@ -50,11 +44,21 @@ class Beside:
     def parts(self, anchor: Anchor | None, place: Place | None) -> list[Part]:
         """Caption and map; ``place`` is the one under the mouse in the shown photo."""
         maps = self._maps(anchor)
-        marked = self.hovered if self.hovered is not None else self.linked(maps, place)
+        marked = self.hovered or self.linked(maps, place) or kept_place(self.shown, self.frame)
         return [
             Part("beside-title", self.caption, lambda canvas, rect, hover: self._draw_caption(canvas, rect)),
-            Part("beside", self.rect, lambda canvas, rect, hover: draw_map(canvas, rect, self.shown, maps, marked)),
+            Part(
+                "beside",
+                self.rect,
+                lambda canvas, rect, hover: draw_map(canvas, rect, self.shown, maps, marked),
+                lambda event, rect, held: self._respond(event, rect),
+            ),
         ]
+
+    def _respond(self, event: Mouse, rect: Rect) -> Answer:
+        """A click keeps a token of this photo, too, where it can be compared with."""
+        compared = self.shown.state.show is not Show.ATTENTION  # of which only the shown photo's is at hand
+        return press_token(self.shown, self.frame, event, rect) if event.kind is Pointer.PRESS and compared else None
 
     def readout(self, anchor: Anchor | None) -> str:
         """Of the token under the mouse, where that is over this photo."""

@@ -42,15 +42,17 @@ def token_in_words(shown: ViewInput, maps: BlockMaps, place: Place) -> str:
         to_what = f" to {maps.anchor.name}" if maps.anchor is not None else ""
         parts.insert(1, f"similarity {value}{to_what}")
     elif isinstance(maps, HeadMaps):
-        parts.insert(1, f"attention {value}")
+        of_what = f" {'to' if state.attended else 'of'} {maps.anchor.name}" if maps.anchor is not None else ""
+        parts.insert(1, f"attention {value}{of_what}")
     return " · ".join(parts)
 
 
-def token_hint(state: State) -> str:
+def token_hint(state: State, click_keeps: bool) -> str:
     """What can be done with the token under the mouse; nothing more once it has been done."""
     if state.show is Show.NORM:
         return "y: what is similar"
-    return "click: keep it" if state.show in (Show.SIMILARITY, Show.ATTENTION) and state.anchor is None else ""
+    compared = state.show in (Show.SIMILARITY, Show.ATTENTION)
+    return "click: keep it" if compared and click_keeps and state.anchor is None else ""
 
 
 def overview(shown: ViewInput, maps: BlockMaps) -> str:

@@ -8,8 +8,8 @@ from dptscope.norms import special_norms
 from dptscope.pictures.colours import colour_map
 from dptscope.pictures.scaling import Scaling
 from dptscope.pictures.text import BOLD
-from dptscope_view.anchor import Place, anchor_at, cell_at, place_of
-from dptscope_view.changes import channel_index, with_anchor, with_block, with_channel
+from dptscope_view.anchor import Place, cell_at
+from dptscope_view.changes import channel_index, with_block, with_channel
 from dptscope_view.frame import Frame
 from dptscope_view.state import Show
 from dptscope_view.ui import theme
@@ -23,6 +23,7 @@ from dptscope_view.views.absent import absent_part
 from dptscope_view.views.beside import Beside
 from dptscope_view.views.charts import ColourBar, Histogram, number
 from dptscope_view.views.heads import HeadMaps, maps_of
+from dptscope_view.views.kept import kept_place, press_token, token_at
 from dptscope_view.views.map_pane import cell_rect, draw_map
 from dptscope_view.views.maps import BlockMaps
 from dptscope_view.views.norm_layout import NormLayout, norm_layout
@@ -37,7 +38,7 @@ from dptscope_view.views.parts import (
     choice_part,
     slider_part,
 )
-from dptscope_view.views.photo import draw_drag, photo_buttons, relative_position, respond_to_crop
+from dptscope_view.views.photo import draw_drag, photo_buttons, respond_to_crop
 from dptscope_view.views.sliders import size_slider, size_slider_width
 from dptscope_view.views.strip import Strip
 from dptscope_view.views.token_label import token_label
@@ -52,10 +53,14 @@ def compose(shown: ViewInput, body: Rect) -> ComposedView:
     layout = norm_layout(shown, frame, below)
     beside = None if shown.beside is None else Beside(shown, shown.beside, layout.tiles)
     hovered = layout.place_under(shown.pointer, shown)
-    anchor = None if beside is None else beside.anchor(frame, hovered)
-    maps = maps_of(shown.state, frame, hovered, shown.pictures, anchor)
+    over = hovered if beside is None else hovered or beside.hovered
+    # Of the photo beside only for similarity: attention and norms are told of the same place in the shown one.
+    source = frame if beside is None or hovered or shown.state.show is not Show.SIMILARITY else beside.frame
+    token = None if over is None else token_at(shown, source, over)
+    anchor = None if beside is None else token
+    maps = maps_of(shown.state, frame, over, shown.pictures, anchor)
     linked = None if beside is None else beside.linked(maps, beside.hovered)
-    place = hovered or linked or _kept_place(shown, frame)
+    place = hovered or linked or kept_place(shown, frame)
     if layout.slider is not None:
         parts.append(_channel_slider(shown, layout.slider))
     parts += [
@@ -64,7 +69,7 @@ def compose(shown: ViewInput, body: Rect) -> ComposedView:
             "map",
             layout.map,
             lambda c, r, h: _draw_map(c, r, shown, maps, place),
-            lambda e, r, held: _respond_map(shown, frame, maps, e, r),
+            lambda e, r, held: _respond_map(shown, frame, e, r),
         ),
         Part("bar", layout.bar, lambda c, r, h: _draw_bar(c, r, shown, maps)),
         Part("histogram", layout.histogram, lambda c, r, h: _histogram(shown, maps, place).draw(c, r)),
@@ -74,10 +79,10 @@ def compose(shown: ViewInput, body: Rect) -> ComposedView:
     readout = "" if beside is None else beside.readout(anchor)
     if not readout:
         readout = overview(shown, maps) if place is None else token_in_words(shown, maps, place)
-    over = hovered if beside is None or hovered is not None else beside.hovered
-    if over is not None and shown.pointer is not None and not shown.state.cropping:
+    if over is not None and not shown.state.cropping:
         parts.append(_label(shown, layout, below, readout))
-    return ComposedView(tuple(parts), layout.grid.columns, readout, hovered, below)
+    compared = maps.anchor or token if shown.state.show in (Show.SIMILARITY, Show.ATTENTION) else None
+    return ComposedView(tuple(parts), layout.grid.columns, readout, compared, below)
 
 
 def _label(shown: ViewInput, layout: NormLayout, below: Rect, readout: str) -> Part:
@@ -85,12 +90,10 @@ def _label(shown: ViewInput, layout: NormLayout, below: Rect, readout: str) -> P
     assert shown.pointer is not None
     beside = Rect(below.x, below.y, layout.tiles.x - below.x, below.height)
     areas = (beside, below) if beside.contains(*shown.pointer) else (below,)
-    return token_label(readout, token_hint(shown.state), shown.pointer, areas, shown.measures)
-
-
-def _kept_place(shown: ViewInput, frame: Frame) -> Place | None:
-    """The place of the token that is kept, where it is in what is shown."""
-    return None if shown.state.anchor is None else shown.state.anchor.place_in(frame.question.subject)
+    click_keeps = layout.map.contains(*shown.pointer) or (
+        shown.beside is not None and shown.state.show is not Show.ATTENTION
+    )
+    return token_label(readout, token_hint(shown.state, click_keeps), shown.pointer, areas, shown.measures)
 
 
 def _toolbar(shown: ViewInput, body: Rect) -> tuple[list[Part], Rect]:
@@ -161,26 +164,14 @@ def _draw_map(canvas: Canvas, rect: Rect, shown: ViewInput, maps: BlockMaps, pla
         draw_drag(canvas, shown, rect)
 
 
-def _respond_map(shown: ViewInput, frame: Frame, maps: BlockMaps, event: Mouse, rect: Rect) -> Answer:
+def _respond_map(shown: ViewInput, frame: Frame, event: Mouse, rect: Rect) -> Answer:
     """Keeping a token by a click, cropping by a drag, and the wheel through the blocks."""
     state = shown.state
     if event.kind is Pointer.WHEEL:
         return with_block(state, shown.facts, state.block - event.steps)
     if event.kind is Pointer.PRESS and not state.cropping:
-        return _press_token(shown, frame, maps, event, rect)
+        return press_token(shown, frame, event, rect)
     return respond_to_crop(shown, event, rect)
-
-
-def _press_token(shown: ViewInput, frame: Frame, maps: BlockMaps, event: Mouse, rect: Rect) -> Answer:
-    """Keep the token, or let it go where it is the one that is kept."""
-    place = relative_position((event.x, event.y), rect)
-    if place is None or shown.stale:
-        return None
-    shape, kept = maps.values(maps.chosen).shape, _kept_place(shown, frame)
-    if kept is not None and cell_at(kept, shape) == cell_at(place, shape):
-        return with_anchor(shown.state, None)
-    middle = place_of(cell_at(place, shape), shape)
-    return with_anchor(shown.state, anchor_at(frame, middle, shown.facts.photos[shown.state.photo]))
 
 
 def _draw_bar(canvas: Canvas, rect: Rect, shown: ViewInput, maps: BlockMaps) -> None:
@@ -201,7 +192,8 @@ def _draw_bar(canvas: Canvas, rect: Rect, shown: ViewInput, maps: BlockMaps) -> 
 def _draw_attended(canvas: Canvas, rect: Rect, maps: HeadMaps) -> Rect:
     """Say which way the weights go, and how much of them lies beside the grid."""
     head = "mean over heads" if maps.chosen == maps.count else f"head {maps.chosen}"
-    way = "who attends to it" if maps.state.attended else "what it attends to"
+    what = maps.anchor.name if maps.anchor is not None and maps.anchor.special else "it"
+    way = f"who attends to {what}" if maps.state.attended else f"what {what} attends to"
     beside = [
         f"{name.replace('class', 'class token')} {number(weight)}" for name, weight in maps.beside_the_grid().items()
     ]

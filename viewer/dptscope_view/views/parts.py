@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dptscope_view.anchor import Place
+from dptscope_view.anchor import Anchor
 from dptscope_view.frame import Frame
 from dptscope_view.keys import Command, find
 from dptscope_view.state import Facts, State
@@ -131,14 +131,14 @@ class ComposedView:
         parts: in drawing order.
         columns: tiles a row, for the keys that go a row up or down.
         readout: what is under the mouse, in words.
-        place: of the photo that the mouse is over, in the map or in a tile.
+        compared: the token that others are compared with, kept or under the mouse, where they are.
         pictures: the place of all that is drawn from the frame.
     """
 
     parts: tuple[Part, ...]
     columns: int = 1
     readout: str = ""
-    place: Place | None = None
+    compared: Anchor | None = None
     pictures: Rect | None = None
 
 
