@@ -16,6 +16,8 @@ from dptscope.card import ModelCard
 from dptscope_view.engine import Engine
 from dptscope_view.frame import Question
 from dptscope_view.state import Facts, State
+from dptscope_view.ui.canvas import Canvas
+from dptscope_view.ui.geometry import Rect
 from dptscope_view.ui.theme import Measures
 from dptscope_view.viewer import Viewer
 from dptscope_view.worker import Job
@@ -102,3 +104,17 @@ def bench(photos: tuple[Path, ...], tmp_path: Path) -> Callable[..., Bench]:
         return made
 
     return make
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Rect, str]]:
+    """Every line of text that is drawn from now on, with its place, as it would be without an end to its room."""
+    found: list[tuple[Rect, str]] = []
+    text = Canvas.text
+
+    def note(canvas: Canvas, rect: Rect, words: str, **how: Any) -> int:
+        found.append((rect, words))
+        return text(canvas, rect, words, **how)
+
+    monkeypatch.setattr(Canvas, "text", note)
+    return found

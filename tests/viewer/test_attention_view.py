@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from support.fake_model import make_card
 
+from dptscope.pictures.text import REGULAR, elide
 from dptscope_view.anchor import CLASS_TOKEN, cell_at
 from dptscope_view.state import Show
-from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.events import Mouse, Pointer
+from dptscope_view.ui.geometry import Rect
 from dptscope_view.views.charts import number
 
 from .conftest import Bench
@@ -129,7 +130,9 @@ def test_where_there_is_none_the_view_shows_norms_and_says_why(bench: Benches) -
     assert made.viewer.frame is not None and made.viewer.frame.attention is not None
 
 
-def test_the_class_token_is_one_key_away(bench: Benches, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_class_token_is_one_key_away(
+    bench: Benches, monkeypatch: pytest.MonkeyPatch, written: list[tuple[Rect, str]]
+) -> None:
     made = bench(show=Show.ATTENTION, block=4, card=replace(make_card(), has_cls=True))
     asked: list[Any] = []
     frame = made.viewer.frame
@@ -143,14 +146,30 @@ def test_the_class_token_is_one_key_away(bench: Benches, monkeypatch: pytest.Mon
     over(made)
     assert " of the class token · norm " in made.viewer.readout
     made.press("w")
-    told: list[str] = []
-    text = Canvas.text
-    monkeypatch.setattr(
-        Canvas, "text", lambda c, place, words, **how: told.append(words) or text(c, place, words, **how)
-    )
     made.viewer.draw(1280, 800)
     assert " to the class token · norm " in made.viewer.readout
-    assert any(words.startswith("who attends to the class token, mean over heads") for words in told)
+    assert any(words.startswith("who attends to the class token, mean over heads") for _, words in written)
+
+
+@pytest.mark.parametrize("size", [(640, 480), (900, 600), (1280, 800)])
+@pytest.mark.parametrize("registers", [0, 4])
+def test_the_numbers_of_the_colour_bar_are_whole(
+    bench: Benches, written: list[tuple[Rect, str]], size: tuple[int, int], registers: int
+) -> None:
+    """What is told beside it leaves them room."""
+    card = replace(make_card(), has_cls=True, registers=registers)
+    made = bench(*size, show=Show.ATTENTION, block=4, card=card, anchor=CLASS_TOKEN)
+    bar, small = made.rect("bar"), made.m.small
+    told = [(rect, words) for rect, words in written if rect.y == bar.y and bar.x <= rect.x < bar.right]
+    assert len(told) == 3 and told[0][1].startswith("what the class token attends to, mean over heads")
+    assert all(elide(words, rect.width, small, REGULAR) == words for rect, words in told[1:])
+
+
+@pytest.mark.parametrize("show", [Show.NORM, Show.SIMILARITY, Show.ATTENTION])
+def test_the_key_that_turns_attention_round_shows_it_first(bench: Benches, show: Show) -> None:
+    made = bench(show=show)
+    made.press("w")
+    assert made.viewer.state.show is Show.ATTENTION and made.viewer.state.attended is (show is Show.ATTENTION)
 
 
 def test_attention_is_saved(made: Bench, tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from support.fake_model import make_card
 from dptscope.pictures.depth import depth_picture
 from dptscope.pictures.difference import difference_picture
 from dptscope_view.state import Compare, View
-from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.ui.geometry import Rect
 from dptscope_view.views.charts import number
@@ -83,31 +82,17 @@ def test_colours_keep_the_originals_range(made: Bench) -> None:
     assert (wanted != depth_picture(frame.depth_hw, "relative", (rect.height, rect.width))).any()
 
 
-def captions(made: Bench, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is written above the depth."""
-    told: list[str] = []
-    text = Canvas.text
-    rect = made.rect("depth-caption")
-
-    def note(canvas: Canvas, place: Rect, words: str, **how: Any) -> int:
-        if place.y == rect.y and place.x >= rect.x:
-            told.append(words)
-        return text(canvas, place, words, **how)
-
-    monkeypatch.setattr(Canvas, "text", note)
-    made.viewer.draw(1280, 800)
-    return told
-
-
 @pytest.mark.parametrize("compare", [Compare.NONE, Compare.DIVIDER])
 @pytest.mark.parametrize("keep_range", [False, True])
 @pytest.mark.parametrize("equalise", [False, True])
 def test_the_numbers_above_the_depth_are_those_of_its_colours(
-    made: Bench, monkeypatch: pytest.MonkeyPatch, compare: Compare, keep_range: bool, equalise: bool
+    made: Bench, written: list[tuple[Rect, str]], compare: Compare, keep_range: bool, equalise: bool
 ) -> None:
     """High contrast has the depth's own range whatever is kept; two halves with ranges of their own have no common ends."""
     made.viewer.state = replace(made.viewer.state, compare=compare, keep_range=keep_range, equalise=equalise)
-    frame, told = made.viewer.frame, captions(made, monkeypatch)
+    made.viewer.draw(1280, 800)
+    frame, above = made.viewer.frame, made.rect("depth-caption")
+    told = [words for rect, words in written if rect.y == above.y and rect.x >= above.x]
     assert frame is not None
     kept = keep_range and not equalise
     if compare is Compare.DIVIDER and not kept:

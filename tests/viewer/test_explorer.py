@@ -19,6 +19,7 @@ from dptscope.pictures.text import REGULAR, text_width
 from dptscope_view.anchor import CLASS_TOKEN, cell_at
 from dptscope_view.state import Show, View
 from dptscope_view.ui.events import Mouse, Pointer
+from dptscope_view.ui.geometry import Rect
 from dptscope_view.views import maps
 from dptscope_view.views.charts import number
 
@@ -293,6 +294,16 @@ def test_components_are_asked_for_and_drawn(bench: Benches) -> None:
     inside = np.s_[rect.y : rect.bottom, rect.x : rect.right]
     np.testing.assert_array_equal(picture[inside], colours_picture(wanted, (rect.height, rect.width)))
     assert (picture[inside] != norms[inside]).any()
+
+
+def test_components_have_their_own_numbers_below_them(bench: Benches, written: list[tuple[Rect, str]]) -> None:
+    made = bench(block=4, show=Show.COMPONENTS)
+    frame, tiles = frame_of(made), made.rect("tiles")
+    told = [words for rect, words in written if tiles.contains(rect.x, rect.y) and not words.isdecimal()]
+    assert told == [
+        " + ".join(f"{100 * share:.0f}" for share in found.explained_k) + " %" for found in frame.components
+    ]
+    assert any(words.startswith(f"red, green, blue: {told[4]} of the variance") for _, words in written)
 
 
 def test_the_photo_shines_through(bench: Benches) -> None:

@@ -28,6 +28,11 @@ def toggle_similarity(state: State) -> State:
     return replace(state, show=Show.NORM if state.show is Show.SIMILARITY else Show.SIMILARITY)
 
 
+def toggle_attended(state: State) -> State:
+    """Attention; once that is shown, of those that attend to the token and not of those that it attends to, and back."""
+    return replace(state, show=Show.ATTENTION) if state.show is not Show.ATTENTION else toggled(state, "attended")
+
+
 def step_special_token(state: State, facts: Facts) -> State:
     """Similarity to the class token, or its attention; then to each register, and back to the token under the mouse."""
     if not facts.card.has_cls:

@@ -17,7 +17,7 @@ SHOW_HINTS = {
     Show.CHANNEL: "one number of each token; the slider chooses which",
     Show.SIMILARITY: "how alike each token is to the one under the mouse",
     Show.ATTENTION: "what the token under the mouse attends to, head by head; w: who attends to it",
-    Show.COMPONENTS: "the three principal components of a block's tokens as red, green and blue",
+    Show.COMPONENTS: "the three principal components of a block's tokens as red, green and blue; outliers left out",
 }
 SCALING_HINTS = {
     Scaling.PLAIN: "colours from a block's least value to its greatest",

@@ -7,7 +7,8 @@ from dataclasses import replace
 from dptscope.norms import special_norms
 from dptscope.pictures.colours import colour_map
 from dptscope.pictures.scaling import Scaling
-from dptscope.pictures.text import BOLD
+from dptscope.pictures.text import BOLD, REGULAR, text_width
+from dptscope.tokens import PrincipalComponents
 from dptscope_view.anchor import Place, cell_at
 from dptscope_view.changes import channel_index, with_block, with_channel
 from dptscope_view.frame import Frame
@@ -178,9 +179,7 @@ def _draw_bar(canvas: Canvas, rect: Rect, shown: ViewInput, maps: BlockMaps) -> 
     """What the colours mean, in numbers; for components, what they explain."""
     state = shown.state
     if maps.show is Show.COMPONENTS and maps.frame.components is not None:
-        shares = maps.frame.components[state.block].explained_k
-        told = " + ".join(f"{100 * share:.0f}" for share in shares)
-        text = f"red, green, blue: principal components, {told} % of the variance; outliers left out"
+        text = f"red, green, blue: {_explained(maps.frame.components[state.block])} of the variance; below: norms"
         canvas.text(rect, text, size=canvas.measures.small, colour=theme.MUTED)
         return
     if isinstance(maps, HeadMaps):
@@ -197,9 +196,17 @@ def _draw_attended(canvas: Canvas, rect: Rect, maps: HeadMaps) -> Rect:
     beside = [
         f"{name.replace('class', 'class token')} {number(weight)}" for name, weight in maps.beside_the_grid().items()
     ]
-    text = "; ".join([f"{way}, {head}", *beside])
-    used = canvas.text(rect, text, size=canvas.measures.small, colour=theme.MUTED)
+    told, size = [f"{way}, {head}", *beside], canvas.measures.small
+    room = rect.width - 12 * size  # what the colour bar with its numbers needs, a part of which would be another number
+    while len(told) > 1 and text_width("; ".join(told), size, REGULAR) > room:
+        told.pop()
+    used = canvas.text(rect.cut_left(room)[0], "; ".join(told), size=size, colour=theme.MUTED)
     return rect.cut_left(used, canvas.measures.gap)[1]
+
+
+def _explained(components: PrincipalComponents) -> str:
+    """Shares of the variance, of each component, in percent."""
+    return " + ".join(f"{100 * share:.0f}" for share in components.explained_k) + " %"
 
 
 def _histogram(shown: ViewInput, maps: BlockMaps, place: Place | None) -> Histogram:
@@ -210,6 +217,8 @@ def _histogram(shown: ViewInput, maps: BlockMaps, place: Place | None) -> Histog
 
 
 def _captions(maps: BlockMaps) -> tuple[Tile, ...]:
+    if maps.show is Show.COMPONENTS and maps.frame.components is not None:
+        return tuple(Tile(str(block), _explained(found)) for block, found in enumerate(maps.frame.components))
     return tuple(
         Tile(str(block), f"{number(low)} … {number(high)}", f"≤ {number(high)}")
         for block, (low, high) in enumerate(maps.extremes())
