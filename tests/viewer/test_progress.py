@@ -9,6 +9,7 @@ import numpy as np
 
 from dptscope_view.news import Run
 from dptscope_view.ui import theme
+from dptscope_view.worker import Notice
 
 from .conftest import Bench
 
@@ -55,6 +56,19 @@ def test_a_bar_shows_how_far_a_long_run_is(bench: Benches) -> None:
     assert bar(made.viewer.draw(1280, 800)) == 0
     made.viewer.tick(False)
     assert not made.viewer.dirty, "at rest nothing is drawn"
+
+
+def test_while_a_file_is_written_nothing_says_that_it_can_be_stopped(bench: Benches) -> None:
+    """What Esc ends is a picture that is made; a file says that it is written until it is."""
+    made, now = bench(), [10.0]
+    made.viewer._clock = lambda: now[0]
+    made.press("s")
+    now[0] = 100.0
+    made.viewer.tick(False)
+    assert made.viewer._news.notice.text == "saving …" and made.viewer._news.running is None
+    made.viewer.take(Notice("saved a.png"))
+    now[0] = 200.0
+    assert not made.viewer._news.notice.text
 
 
 def test_how_long_a_run_takes_in_words() -> None:

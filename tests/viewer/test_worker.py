@@ -206,6 +206,26 @@ def test_errors_become_notices_and_the_thread_lives_on(photos: tuple[Path, ...],
         worker.close()
 
 
+def test_a_job_is_no_picture_that_is_made(photos: tuple[Path, ...]) -> None:
+    model, gate = FakeModel(), threading.Event()
+    model.gate = threading.Event()
+    worker = Worker(Engine(model, photos, Pace(1e9)), rest_seconds=0)
+    try:
+        worker.do(lambda engine: str(gate.wait(10)))
+        wait_until(lambda: worker.busy)
+        assert not worker.answering and not worker.stop()
+        worker.ask(QUESTION)
+        assert worker.answering
+        gate.set()
+        wait_until(lambda: worker._running is not None)
+        assert worker.answering
+        model.gate.set()
+        collect(worker)
+        assert not worker.answering
+    finally:
+        worker.close()
+
+
 def test_closing_ends_the_thread_but_finishes_jobs(photos: tuple[Path, ...]) -> None:
     worker = Worker(Engine(FakeModel(), photos))
     done: list[int] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -68,7 +69,8 @@ class News:
     def tell(self, notice: Notice) -> None:
         """Show a line in place of the one before."""
         self._notice = notice
-        self._until = self._clock() + (BAD_NOTICE_SECONDS if notice.bad else NOTICE_SECONDS)
+        seconds = BAD_NOTICE_SECONDS if notice.bad else NOTICE_SECONDS
+        self._until = math.inf if notice.lasts else self._clock() + seconds
 
     def asked(self, question: Question) -> None:
         """Another question is begun: what was told of another run of the encoder ends, and the seconds are counted anew."""

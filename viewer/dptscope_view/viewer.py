@@ -145,7 +145,7 @@ class Viewer:
             self.tell(MAGNIFIED.format(factor) if factor > 1 else "")
 
     def tick(self, busy: bool, due: float | None = None) -> None:
-        """Called between events: whether the worker is at work, when it should be done, and notices that have been read."""
+        """Called between events: whether a picture is made, when it should be there, and notices that have been read."""
         if self._news.tick(busy, due):
             self.dirty = True
         if self.surface.rests(self._clock()):
@@ -271,7 +271,7 @@ class Viewer:
         compared = self.surface.current().compared
         state = self.state if compared is None else with_anchor(self.state, compared)
         job = Saving(self.facts, state, self.question(), size, photo, self._output, self._beside)
-        self.tell("saving …")
+        self._tell(Notice("saving …", lasts=True))
         self._worker.do(job)
 
     def draw(self, width: int, height: int) -> NDArray[np.uint8]:

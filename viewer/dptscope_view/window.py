@@ -160,7 +160,7 @@ def _loop(viewer: Viewer, worker: Worker, events: deque[Mouse], drawn: tuple[int
             key = cv2.waitKeyEx(1)
         while (answer := worker.take()) is not None:
             viewer.take(answer)
-        viewer.tick(worker.busy, worker.due)
+        viewer.tick(worker.answering, worker.due)
         if viewer.title != title:
             title = viewer.title
             cv2.setWindowTitle(TITLE, f"{title} – {TITLE}")

@@ -26,12 +26,14 @@ class Notice:
         bad: it went wrong.
         question: the question that has no answer because of it, if it was one.
         unreadable: because its photo cannot be read.
+        lasts: until another takes its place.
     """
 
     text: str
     bad: bool = False
     question: Question | None = None
     unreadable: bool = False
+    lasts: bool = False
 
 
 Job = Callable[[Engine], str]
@@ -66,7 +68,7 @@ class Worker:
     def stop(self) -> bool:
         """End what runs and drop what waits, jobs apart; whether there was anything."""
         with self._changed:
-            found = self._question is not None or self._running is not None
+            found = self.answering
             self._question = None
             if self._running is not None:
                 self._running[1].cancel()
@@ -90,6 +92,12 @@ class Worker:
         """Whether more answers will come without a new question."""
         with self._changed:
             return self._busy or self._question is not None or bool(self._jobs)
+
+    @property
+    def answering(self) -> bool:
+        """Whether a picture is made, or will be: what :meth:`stop` ends."""
+        with self._changed:
+            return self._question is not None or self._running is not None
 
     @property
     def due(self) -> float | None:
