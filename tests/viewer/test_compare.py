@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -105,12 +106,16 @@ def test_the_numbers_above_the_depth_are_those_of_its_colours(
 def test_the_saved_depth_keeps_that_range(made: Bench, tmp_path: Path) -> None:
     frame = made.viewer.frame
     assert frame is not None
-    made.press("g", "s")
-    made.worker.jobs[0](made.engine)
-    saved = cv2.imread(str(tmp_path / "out/a_fusion_001_depth.png"))
-    depth = np.load(tmp_path / "out/a_fusion_001_depth.npy")
+    made.press("s", "g", "s", "e", "s")
+    ranges = []
+    for count, job in enumerate(made.worker.jobs, 1):
+        job(made.engine)
+        ranges.append(json.loads((tmp_path / f"out/a_fusion_{count:03d}.json").read_text())["colour_range"])
+    saved = cv2.imread(str(tmp_path / "out/a_fusion_002_depth.png"))
+    depth = np.load(tmp_path / "out/a_fusion_002_depth.npy")
     np.testing.assert_array_equal(saved, depth_picture(depth, "relative", limits=frame.original_range))
     assert (saved != depth_picture(depth, "relative")).any()
+    assert ranges == [[float(depth.min()), float(depth.max())], list(frame.original_range), None]
 
 
 def test_the_mouse_reads_out_what_is_saved(made: Bench, tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ class Saving:
     def _fusion(self, frame: Frame, engine: Engine) -> dict[str, bytes]:
         depth_hw = engine.photo_depth(self.question)
         kind, state = frame.depth_kind, self.state
+        ends = float(depth_hw.min()), float(depth_hw.max())
         limits = frame.original_range if state.keep_range else None
         files = {
             "_depth.png": encode_png(
@@ -86,12 +87,13 @@ class Saving:
         about = self._about(frame) | {
             "fusion_scales": list(self.question.scales),
             "depth_kind": kind,
-            "depth_min": float(depth_hw.min()),
-            "depth_max": float(depth_hw.max()),
+            "depth_min": ends[0],
+            "depth_max": ends[1],
             "depth16": sixteen_bits_in_words(kind),
             "colours": self.state.depth_colours,
             "reverse": self.state.reverse,
             "high_contrast": self.state.equalise,
+            "colour_range": None if self.state.equalise else list(limits or ends),
         }
         try:
             files["_depth16.png"] = encode_png(depth_16_bit(depth_hw, kind), sixteen_bits_in_words(kind))
