@@ -9,7 +9,7 @@ import pytest
 from torch import Tensor
 
 from dptscope_export.models import mmseg_dpt
-from dptscope_export.models.dpt import DPT, ResidualUnit
+from dptscope_export.models.dpt import DPT
 
 Mistake = Callable[[pytest.MonkeyPatch, Callable[[], DPT]], DPT]
 """Builds a model with the mistake in it."""
@@ -41,8 +41,7 @@ class _FittedToTheSkips(mmseg_dpt.DoublingFusion):
 
     def inputs(self, maps: tuple[Tensor, Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         skip_1, skip_2, skip_3 = (
-            ResidualUnit.forward(self.get_submodule(f"skip_{k}"), maps[k - 1])  # type: ignore[arg-type]
-            for k in (1, 2, 3)
+            self.get_submodule(f"skip_{k}")(maps[k - 1], maps[k - 1].shape[-2:]) for k in (1, 2, 3)
         )
         return skip_1, skip_2, skip_3, self.spread_4(maps[3], maps[2].shape[-2:])
 
