@@ -9,10 +9,10 @@ the method's own error.
 from __future__ import annotations
 
 import argparse
-import random
 import statistics
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from dptscope.session import Session, SessionOptions
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.compare.timing import WARM_UP
+from benchmarks.compare.timing import interleave
 
 NEURONS = 50
 PROBES = 20
@@ -43,33 +43,21 @@ def main(plain: Path, other: Path, rounds: int, size: int | None) -> None:
     options = SessionOptions(threads=1)
     sessions = Session(plain, options), Session(other, options)
     probes = {contract.PROBE_POSITIONS: np.arange(PROBES, dtype=np.int64)}
+    depth = partial(sessions[1].run, [contract.DEPTH])
     contenders = {
-        "plain": (sessions[0], feeds, contract.DEPTH),
-        "plain again": (Session(plain, options), feeds, contract.DEPTH),
-        "off": (sessions[1], feeds, contract.DEPTH),
-        "one register, no neurons": (sessions[1], feeds | AddedRegisters().feeds(card, width), contract.DEPTH),
-        f"one register, {NEURONS} neurons": (
-            sessions[1],
-            feeds | AddedRegisters(neurons).feeds(card, width),
-            contract.DEPTH,
-        ),
-        f"{PROBES} probes": (sessions[1], feeds | probes, contract.MLP_AT_PROBES),
+        "plain": partial(sessions[0].run, [contract.DEPTH], feeds),
+        "plain again": partial(Session(plain, options).run, [contract.DEPTH], feeds),
+        "off": partial(depth, feeds),
+        "one register, no neurons": partial(depth, feeds | AddedRegisters().feeds(card, width)),
+        f"one register, {NEURONS} neurons": partial(depth, feeds | AddedRegisters(neurons).feeds(card, width)),
+        f"{PROBES} probes": partial(sessions[1].run, [contract.MLP_AT_PROBES], feeds | probes),
     }
-    taken: dict[str, list[float]] = {name: [] for name in contenders}
-    order = list(contenders)
-    shuffle = random.Random(0).shuffle
-    for count in range(-WARM_UP, rounds):
-        shuffle(order)
-        for name in order:
-            session, given, output = contenders[name]
-            start = time.process_time()
-            session.run([output], given)
-            if count >= 0:
-                taken[name].append(time.process_time() - start)
-    means = [(one + again) / 2 for one, again in zip(taken["plain"], taken["plain again"], strict=True)]
-    print(f"{other.name} at {height} × {width_pixels}, {rounds} rounds, plain {statistics.median(means) * 1000:.0f} ms")
+    taken = interleave(contenders, rounds, clock=time.process_time, shuffled=True)
+    plains = zip(taken["plain"].rounds, taken["plain again"].rounds, strict=True)
+    means = [statistics.fmean(both) for both in plains]
+    print(f"{other.name} at {height} × {width_pixels}, {rounds} rounds, plain {statistics.median(means):.0f} ms")
     for name, times in taken.items():
-        ratios = [mine / its for mine, its in zip(times, means, strict=True)]
+        ratios = [mine / its for mine, its in zip(times.rounds, means, strict=True)]
         low, middle, high = statistics.quantiles(ratios, n=4)
         print(f"{name:28}{middle:.3f} ({low:.3f} to {high:.3f})")
 

@@ -89,8 +89,8 @@ def jobs(
     model: ModelArgument = MODEL,
     photos: PhotosArgument = None,
     size: SizeOption = 252,
-    rounds: RoundsOption = 3,
-    number: Annotated[int, typer.Option(help="Photos of each survey; the given ones again and again.")] = 512,
+    rounds: RoundsOption = 1,
+    number: Annotated[int, typer.Option(help="Photos of each survey; the given ones again and again.")] = 128,
 ) -> None:
     """Photos a second for each choice of processes and threads."""
     from rich.console import Console

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -31,6 +32,7 @@ def interleave(
     rounds: int,
     in_a_row: int = 1,
     clock: Callable[[], float] = time.perf_counter,
+    shuffled: bool = False,
 ) -> dict[str, Times]:
     """Run all contenders in turn, ``rounds`` times after a warm-up.
 
@@ -39,6 +41,7 @@ def interleave(
         rounds: how often.
         in_a_row: runs of a contender in a round, of which the last counts: more than one for what follows itself in use.
         clock: what tells seconds; ``time.process_time`` where others use the machine, too.
+        shuffled: in another order each round, where what runs before could matter as much as what is to be found.
 
     Returns:
         times, by name.
@@ -47,8 +50,12 @@ def interleave(
         for run in contenders.values():
             run()
     taken: dict[str, list[float]] = {name: [] for name in contenders}
+    generator = random.Random(0)
     for _ in range(rounds):
-        for name, run in contenders.items():
+        turn = list(contenders.items())
+        if shuffled:
+            generator.shuffle(turn)
+        for name, run in turn:
             time.sleep(SETTLE_SECONDS)
             for _ in range(in_a_row):
                 start = clock()
