@@ -128,11 +128,22 @@ def test_what_a_run_should_take_counts_that_of_the_model_as_it_is(photos: tuple[
     assert made.engine.expected_ms(question) == 0
 
 
-def test_with_them_it_is_never_called_the_unmodified_model(photos: tuple[Path, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ((), "zero; t for the difference, * for the model as it is · zero exaggerates, --replace mean is milder"),
+        ((0.5, 0.25), "their mean; t for the difference, * for the model as it is"),
+    ],
+)
+def test_with_them_it_is_never_called_the_unmodified_model(
+    photos: tuple[Path, ...], tmp_path: Path, values: tuple[float, ...], told: str
+) -> None:
+    """And what zero does is said where its depth is seen."""
     made = with_registers(photos, tmp_path, registers=True, view=View.FUSION)
+    made.viewer.facts = replace(made.facts, added=replace(ADDED, values=values))
     made.press("b")
     made.answer().draw(1280, 800)
-    assert made.viewer.readout == "1 register, 2 neurons at zero; t for the difference, * for the model as it is"
+    assert made.viewer.readout == f"1 register, 2 neurons at {told}"
 
 
 def test_from_the_start_both_are_run(photos: tuple[Path, ...], tmp_path: Path) -> None:

@@ -140,8 +140,10 @@ def _readout(shown: ViewInput, frame: Frame, pane: DepthPane, where: tuple[float
 
 
 def _hint(shown: ViewInput, frame: Frame) -> str:
-    if frame.question.subject.registers and shown.facts.added is not None:
-        return f"{shown.facts.added.in_words()}; t for the difference, * for the model as it is"
+    added = shown.facts.added
+    if frame.question.subject.registers and added is not None:
+        caveat = " · zero exaggerates, --replace mean is milder" if added.neurons and not any(added.values) else ""
+        return f"{added.in_words()}; t for the difference, * for the model as it is{caveat}"
     if not shown.state.scales_on:
         return "scales off: the unmodified model"
     return f"depth: {in_words(shown.facts.card)}" if frame.depth_kind == "distance" else ""
