@@ -18,6 +18,7 @@ from dptscope.pictures.norms import colours_picture
 from dptscope.pictures.text import REGULAR, text_width
 from dptscope_view.anchor import CLASS_TOKEN, cell_at
 from dptscope_view.state import Show, View
+from dptscope_view.ui import theme
 from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.ui.geometry import Rect
 from dptscope_view.views import maps
@@ -206,6 +207,22 @@ def test_a_kept_token_goes_along_to_another_photo_and_a_second_click_lets_it_go(
     made.answer().draw(1280, 800)
     over(made, "map", 0.4, 0.4, Pointer.PRESS)
     assert made.viewer.state.anchor is None
+
+
+def test_a_kept_token_stays_in_sight_while_the_mouse_is_over_another(bench: Benches) -> None:
+    made = bench(show=Show.SIMILARITY, block=2)
+    x, y = over(made, "map", 0.4, 0.3, Pointer.PRESS)
+    rect = made.rect("map")
+
+    def framed() -> Any:
+        picture = made.viewer.draw(1280, 800)[rect.y : rect.bottom, rect.x : rect.right]
+        return np.argwhere((picture == theme.ACCENT).all(-1))
+
+    assert not framed().size, "under the mouse it is marked like any other"
+    over(made, "map", 0.8, 0.8)
+    rows, columns = frame_of(made).norms[2].shape
+    middle = framed().mean(0) / (rect.height, rect.width)
+    assert middle == pytest.approx(((int(y * rows) + 0.5) / rows, (int(x * columns) + 0.5) / columns), abs=0.01)
 
 
 def test_a_token_that_was_kept_without_its_tokens(bench: Benches, monkeypatch: pytest.MonkeyPatch) -> None:

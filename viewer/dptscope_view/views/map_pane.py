@@ -10,13 +10,14 @@ from dptscope_view.state import Show
 from dptscope_view.ui import theme
 from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.geometry import Rect
+from dptscope_view.views.kept import kept_place
 from dptscope_view.views.maps import BlockMaps
 from dptscope_view.views.parts import ViewInput
 from dptscope_view.views.photo import photo_picture
 
 
 def draw_map(canvas: Canvas, rect: Rect, shown: ViewInput, maps: BlockMaps, place: Place | None) -> None:
-    """Draw the chosen block, the photo, or both, and frame the token at a place."""
+    """Draw the chosen block, the photo, or both, and frame the token at a place, and another that is kept."""
     state = shown.state
     if state.show is Show.PHOTO:
         canvas.picture(rect, photo_picture(shown, maps.frame, rect))
@@ -25,10 +26,12 @@ def draw_map(canvas: Canvas, rect: Rect, shown: ViewInput, maps: BlockMaps, plac
         canvas.picture(rect, np.asarray(cv2.addWeighted(under, state.blend, over, 1 - state.blend, 0), np.uint8))
     else:
         canvas.picture(rect, maps.picture(maps.chosen, rect))
-    if place is not None:
-        marked = cell_rect(rect, maps.values(maps.chosen).shape, place)
-        canvas.frame(marked, theme.GROUND, canvas.measures.line * 2)
-        canvas.frame(marked, theme.TEXT)
+    kept = None if state.cropping else kept_place(shown, maps.frame)
+    for where, ink in ((kept, theme.ACCENT), (place, theme.TEXT)):
+        if where is not None:
+            marked = cell_rect(rect, maps.values(maps.chosen).shape, where)
+            canvas.frame(marked, theme.GROUND, canvas.measures.line * 2)
+            canvas.frame(marked, ink)
 
 
 def cell_rect(rect: Rect, shape: tuple[int, ...], place: Place) -> Rect:
