@@ -39,10 +39,7 @@ CONTENT = bytes(range(256)) * 4096
 FETCH = """
 import dataclasses, sys
 from dptscope.errors import DptscopeError
-from dptscope_export.checkpoints.file_names import own_stem
-from dptscope_export.checkpoints.read import read_checkpoint
-from dptscope_export.families import ExportOptions, recognise
-from dptscope_export.sources import find_source, find_sources, published
+from dptscope_export.sources import find_source, published
 for name, known in zip(sys.argv[2::2], sys.argv[3::2]):
     published.BY_NAME[name] = dataclasses.replace(published.BY_NAME[name], tensor_bytes=1000, hash=known or None)
 try:
@@ -484,6 +481,7 @@ def test_a_user_without_a_home(host: Host, environment: dict[str, str], name: st
     host.repositories["model", REPOSITORY] = {"tiny.safetensors": CONTENT}
     homeless = {key: value for key, value in environment.items() if key not in ("HOME", "XDG_CACHE_HOME", variable)}
     unknown = "import pwd\ndef getpwuid(uid):\n    raise KeyError(uid)\npwd.getpwuid = getpwuid\n"
+    unknown += "import dptscope_export.pipeline\n"  # with PyTorch, as in the command
     run = subprocess.run(
         [sys.executable, "-c", unknown + FETCH, name], env=homeless, capture_output=True, text=True, check=False
     )
