@@ -159,8 +159,8 @@ def _no_collection() -> Iterator[None]:
 
 @contextmanager
 def _no_cache() -> Iterator[None]:
-    """PyTorch keeps what an operator gives for a size, for the next call. Where sizes are symbols the next call is hardly ever
-    the same, and keeping takes longer than finding: a sixth of the tracing. Where they are numbers it saves as much."""
+    """PyTorch keeps what an operator gives for a size, for the next call. Where sizes are symbols, the next call is hardly
+    ever the same, and keeping takes longer than finding: a sixth of the tracing. Where they are numbers, it saves as much."""
     from torch._dynamo import config  # takes a second to import, which exports alone have to spend
 
     with config.patch(fake_tensor_cache_enabled=False):
