@@ -35,7 +35,7 @@ def test_writes_what_it_names(demo_folder: tuple[Path, subprocess.CompletedProce
     assert len(stems) >= 2
     expected = {Path(f"{stem}_{kind}.png") for stem in stems for kind in ("depth", "norms", "fusion")}
     expected |= {Path("photos") / path.name for path in pictures.demo_photos()}
-    files = {Path(path.name) for path in pictures.ASSETS.glob("*.onnx")}
+    files = {Path(path.name) for path in pictures.ASSETS.glob(f"{pictures.MODEL.stem}*.onnx")}
     assert {Path("dptscope_tiny.onnx"), Path("dptscope_tiny.fusion.onnx")} <= files
     expected |= files
     assert written == expected
