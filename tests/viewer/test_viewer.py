@@ -197,7 +197,11 @@ def test_a_sliders_name_chooses_it_and_its_number_is_typed(bench: Benches) -> No
         assert viewer.state.scales[2] == scale and viewer.state.typed is None and not viewer.closing
     viewer.on_key(13)
     made.press("-", "-")
-    viewer.on_key(13)
+    assert not viewer._news.notice.text
+    for key in (13, ord("n")):  # no number, and a key that is none of one
+        viewer.tell("")
+        viewer.on_key(key)
+        assert viewer._news.notice.text == "a number from -5 to 5 is typed: Enter sets it, Esc leaves it"
     assert viewer.state.typed == "--", "no number: it can be put right"
     click(made, row.x + 20, row.y + 10)
     assert viewer.state.typed is None

@@ -19,7 +19,7 @@ from dptscope_view.keys import Command, find, key_name
 from dptscope_view.news import News
 from dptscope_view.presets import Presets
 from dptscope_view.saving import Saving
-from dptscope_view.state import Facts, State, View
+from dptscope_view.state import SCALE_HIGH, SCALE_LOW, Facts, State, View
 from dptscope_view.surface import Surface
 from dptscope_view.typed import with_typed
 from dptscope_view.ui.events import Mouse, Pointer
@@ -30,6 +30,7 @@ from dptscope_view.views.whole import compose
 from dptscope_view.worker import Job, Notice
 
 STOPPED = "stopped; any change goes on"
+TYPING = f"a number from {SCALE_LOW:g} to {SCALE_HIGH:g} is typed: Enter sets it, Esc leaves it"
 MAGNIFIED = "magnified × {:.1f}: a drag moves it, the wheel back leaves"
 
 
@@ -155,7 +156,10 @@ class Viewer:
         """A code of ``cv2.waitKeyEx``."""
         name = key_name(code)
         if name is not None and self.state.typed is not None:
-            self._apply(with_typed(self.state, name))
+            typed = with_typed(self.state, name)
+            if typed == self.state:
+                self.tell(TYPING)
+            self._apply(typed)
             return
         row = find(name, self.state.view) if name is not None else None
         if row is None:
@@ -283,18 +287,8 @@ class Viewer:
     def _compose(self, area: Rect, m: Measures) -> ComposedView:
         surface = self.surface
         shown = ViewInput(
-            self.state,
-            self.facts,
-            self.frame,
-            m,
-            surface.pointer,
-            surface.rested,
-            surface.drag,
-            surface.pictures,
-            self._beside,
-            self._problem,
-            self._magnified,
-            self.wheel_magnifies,
-        )
+            self.state, self.facts, self.frame, m, surface.pointer, surface.rested, surface.drag, surface.pictures,
+            self._beside, self._problem, self._magnified, self.wheel_magnifies,
+        )  # fmt: skip
         notice = self._news.notice
         return compose(shown, area, notice.text, notice.bad, self._news.running)
