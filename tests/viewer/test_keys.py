@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from support.fake_model import SWIN_BLOCKS, make_card
 
 from dptscope_view.keys import KEYS, find, help_text, key_name
 from dptscope_view.state import View
+
+from .conftest import Bench
 
 
 @pytest.mark.parametrize("view", list(View))
@@ -39,3 +44,22 @@ def test_every_row_is_in_the_help() -> None:
     for row in KEYS:
         assert row.help in text
         assert find(row.keys[0], row.view or View.NORMS) is row
+
+
+@pytest.mark.parametrize(
+    ("key", "state", "why"),
+    [
+        ("*", {}, "no view --registers FILE was given"),
+        ("g", {}, "this encoder has no class token"),
+        ("k", {"view": View.FUSION}, "this model does not see the sky"),
+        ("+", {}, "there is no larger size"),
+        ("-", {}, "there is no smaller size"),
+    ],
+)
+def test_a_key_that_can_do_nothing_here_says_why(
+    bench: Callable[..., Bench], key: str, state: dict[str, Any], why: str
+) -> None:
+    made = bench(card=make_card(SWIN_BLOCKS, dynamic=False, native=256), **state)
+    before = made.viewer.state
+    made.press(key)
+    assert made.viewer.state == before and made.viewer._news.notice.text.startswith(why)

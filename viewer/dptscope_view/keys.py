@@ -88,12 +88,14 @@ class Binding:
         help: what they do.
         action: another state, or a command.
         view: only there; None: in both.
+        otherwise: why it changes nothing, where it cannot.
     """
 
     keys: tuple[str, ...]
     help: str
     action: Change | Command
     view: View | None = None
+    otherwise: str = ""
 
 
 def _scale_chooser(fusion_block: int) -> Change:
@@ -123,8 +125,8 @@ KEYS: tuple[Binding, ...] = (
     Binding(("^", "Home"), "first photo", lambda s, f: with_photo(s, f, 0)),
     Binding(("$", "End"), "last photo", lambda s, f: with_photo(s, f, len(f.photos) - 1)),
     Binding(("l",), "list of photos", _toggle("files")),
-    Binding(("+", "="), "larger image size", lambda s, f: with_size(s, f, s.size + 1)),
-    Binding(("-",), "smaller image size", lambda s, f: with_size(s, f, s.size - 1)),
+    Binding(("+", "="), "larger image size", lambda s, f: with_size(s, f, s.size + 1), None, "there is no larger size"),
+    Binding(("-",), "smaller image size", lambda s, f: with_size(s, f, s.size - 1), None, "there is no smaller size"),
     Binding(("0",), "the model's own image size", lambda s, f: with_size(s, f, f.native)),
     Binding(("a",), "keep the aspect, or square", _toggle("square")),
     Binding(("c",), "crop by a drag on the photo", _toggle("cropping")),
@@ -132,7 +134,9 @@ KEYS: tuple[Binding, ...] = (
     Binding(("m",), "next colour map", lambda s, f: step_colours(s, 1)),
     Binding((";",), "previous colour map", lambda s, f: step_colours(s, -1)),
     Binding(("i",), "reverse the colours", _toggle("reverse")),
-    Binding(("*",), "registers on, off (view --registers)", toggle_registers),
+    Binding(
+        ("*",), "registers on, off (view --registers)", toggle_registers, None, "no view --registers FILE was given"
+    ),
     Binding(("s",), "save picture and data", Command.SAVE),
     Binding(("h", "?", "F1"), "this help", _toggle("help")),
     Binding(("q", "Esc"), "quit; Esc goes back step by step first", Command.QUIT),
@@ -144,7 +148,7 @@ KEYS: tuple[Binding, ...] = (
     Binding(("y",), "what is similar to a token, and back", lambda s, f: toggle_similarity(s), _N),
     Binding(("t",), "photo under the map", lambda s, f: step_blend(s), _N),
     Binding(("f",), "next outlier of the block", Command.NEXT_OUTLIER, _N),
-    Binding(("g",), "class token, then registers: compared", step_special_token, _N),
+    Binding(("g",), "class token, then registers: compared", step_special_token, _N, "this encoder has no class token"),
     Binding(("w",), "attends to, or is attended by", lambda s, f: toggle_attended(s), _N),
     Binding(("r",), "keep this photo beside others", Command.BESIDE, _N),
     Binding(("e",), "scaling: plain, shared, log …", lambda s, f: replace(s, scaling=next_of(s.scaling)), _N),
@@ -169,7 +173,7 @@ KEYS: tuple[Binding, ...] = (
     Binding(("b",), "original: scales off, to compare", _toggle("scales_on"), _F),
     Binding(("t",), "divider, difference, depth", lambda s, f: replace(s, compare=next_of(s.compare)), _F),
     Binding(("g",), "colours keep the original's range", _toggle("keep_range"), _F),
-    Binding(("k",), "sky far, in models that see it", toggle_far_sky, _F),
+    Binding(("k",), "sky far, in models that see it", toggle_far_sky, _F, "this model does not see the sky"),
     Binding(("e",), "high contrast", _toggle("equalise"), _F),
     Binding(("w",), "write a preset", Command.SAVE_PRESET, _F),
     Binding(("y",), "load the next preset", Command.LOAD_PRESET, _F),

@@ -167,7 +167,10 @@ class Viewer:
         if name == "Esc" and self._leave():
             return
         before, count = self.state.photo, len(self._photos)
-        self._apply(row.action if isinstance(row.action, Command) else row.action(self.state, self.facts))
+        answer = row.action if isinstance(row.action, Command) else row.action(self.state, self.facts)
+        if answer == self.state and row.otherwise:
+            self.tell(row.otherwise)
+        self._apply(answer)
         self._step = {1: 1, count - 1: -1}.get((self.state.photo - before) % count, self._step)
 
     def _leave(self) -> bool:
