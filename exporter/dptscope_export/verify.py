@@ -259,14 +259,18 @@ def _check_map(
     otherwise."""
     if got.shape != wanted.shape:
         raise VerificationError(f"{what}: expected shape {wanted.shape}, got {got.shape}")
-    spread, least = float(np.ptp(wanted)), LEAST_SPREAD * float(np.abs(wanted).max())
-    unit, limit = max(spread, least), limits.depth
+    unit, limit = spread_of(wanted), limits.depth
     of_range = _relative(got, wanted, unit)
-    of_std = _relative(got, wanted, float(wanted.std()) if spread > least else least)
+    of_std = _relative(got, wanted, float(wanted.std()) if unit == float(np.ptp(wanted)) else unit)
     if of_range > limit and again is not None:
         limit = max(limit, NOISE * _relative(again(), wanted, unit))
     _check_limit(of_range, limit, what, "of its range")
     return of_std, of_range
+
+
+def spread_of(depth: Float32Array) -> float:
+    """What a difference is measured against: the depth's range, or as much as :data:`LEAST_SPREAD` says."""
+    return max(float(np.ptp(depth)), LEAST_SPREAD * float(np.abs(depth).max()))
 
 
 def _relative(got: Float32Array, wanted: Float32Array, unit: float) -> float:

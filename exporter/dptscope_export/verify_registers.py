@@ -14,7 +14,7 @@ from dptscope_export.families.base import ExportPlan
 from dptscope_export.models.dpt import DPT
 from dptscope_export.models.registers import AddedRegisters, Wanted
 from dptscope_export.models.vit_dpt import TokensDPT
-from dptscope_export.verify import EXACT, SEED, lively_image
+from dptscope_export.verify import EXACT, SEED, lively_image, spread_of
 
 REGISTERS, PROBES = 2, 3
 
@@ -45,7 +45,7 @@ def verify_registers(model: DPT, path: Path, plan: ExportPlan) -> None:
         depth = model(image)
         at_probes, appended = hooks.outputs()
     expected = {
-        contract.DEPTH: (depth, EXACT.depth, float(np.ptp(depth.numpy()))),
+        contract.DEPTH: (depth, EXACT.depth, spread_of(depth.numpy())),
         contract.MLP_AT_PROBES: (at_probes, EXACT.fusion, float(at_probes.std())),
         contract.BLOCK_APPENDED_TOKENS: (appended, EXACT.fusion, float(appended.std())),
     }

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import numpy_helper
 from safetensors.torch import save_file
 from support import (
     any_view_oracle,
@@ -28,6 +30,7 @@ from dptscope import contract
 from dptscope.files.onnx_file import mapped_weights
 from dptscope.registers import AddedRegisters
 from dptscope_export.checkpoints.read import read_checkpoint
+from dptscope_export.errors import VerificationError
 from dptscope_export.families import ExportOptions, recognise
 from dptscope_export.graph.finish import Traced, finish
 from dptscope_export.graph.passes import choose_passes
@@ -157,6 +160,23 @@ def test_off_it_is_the_plain_file_to_the_bit(any_view: dict[bool, Path]) -> None
         image = np.random.default_rng(height).normal(size=(batch, 3, height, width)).astype(np.float32)
         wanted, got = plain.run(image, names), other.run(image, names)
         assert [name for name in names if not np.array_equal(wanted[name], got[name])] == []
+
+
+def test_a_depth_that_hardly_varies_is_verified(any_view: dict[bool, Path], tmp_path: Path) -> None:
+    """At the end of its range, say: its rounding is not held against its own range."""
+    read = read_checkpoint(any_view[True].with_name("model.safetensors"))
+    plan = recognise(read, ExportOptions())
+    model: Any = build(read, plan)
+    plan = replace(plan, mlp_width=hidden_width(model))
+    graph = onnx.load(any_view[True])
+    (last,) = (weight for weight in graph.graph.initializer if weight.name == "head/conv3/weight")
+    for factor, right in ((1e-6, True), (1e5, False)):
+        model.head.conv3.weight.data = torch.from_numpy(factor * numpy_helper.to_array(last))
+        if right:
+            last.CopyFrom(numpy_helper.from_array(model.head.conv3.weight.numpy(), last.name))
+        onnx.save(graph, tmp_path / "flat.onnx")
+        with nullcontext() if right else pytest.raises(VerificationError, match="depth with registers"):
+            verify_registers(model, tmp_path / "flat.onnx", plan)
 
 
 def test_an_appended_token_is_not_turned(any_view: dict[bool, Path], monkeypatch: pytest.MonkeyPatch) -> None:
