@@ -93,6 +93,13 @@ def test_for_one_size_and_to_be_read(tmp_path: Path) -> None:
     options = ExportOptions(fixed=(98, 70))
     exported = export(save_hugging_face(oracle, tmp_path / "hub"), tmp_path / "m.onnx", options, form="readable")
     hold_against(Case(exported, oracle), torch.rand(3, 3, 98, 70, generator=torch.Generator().manual_seed(7)))
+    assert exported.notes[-1] == (
+        "photos are squeezed into 98 × 70, where the original squares them: the depth is stretched back to the photo's shape"
+    )
+    nodes = {node.name: node for node in onnx.load(exported.model).graph.node}
+    assert nodes["fusion/spread_4"].op_type == "Spread"
+    alone = [name for name, node in nodes.items() if node.domain != "dptscope"]
+    assert len(alone) <= 3, "the image's sizes, and the class tokens and registers put together"
 
 
 def test_a_photo(any_size: Case, photo_path: Path, photo_bgr: Any, tmp_path: Path, capsys: Any) -> None:

@@ -117,8 +117,18 @@ class TipsFamily:
             depth_kind="metric",
             max_depth=said.max_depth,
             registers=config.registers,
-            notes=("photos are squared, as by the original: the depth is stretched back to the photo's shape",),
+            notes=(_note(options),),
         )
+
+
+def _note(options: ExportOptions) -> str:
+    height, width = options.fixed or (1, 1)
+    how = (
+        "squared, as by the original"
+        if height == width
+        else f"squeezed into {height} × {width}, where the original squares them"
+    )
+    return f"photos are {how}: the depth is stretched back to the photo's shape"
 
 
 def _encoder_config(checkpoint: Checkpoint, width: int, blocks: int, heads: int) -> DinoV2Config:

@@ -178,7 +178,11 @@ def _lines(described: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         (
             "photo",
-            f"{preparation['resize_rule']}, {preparation['interpolation']}, multiples of {preparation['multiple']}",
+            (
+                f"{preparation['resize_rule']}, {preparation['interpolation']}, multiples of {preparation['multiple']}"
+                if described["dynamic"]
+                else f"squeezed into {height} × {width}, {preparation['interpolation']}"
+            ),
         ),
         ("mean, std", f"{list(preparation['mean'])}, {list(preparation['std'])} ({preparation['colour_order']})"),
         ("blocks", _blocks(described) + _beside(described)),

@@ -13,7 +13,7 @@ from support.weights import multiplied
 import dptscope
 from dptscope.card import ModelCard
 from dptscope.commands import app as cli
-from dptscope.commands.info import describe
+from dptscope.commands.info import describe, show
 
 
 def test_json(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,6 +109,14 @@ def test_a_parity_of_other_weights_is_not_shown(
             None if companion_changed else measured.companion,
         )
         assert depth in said and ("companion not known" in said) == companion_changed
+
+
+def test_a_photo_in_a_file_for_one_size(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The family's rule of sizes is no part of it."""
+    described = describe(dptscope.load(tiny_model))
+    for dynamic, rule in ((True, "lower_bound, cubic, multiples of 14"), (False, "squeezed into 98 × 56, cubic")):
+        show(described | {"dynamic": dynamic, "native_size": (98, 56)})
+        assert f"photo {rule} " in " ".join(capsys.readouterr().out.split()) + " "
 
 
 def test_a_file_that_does_not_note_its_weights(

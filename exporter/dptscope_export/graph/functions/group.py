@@ -53,6 +53,11 @@ KINDS = (
         "Tokens of one block, or a map, as a map for one fusion block.",
     ),
     Kind(r"fusion/skip_\d+", "FusionInput", "First residual unit of a fusion block: no scale can change it."),
+    Kind(
+        r"fusion/spread_4",
+        "Spread",
+        "A map of half a grid's size at the size of the grid: each value in two rows and columns.",
+    ),
     Kind(r"fusion/block_\d+", "FusionBlock", "Adds the scaled map from below, refines it and doubles its size."),
     Kind(r"head(?=/)", "Head", "The finest fused map to depth at the image's size."),
 )
