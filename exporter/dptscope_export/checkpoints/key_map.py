@@ -67,7 +67,7 @@ def load_strictly(model: nn.Module, checkpoint: Checkpoint, key_map: KeyMap) -> 
     """
     expected = model.state_dict()
     sources = {ours: key_map.source(ours) for ours in expected}
-    _check_names(checkpoint, key_map, [name for source in sources.values() for name in source.names])
+    _check_names(checkpoint, key_map, list(dict.fromkeys(name for s in sources.values() for name in s.names)))
     _check_shapes(checkpoint, sources, {ours: tuple(tensor.shape) for ours, tensor in expected.items()})
     _check_types(checkpoint, sources.values())
     state = {
@@ -118,7 +118,7 @@ def _check_shapes(
         got: object
         try:
             got = tuple(source.combine(tensors).shape)
-        except RuntimeError:  # parts that do not fit together
+        except (RuntimeError, IndexError):  # parts that do not fit together, or lack an axis
             got = " + ".join(str(tuple(tensor.shape)) for tensor in tensors)
         if got != expected[ours]:
             wrong.append(f"{' + '.join(source.names)} (expected {expected[ours]}, got {got})")

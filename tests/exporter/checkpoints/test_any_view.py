@@ -73,6 +73,11 @@ def test_what_is_missing_or_strange() -> None:
     wider = {**checkpoint.tensors, last: torch.empty(3, 32, 1, 1, device="meta")}
     with pytest.raises(CheckpointError, match=f"of another shape: {last}"):
         load_strictly(model, Checkpoint("x", wider, ""), plan.key_map)
+    camera = "backbone.pretrained.camera_token"
+    for axes in ((), (768,), (1, 2, 384, 1)):
+        strange_camera = {**checkpoint.tensors, camera: torch.empty(axes, device="meta")}
+        with pytest.raises(CheckpointError, match=f"1 tensors of another shape: {camera}"):
+            load_strictly(model, Checkpoint("x", strange_camera, ""), plan.key_map)
 
 
 def test_the_user_and_the_config(tmp_path: Path) -> None:
