@@ -23,6 +23,7 @@ from dptscope import contract
 from dptscope.commands import app as cli
 from dptscope_export.families import ExportOptions
 from dptscope_export.pipeline import Exported, export
+from dptscope_export.quantise.layers import find_layers
 
 KINDS = ("large", "hybrid")
 
@@ -132,6 +133,17 @@ def test_kernels_are_constants(cases: dict[str, Case]) -> None:
         channels = kernel.astype(np.float64).reshape(len(kernel), -1)
         np.testing.assert_allclose(channels.mean(axis=1), 0, atol=1e-6, err_msg=name)
         assert (channels.var(axis=1) < 1).all(), name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_readouts_in_int8(cases: dict[str, Case], kind: str) -> None:
+    """In files for any size, too; but they read tokens as they leave a block, so each is looked at for outliers first."""
+    layers = find_layers(onnx.load(cases[kind].exported.model), "x")
+    readouts = [f"reassemble/readout_{k}/from_patch/MatMul" for k in (1, 2, 3, 4)[2 * (kind == "hybrid") :]]
+    blocks = [f"encoder/block_{block:02d}" for block in range(4)]
+    parts = ("attention/qkv", "attention/proj", "mlp/fc1", "mlp/fc2")
+    assert set(layers.linear) == {*(f"{block}/{part}/MatMul" for block in blocks for part in parts), *readouts}
+    assert set(layers.exposed) == {*(f"{block}/mlp/fc2/MatMul" for block in blocks), *readouts}
 
 
 def test_what_people_read(cases: dict[str, Case], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

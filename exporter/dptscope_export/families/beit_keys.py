@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dptscope_export.checkpoints.key_map import KeyMap, Source
 from dptscope_export.families import midas
+from dptscope_export.families.plain_vit import readout_sources
 from dptscope_export.models.reassemble import STAGES
 
 RESIZED_STAGES = (1, 2, 4)  # stage 3 keeps the patch grid and has no weights for it
@@ -37,7 +38,7 @@ def original_keys(blocks: int) -> KeyMap:
         }
     for stage in STAGES:
         ours, theirs = f"reassemble.stage_{stage}", f"pretrained.act_postprocess{stage}"
-        modules[f"reassemble.readout_{stage}.project"] = f"{theirs}.0.project.0"
+        tensors |= readout_sources(stage, f"{theirs}.0.project.0")
         modules[f"{ours}.project"] = f"{theirs}.3"
         modules[f"{ours}.to_fusion"] = f"scratch.layer{stage}_rn"
         if stage in RESIZED_STAGES:
@@ -78,7 +79,7 @@ def hugging_face_keys(blocks: int) -> KeyMap:
         }
     for stage in STAGES:
         ours, theirs = f"reassemble.stage_{stage}", f"neck.reassemble_stage.layers.{stage - 1}"
-        modules[f"reassemble.readout_{stage}.project"] = f"neck.reassemble_stage.readout_projects.{stage - 1}.0"
+        tensors |= readout_sources(stage, f"neck.reassemble_stage.readout_projects.{stage - 1}.0")
         modules[f"{ours}.project"] = f"{theirs}.projection"
         modules[f"{ours}.to_fusion"] = f"neck.convs.{stage - 1}"
         if stage in RESIZED_STAGES:

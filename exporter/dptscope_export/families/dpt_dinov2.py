@@ -22,7 +22,7 @@ from dptscope_export.families.depth_anything_keys import (
     original_layout,
 )
 from dptscope_export.families.depth_anything_variants import four
-from dptscope_export.families.plain_vit import plan_any_size
+from dptscope_export.families.plain_vit import plan_any_size, readout_sources
 from dptscope_export.models.dinov2 import DinoV2Config
 from dptscope_export.models.dpt_dinov2 import DptDinov2, DptDinov2Config
 from dptscope_export.models.reassemble import STAGES
@@ -182,11 +182,11 @@ def _keys(layout: Layout, encoder: DinoV2Config) -> KeyMap:
     modules |= {f"head.conv{index + 1}": name for index, name in enumerate(layout.head)}
     for stage in STAGES:
         modules |= {
-            f"reassemble.readout_{stage}.project": f"{reassemble}.readout_projects.{stage - 1}.0",
             f"reassemble.stage_{stage}.project": layout.project[stage - 1],
             f"reassemble.stage_{stage}.resize": f"{reassemble}.{resize.format(stage - 1)}",
             f"reassemble.stage_{stage}.to_fusion": layout.to_fusion[stage - 1],
         }
+        tensors |= readout_sources(stage, f"{reassemble}.readout_projects.{stage - 1}.0")
         number = len(STAGES) - stage
         block = f"{_DECODER}.fusion_blocks.{number}" if original else f"neck.fusion_stage.layers.{number}"
         modules[f"fusion.block_{stage}.out_conv"] = f"{block}.project.conv" if original else f"{block}.projection"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dptscope_export.checkpoints.key_map import KeyMap, Source
 from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.families import midas
+from dptscope_export.families.plain_vit import readout_sources
 from dptscope_export.models.reassemble import STAGES
 from dptscope_export.models.resnet import as_column, standardise
 
@@ -150,7 +151,7 @@ def key_map(layout: Layout, blocks: int, bottlenecks: Sequence[int] = ()) -> Key
         ours = f"reassemble.stage_{stage}"
         modules[f"{ours}.to_fusion"] = layout.stage(layout.to_fusion, stage)
         if stage not in of_maps:
-            modules[f"reassemble.readout_{stage}.project"] = layout.stage(layout.readout, stage)
+            tensors |= readout_sources(stage, layout.stage(layout.readout, stage))
             modules[f"{ours}.project"] = layout.stage(layout.project, stage)
             modules[f"{ours}.resize"] = layout.stage(layout.resize, stage)
     for ours, conv, norm in _layers(layout, bottlenecks):

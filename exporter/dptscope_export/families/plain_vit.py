@@ -1,9 +1,13 @@
-"""What the families with a plain vision transformer read off a checkpoint alike: grid, taps and sizes."""
+"""What the families with a plain vision transformer read off a checkpoint alike: grid, taps, sizes and readouts."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+from torch import Tensor
+
+from dptscope_export.checkpoints.key_map import Source
 from dptscope_export.checkpoints.read import Checkpoint
 from dptscope_export.errors import CheckpointError
 from dptscope_export.families.base import ExportOptions, Sizes
@@ -49,3 +53,21 @@ def plan_any_size(options: ExportOptions, native_side: int, patch: int) -> Sizes
         traced_grid=TRACED_GRID,
         trial_grids=TRIAL_GRIDS,
     )
+
+
+def readout_sources(stage: int, layer: str) -> dict[str, Source]:
+    """Where both halves of a stage's readout are: side by side in one layer of the checkpoint."""
+    ours = f"reassemble.readout_{stage}"
+    return {
+        f"{ours}.from_patch.weight": Source((f"{layer}.weight",), _first_columns),
+        f"{ours}.from_cls.weight": Source((f"{layer}.weight",), _last_columns),
+        f"{ours}.from_cls.bias": Source((f"{layer}.bias",)),
+    }
+
+
+def _first_columns(tensors: Sequence[Tensor]) -> Tensor:
+    return tensors[0].chunk(2, dim=1)[0]
+
+
+def _last_columns(tensors: Sequence[Tensor]) -> Tensor:
+    return tensors[0].chunk(2, dim=1)[-1]

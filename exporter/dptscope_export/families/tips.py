@@ -14,7 +14,7 @@ from dptscope_export.families.base import ExportOptions, ExportPlan
 from dptscope_export.families.config_values import expect, out_indices
 from dptscope_export.families.depth_anything_keys import original_encoder
 from dptscope_export.families.depth_anything_variants import four
-from dptscope_export.families.plain_vit import native_grid, plan_any_size
+from dptscope_export.families.plain_vit import native_grid, plan_any_size, readout_sources
 from dptscope_export.models.dinov2 import DinoV2Config
 from dptscope_export.models.reassemble import STAGES
 from dptscope_export.models.tips import Tips, TipsConfig, as_convolution, bin_sums
@@ -193,12 +193,12 @@ def _keys(config: TipsConfig) -> KeyMap:
     for stage in STAGES:
         theirs, fusion = f"{_DECODER}.reassemble", f"{_DECODER}.fusion_blocks.{len(STAGES) - stage}"
         modules |= {
-            f"reassemble.readout_{stage}.project": f"{theirs}.readout_projects.{stage - 1}",
             f"reassemble.stage_{stage}.project": f"{theirs}.out_projections.{stage - 1}",
             f"reassemble.stage_{stage}.resize": f"{theirs}.resize_layers.{stage - 1}",
             f"reassemble.stage_{stage}.to_fusion": f"{_DECODER}.convs.{stage - 1}",
             f"fusion.block_{stage}.out_conv": f"{fusion}.out_conv",
         }
+        tensors |= readout_sources(stage, f"{theirs}.readout_projects.{stage - 1}")
         for conv in ("conv1", "conv2"):
             modules[f"fusion.skip_{stage}.{conv}"] = f"{fusion}.residual_unit.{conv}"
             modules[f"fusion.block_{stage}.residual_unit.{conv}"] = f"{fusion}.main_unit.{conv}"

@@ -11,6 +11,9 @@ from dptscope_export.models.vit_dpt import Reassemble, ReassemblyConfig
 class Readout(nn.Module):
     """Each patch token with the class token: a linear layer of both, then GELU.
 
+    The original repeats the class token beside every patch. Its half of the product is the same for all of them, so the layer
+    is two here, with a weight each.
+
     Args:
         width: channels of a token.
         approximate: how the GELU is computed, as torch has it: ``none`` or ``tanh``.
@@ -18,17 +21,14 @@ class Readout(nn.Module):
 
     def __init__(self, width: int, approximate: str = "none") -> None:
         super().__init__()
-        self.project = nn.Linear(2 * width, width)
+        self.from_patch = nn.Linear(width, width, bias=False)
+        self.from_cls = nn.Linear(width, width)
         self.approximate = approximate
 
     def forward(self, tokens_bnc: Tensor, registers: int = 0) -> Tensor:
         """Tokens ``[B, 1 + registers + N, C]``, class token first, to ``[B, N, C]``."""
-        width = tokens_bnc.shape[-1]
-        # The original repeats the class token beside every patch. Its half of the product is the same for all of them.
-        weight = self.project.weight
-        from_cls_b1c = F.linear(tokens_bnc[:, :1], weight[:, width:], self.project.bias)
-        from_patch_bnc = F.linear(tokens_bnc[:, 1 + registers :], weight[:, :width])
-        return F.gelu(from_patch_bnc + from_cls_b1c, approximate=self.approximate)
+        both_bnc: Tensor = self.from_patch(tokens_bnc[:, 1 + registers :]) + self.from_cls(tokens_bnc[:, :1])
+        return F.gelu(both_bnc, approximate=self.approximate)
 
 
 class ProjectedPatches(Reassemble):

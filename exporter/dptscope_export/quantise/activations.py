@@ -42,13 +42,13 @@ class Activations:
 class Probe:
     """A graph with outputs of its own for what is measured, so that no activation leaves onnxruntime as it is."""
 
-    def __init__(self, path: Path, convolutions: Collection[str], second: Collection[str], scratch: Path) -> None:
+    def __init__(self, path: Path, convolutions: Collection[str], exposed: Collection[str], scratch: Path) -> None:
         """Write the graph and open it.
 
         Args:
             path: the graph.
             convolutions: nodes whose inputs and outputs have their ranges measured.
-            second: nodes whose inputs have their tokens' peaks measured.
+            exposed: nodes whose inputs have their tokens' peaks measured.
             scratch: a folder to write to.
         """
         model = ir.load(path)
@@ -62,7 +62,7 @@ class Probe:
                         self._tensors.append(value.name or "")
                         _reduce(graph, value, "ReduceMin", f"{_LOW}{value.name}")
                         _reduce(graph, value, "ReduceMax", f"{_HIGH}{value.name}")
-            if node.name in second and node.inputs[0] is not None:
+            if node.name in exposed and node.inputs[0] is not None:
                 self._nodes.append(node.name or "")
                 _token_peaks(graph, node.inputs[0], f"{_PEAKS}{node.name}")
         probe = scratch / f"probe {path.name}"

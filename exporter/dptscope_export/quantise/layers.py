@@ -15,8 +15,10 @@ from dptscope_export.graph.constants import SHARED
 QUANTISED = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "ConvInteger"})
 """Operators of a graph that computes in int8 already, or that a tool for it has written."""
 
-# Tables of positions are products with a constant, too, and no layers: BEiT's and Swin V2's biases, DINOv2's embedding.
-_NO_LAYER = re.compile(r"/(position|relative_bias|position_bias)/")
+# Tables of positions are products with a constant, too, and no layers: BEiT's and Swin V2's biases, DINOv2's embedding. What
+# a readout makes of the class token is one row, that all patches are moved by.
+_NO_LAYER = re.compile(r"/(position|relative_bias|position_bias|from_cls)/")
+_READS_OUTLIERS = re.compile(r"/mlp/(fc2|w3)/|/readout_\d/")
 # With this one in int8, which makes the tokens, their norms differ three times as much, for 1 % of the arithmetic.
 _MAKES_TOKENS = "encoder/patch_embed/Conv"
 _WINOGRAD = f"{SHARED}/winograd_kernel"
@@ -28,15 +30,16 @@ class Layers:
 
     Attributes:
         linear: products of tokens with a weight.
-        second: those of them that end a block's MLP: what they read has been through the activation, where a few tokens may
-            be hundreds of times as large as the others.
+        exposed: those of them that read what no normalisation has passed, where a few tokens may be hundreds of times as
+            large as the others: those that end a block's MLP, after the activation, and readouts, of tokens as they leave
+            a block.
         convolutions: those with a constant kernel, but for those that make the tokens and the maps that the model gives.
         scaled: those of the convolutions that read what fusion scales change.
         winograd: how many convolutions are there in another shape, which cannot be quantised.
     """
 
     linear: tuple[str, ...]
-    second: tuple[str, ...]
+    exposed: tuple[str, ...]
     convolutions: tuple[str, ...]
     scaled: tuple[str, ...]
     winograd: int
@@ -76,7 +79,7 @@ def find_layers(model: onnx.ModelProto, source: str) -> Layers:
     changed = _after_scales(model.graph)
     return Layers(
         linear=linear,
-        second=tuple(name for name in linear if "/mlp/" in name and name.split("/")[-2] in ("fc2", "w3")),
+        exposed=tuple(name for name in linear if _READS_OUTLIERS.search(name)),
         convolutions=convolutions,
         scaled=tuple(name for name in convolutions if name in changed),
         winograd=sum(node.op_type == "Einsum" and _WINOGRAD in node.input for node in model.graph.node),

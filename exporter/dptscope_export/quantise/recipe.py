@@ -77,7 +77,7 @@ def make_recipe(
         raise DptscopeError(f"{reference.path}: expected linear layers to compute in int8, found none")
     convolutions = {suffix: found.convolutions if photos.calibration else () for suffix, found in layers.items()}
     probes = {
-        suffix: Probe(path, convolutions[suffix], whole.second if suffix == MODEL_SUFFIX else (), scratch)
+        suffix: Probe(path, convolutions[suffix], whole.exposed if suffix == MODEL_SUFFIX else (), scratch)
         for suffix, path in graphs.items()
         if suffix == MODEL_SUFFIX or convolutions[suffix]
     }
