@@ -24,7 +24,7 @@ def attention_sheet(found: Attention, token: tuple[int, int] | None, title: str)
     Args:
         found: of the token.
         token: its row and column, which is marked; None for the class token.
-        title: line above.
+        title: above.
 
     Returns:
         uint8 ``[height, width, 3]``, blue first.
@@ -52,7 +52,7 @@ def outlier_sheet(maps: Sequence[Float32Array], outliers: Sequence[tuple[int, in
     Args:
         maps: one ``[grid_height, grid_width]`` an outlier.
         outliers: row, column and norm of each, the longest first.
-        title: line above.
+        title: above.
 
     Returns:
         uint8 ``[height, width, 3]``, blue first.
@@ -65,10 +65,9 @@ def outlier_sheet(maps: Sequence[Float32Array], outliers: Sequence[tuple[int, in
 
 
 def _tile(name: str, map_hw: Float32Array, special_t: Float32Array, token: tuple[int, int] | None) -> Tile:
-    facts = f"up to {map_hw.max():.2g}"
-    for special, weight in zip(special_names(len(special_t)), special_t, strict=True):
-        facts += f", {special} {weight:.2g}"
-    return Tile(_drawing(map_hw, token), facts, name=name)
+    special = zip(special_names(len(special_t)), special_t, strict=True)
+    below = "   ".join(f"{which} {weight:.2g}" for which, weight in special)
+    return Tile(_drawing(map_hw, token), f"up to {map_hw.max():.2g}", name=name, below=below)
 
 
 def _drawing(map_hw: Float32Array, token: tuple[int, int] | None) -> Callable[[tuple[int, int]], UInt8Array]:

@@ -13,7 +13,7 @@ from dptscope.norms import NormStatistics
 from dptscope.pictures.colours import NORM_COLOURS, colour_map
 from dptscope.pictures.norms import colours_picture, map_picture
 from dptscope.pictures.scaling import Scaling, choose_scale
-from dptscope.pictures.text import BOLD, put_text, text_width
+from dptscope.pictures.text import BOLD, REGULAR, elide, put_text, text_width, wrapped
 from dptscope.tokens import PrincipalComponents
 
 BACKGROUND = (23, 19, 16)
@@ -26,6 +26,8 @@ LABEL_HEIGHT = 30
 SECOND_LINE = 22
 TEXT = 15
 TITLE = 20
+TITLE_STEP = 28
+LEAST_COLUMNS = 2  # that a sheet has room for, for its title
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Tile:
         facts: what stands beside its name.
         marked: at the right, in the colour of outliers.
         name: if it is not the block whose number is the tile's.
-        below: a second line of facts.
+        below: a second line of facts, as many as fit.
     """
 
     draw: Callable[[tuple[int, int]], UInt8Array]
@@ -58,7 +60,7 @@ def norm_sheet(
     Args:
         norms: one ``[grid_height, grid_width]`` a block; the grids may differ.
         statistics: of the same blocks.
-        title: line above the grid.
+        title: above the grid.
         special: see :func:`dptscope.norms.special_norms`: they stand as numbers above each block.
 
     Returns:
@@ -80,7 +82,7 @@ def components_sheet(components: Sequence[PrincipalComponents], title: str) -> U
 
     Args:
         components: one a block; see :func:`dptscope.tokens.components_of_blocks`.
-        title: line above the grid.
+        title: above the grid.
 
     Returns:
         uint8 ``[height, width, 3]``, blue first.
@@ -98,7 +100,7 @@ def similarity_sheet(maps: Sequence[Float32Array], title: str) -> UInt8Array:
 
     Args:
         maps: one float32 ``[grid_height, grid_width]`` from -1 to 1 a block; see :func:`dptscope.tokens.similarity`.
-        title: line above the grid.
+        title: above the grid.
 
     Returns:
         uint8 ``[height, width, 3]``, blue first.
@@ -126,19 +128,21 @@ def sheet(tiles: Sequence[Tile], grid: tuple[int, ...], title: str, columns: int
     columns = min(columns, len(tiles))
     rows = math.ceil(len(tiles) / columns)
     tile_h = max(1, round(TILE_WIDTH * grid[0] / grid[1]))
-    top = 2 * GAP + TITLE + GAP
+    width = GAP + max(columns, LEAST_COLUMNS) * (TILE_WIDTH + GAP)
+    lines = wrapped(title, width - 2 * GAP, TITLE, BOLD)
+    top = 2 * GAP + (len(lines) - 1) * TITLE_STEP + TITLE + GAP
     below = SECOND_LINE if any(tile.below for tile in tiles) else 0
     label = LABEL_HEIGHT + below
     height = top + rows * (tile_h + label + GAP)
-    width = GAP + columns * (TILE_WIDTH + GAP)
     canvas = np.full((height, width, 3), BACKGROUND, dtype=np.uint8)
-    put_text(canvas, title, GAP, 2 * GAP + TITLE // 2, TITLE, WHITE, BOLD)
+    for number, line in enumerate(lines):
+        put_text(canvas, line, GAP, 2 * GAP + TITLE // 2 + number * TITLE_STEP, TITLE, WHITE, BOLD)
     for index, tile in enumerate(tiles):
         left = GAP + (index % columns) * (TILE_WIDTH + GAP)
         upper = top + (index // columns) * (tile_h + label + GAP)
         _label(canvas, index, tile, left, upper + LABEL_HEIGHT - 10)
         if tile.below:
-            put_text(canvas, tile.below, left, upper + label - 10, TEXT, GREY)
+            put_text(canvas, elide(tile.below, TILE_WIDTH, TEXT, REGULAR), left, upper + label - 10, TEXT, GREY)
         canvas[upper + label : upper + label + tile_h, left : left + TILE_WIDTH] = tile.draw((tile_h, TILE_WIDTH))
     return canvas
 

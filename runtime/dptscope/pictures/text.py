@@ -70,6 +70,27 @@ def put_text(
         cv2.putText(image, _stroke_text(text), (x, baseline), _STROKE_FONT, scale, colour, 1, cv2.LINE_AA)
 
 
+def wrapped(text: str, width: int, size: int, weight: int = REGULAR) -> list[str]:
+    """The text in as few lines as fit, broken between words; a word that is longer has a line of its own.
+
+    Args:
+        text: words, and wider gaps where a line is broken first.
+        width: pixels that there are.
+        size: of the type.
+        weight: of the type.
+    """
+    lines = [""]
+    for part in text.split("   "):
+        fits = text_width(part, size, weight) <= width
+        for gap, piece in [("   ", part)] if fits else [(" ", word) for word in part.split(" ")]:
+            longer = f"{lines[-1]}{gap}{piece}" if lines[-1] else piece
+            if text_width(longer, size, weight) <= width or not lines[-1]:
+                lines[-1] = longer
+            else:
+                lines.append(piece)
+    return lines
+
+
 @lru_cache(maxsize=1024)
 def elide(text: str, width: int, size: int, weight: int, ends: bool = False) -> str:
     """The text if it fits, else with an ellipsis: after the last whole word that fits, or in the middle of file names.
