@@ -16,6 +16,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.transformers.float16 import convert_float_to_float16
 from support import midas_oracle, midas_vit_oracle, oracle
 from support.block import Array, Block, check_blocks, relative_error, softmax_of_all, tokens_into, tokens_of
+from support.whole import whole
 from transformers import DPTForDepthEstimation
 
 import dptscope
@@ -60,10 +61,11 @@ def midas_vit(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
 
 @pytest.fixture(scope="module")
 def swin(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
-    """One to eight heads; the second block of the first stage shifts. As in ``test_swinv2_export.py``, traced once."""
+    """One to eight heads; the second block of the first stage shifts. As in ``test_swinv2_export.py``, where it is held
+    against PyTorch, and traced once."""
     folder = tmp_path_factory.mktemp("swin")
     model = midas_oracle.swinv2(seed=22, fusion=256)
-    return export(oracle.save_hugging_face(model, folder / "hub"), folder / "a.onnx").model, model
+    return whole(oracle.save_hugging_face(model, folder / "hub"), folder / "a.onnx"), model
 
 
 def look_at(path: Path, height: int, width: int) -> tuple[Scene, torch.Tensor]:
@@ -159,10 +161,10 @@ def test_inside_windows(swin: tuple[Path, Any]) -> None:
 
 def test_padded_and_clipped_windows(swin: tuple[Path, Any], tmp_path: Path) -> None:
     """The bias is computed here, and the windows' size stands in the metadata."""
-    made = export(swin[0].parent / "hub", tmp_path / "a.onnx", ExportOptions(dynamic=True))
-    assert made.card.windows == ((8, 4), (8, 4), (8, 4), (8, 2))
+    path = whole(swin[0].parent / "hub", tmp_path / "a.onnx", ExportOptions(dynamic=True))
+    assert dptscope.load(path).card.windows == ((8, 4), (8, 4), (8, 4), (8, 2))
     for size in ((128, 128), (96, 160), (32, 256)):
-        check_swin_blocks(look_at(made.model, *size)[0], made.model)
+        check_swin_blocks(look_at(path, *size)[0], path)
 
 
 @pytest.mark.parametrize("form", ["default", "portable"])

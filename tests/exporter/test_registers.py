@@ -19,6 +19,7 @@ import pytest
 import skimage
 import torch
 from support import midas_oracle, oracle, planted
+from support.whole import whole
 
 import dptscope
 from dptscope import contract
@@ -27,11 +28,8 @@ from dptscope.register_search import RegisterSearch
 from dptscope.registers import AddedRegisters
 from dptscope_export.checkpoints.read import read_checkpoint
 from dptscope_export.families import ExportOptions, recognise
-from dptscope_export.graph.finish import Traced, finish
 from dptscope_export.graph.passes import choose_passes
-from dptscope_export.graph.trace import trace_whole
-from dptscope_export.pipeline import build, export, make_card
-from dptscope_export.publish import save
+from dptscope_export.pipeline import export, make_card
 
 DATA = Path(__file__).parents[1] / "data"
 SIZE = 224  # pixels of the photos' shorter side: 16 × 21 tokens and more
@@ -68,14 +66,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
 
 
 def test_off_it_is_the_plain_file_to_the_bit(case: Case, tmp_path: Path) -> None:
-    read = read_checkpoint(case.hub)
-    plan = recognise(read, ExportOptions())
-    passes = choose_passes()
-    card = make_card(read, plan, contract.DEFAULT_OPSET, "default", passes)
-    traced = trace_whole(build(read, plan), plan, card.opset)
-    inputs = (contract.image_input(), *plan.optional_inputs())
-    save(finish(Traced(".onnx", traced, inputs, plan.outputs()), card, passes, "p"), tmp_path / "plain.onnx")
-    plain, other = dptscope.load(tmp_path / "plain.onnx"), dptscope.load(case.path)
+    plain, other = dptscope.load(whole(case.hub, tmp_path / "plain.onnx")), dptscope.load(case.path)
     assert not plain.graphs.takes_registers and other.graphs.takes_registers
     assert plain.card.model_id != other.card.model_id
     names = [output["name"] for output in plain.outputs()]

@@ -24,6 +24,7 @@ from support import (
     tips_oracle,
 )
 from support.block import check_blocks
+from support.whole import whole
 
 import dptscope
 from dptscope import contract
@@ -32,13 +33,9 @@ from dptscope.registers import AddedRegisters
 from dptscope_export.checkpoints.read import read_checkpoint
 from dptscope_export.errors import VerificationError
 from dptscope_export.families import ExportOptions, recognise
-from dptscope_export.graph.finish import Traced, finish
-from dptscope_export.graph.passes import choose_passes
-from dptscope_export.graph.trace import trace_whole
 from dptscope_export.models.registers import AddedRegisters as Hooks
 from dptscope_export.models.registers import Wanted, hidden_width, last_layer
-from dptscope_export.pipeline import build, make_card
-from dptscope_export.publish import save
+from dptscope_export.pipeline import build
 from dptscope_export.verify_registers import verify_registers
 
 HUGGING_FACE = {
@@ -129,23 +126,10 @@ def any_view(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
     """Depth Anything 3's any-view network without registers and with them: a camera token, and positions that turn."""
     folder = tmp_path_factory.mktemp("any_view")
     save_file(any_view_oracle.tensors(seed=41), folder / "model.safetensors")
-    return {registers: whole(folder / "model.safetensors", registers) for registers in (False, True)}
-
-
-def whole(checkpoint: Path, registers: bool) -> Path:
-    """The whole graph's file, without companion and preview."""
-    read, passes = read_checkpoint(checkpoint), choose_passes()
-    plan = recognise(read, ExportOptions())
-    model: Any = build(read, plan)
-    plan = replace(plan, mlp_width=hidden_width(model) if registers else None)
-    card = make_card(read, plan, contract.DEFAULT_OPSET, "default", passes)
-    traced = trace_whole(model, plan, card.opset)
-    inputs = (contract.image_input(), *plan.optional_inputs())
-    path = checkpoint.parent / f"{registers}.onnx"
-    save(finish(Traced(".onnx", traced, inputs, plan.outputs()), card, passes, "p"), path)
-    if registers:
-        verify_registers(model, path, plan)
-    return path
+    checkpoint = folder / "model.safetensors"
+    return {
+        registers: whole(checkpoint, folder / f"{registers}.onnx", registers=registers) for registers in (False, True)
+    }
 
 
 def test_off_it_is_the_plain_file_to_the_bit(any_view: dict[bool, Path]) -> None:
