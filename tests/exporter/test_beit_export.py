@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 import torch
@@ -21,6 +22,7 @@ import dptscope
 from dptscope import contract
 from dptscope.commands import app as cli
 from dptscope_export.pipeline import Exported, export
+from dptscope_export.quantise.layers import find_layers
 
 WIDE = 256  # channels in the fusion, as all published models have: some rewrites of the graph begin there
 
@@ -64,6 +66,15 @@ def test_each_block_makes_its_bias_when_it_needs_it(beit: Case, tmp_path: Path) 
             started.setdefault(f"{found[1]} {found[2].partition('/')[0]}", event["ts"])
     blocks = range(len(dptscope.load(beit.exported.model).card.blocks))
     assert list(started) == [f"{block:02} {step}" for block in blocks for step in ("relative_bias", "Scan")]
+
+
+def test_positions_stay_float32(beit: Case) -> None:
+    """In int8 the layers are, and not the products that fit the bias' tables to a grid."""
+    layers = find_layers(onnx.load(beit.exported.model), "x")
+    blocks = [f"encoder/block_{block:02d}" for block in range(4)]
+    parts = ("attention/qkv", "attention/proj", "mlp/fc1", "mlp/fc2")
+    readouts = [f"reassemble/readout_{k}/from_patch/MatMul" for k in contract.FUSION_BLOCKS]
+    assert set(layers.linear) == {*(f"{block}/{part}/MatMul" for block in blocks for part in parts), *readouts}
 
 
 def test_companion_and_scales(beit: Case) -> None:

@@ -17,7 +17,7 @@ QUANTISED = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLin
 
 # Tables of positions are products with a constant, too, and no layers: BEiT's and Swin V2's biases, DINOv2's embedding. What
 # a readout makes of the class token is one row, that all patches are moved by.
-_NO_LAYER = re.compile(r"/(position|relative_bias|position_bias|from_cls)/")
+_NO_LAYER = re.compile(r"/(position|relative_positions|relative_bias|position_bias|from_cls)/")
 _READS_OUTLIERS = re.compile(r"/mlp/(fc2|w3)/|/readout_\d/")
 # With this one in int8, which makes the tokens, their norms differ three times as much, for 1 % of the arithmetic.
 _MAKES_TOKENS = "encoder/patch_embed/Conv"
