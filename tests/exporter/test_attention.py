@@ -186,6 +186,16 @@ def test_a_readable_beit(beit: tuple[Path, Any], tmp_path: Path) -> None:
         np.testing.assert_allclose(one.attention(2, token).row, other.attention(2, token).row, atol=1e-5)  # type: ignore[arg-type]
 
 
+def test_a_readable_swin(swin: tuple[Path, Any], tmp_path: Path) -> None:
+    """Its functions leave the factors of the cosines, one to eight heads', in the graph."""
+    model = ir.load(swin[0])
+    assert make_readable(model)
+    ir.save(model, tmp_path / "readable.onnx")
+    (one, _), (other, _) = look_at(tmp_path / "readable.onnx", 128, 128), look_at(swin[0], 128, 128)
+    for block in range(len(one.block_norms)):
+        np.testing.assert_allclose(one.attention(block, (1, 2)).row, other.attention(block, (1, 2)).row, atol=1e-5)
+
+
 def test_half_precision(dinov2: tuple[Path, Any], tmp_path: Path) -> None:
     half = tmp_path / "half.onnx"
     onnx.save(convert_float_to_float16(onnx.load(dinov2[0]), keep_io_types=True), half)

@@ -77,8 +77,9 @@ def _replace(model: ir.Model, name: str, kind: Kind, nodes: list[ir.Node], libra
 def _is_small_constant(value: ir.Value) -> bool:
     """Axes, shapes, indices and the like: what belongs into a body rather than to the weights."""
     tensor, name = value.const_value, value.name or ""
-    # A position bias has one number a head for the class token, which the contract promises by name.
-    is_weight = name.endswith(("/weight", "/bias")) or ("/relative_bias/" in name and value.dtype == ir.DataType.FLOAT)
+    # One number a head, which the contract promises by name: a position bias with the class token, the factor of cosines.
+    of_heads = value.dtype == ir.DataType.FLOAT and ("/relative_bias/" in name or name.endswith("/attention/Mul/B"))
+    is_weight = name.endswith(("/weight", "/bias")) or of_heads
     return tensor is not None and tensor.size <= _LARGEST_CONSTANT and not is_weight
 
 
