@@ -180,6 +180,8 @@ def read_neurons(path: Path, card: ModelCard) -> RegisterNeurons:
         DptscopeError: no such file, damaged, or of another model.
     """
     try:
+        if not path.exists():
+            raise DptscopeError(f"{path}: expected a file of 'dptscope registers find', got nothing under that name")
         if not path.is_file() or path.stat().st_size > _LARGEST_FILE:  # a device would be read for ever
             raise ValueError(f"no file of at most {_LARGEST_FILE >> 20} MiB")
         found = _adapter().validate_json(path.read_bytes())

@@ -143,7 +143,7 @@ def test_files_with_registers(file: Path, photo_path: Path, tmp_path: Path, caps
         ),
         (
             ("depth", "PLANTED", "--registers", "MISSING"),
-            "expected a file of 'dptscope registers find', got another or a",
+            "MISSING: expected a file of 'dptscope registers find', got nothing under that name",
         ),
         (
             ("depth", "PLANTED", "--registers", "HUGE", "--replace", "mean"),
