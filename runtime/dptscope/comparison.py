@@ -7,7 +7,7 @@ Photos are prepared by the rules of the first, which must be a dptscope model, a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -170,13 +170,16 @@ class Pair:
         Args:
             photo_bgr: the photo.
             name: what it is called.
-            size: see :meth:`dptscope.DepthModel.predict`.
-            square: as above.
+            size: see :meth:`dptscope.DepthModel.predict`; by default the only one that the second file takes, if it is
+                for one, into which the photo is squeezed.
+            square: see there.
 
         Raises:
             DptscopeError: no image, a size that one of them does not take, or depths that cannot be compared.
         """
-        card = self.reference.card
+        card, only = self.reference.card, self.other.fixed_size
+        if only is not None and size is None and not square:
+            card = replace(card, native_size=only, dynamic=False)
         input_bchw = prepare_image(card, check_image(photo_bgr), size, square)
         blocks = self._blocks if self.has_tokens else []
         first = self.reference.run(input_bchw, [contract.DEPTH, *blocks])

@@ -39,6 +39,7 @@ class AnyModel:
     Attributes:
         path: the file.
         card: what it says about itself; None where dptscope did not write it.
+        fixed_size: height and width of the only input that it takes; None where others are taken, too.
         depth_name: the output that is the depth.
     """
 
@@ -60,6 +61,8 @@ class AnyModel:
         is_ours = f"{contract.METADATA_PREFIX}contract" in self._session.metadata
         self.card = ModelCard.from_metadata(self._session.metadata, str(path)) if is_ours else None
         self._input = self._image_input()
+        sides = tuple(self._input.shape[2:])
+        self.fixed_size: tuple[int, int] | None = sides if all(isinstance(side, int) for side in sides) else None
         self.depth_name = self._depth_output(depth_name)
 
     def _image_input(self) -> Any:
@@ -111,8 +114,8 @@ class AnyModel:
         if sides and tuple(self._input.shape[2:]) != input_bchw.shape[2:]:
             expected, got = (f"{height} × {width}" for height, width in (self._input.shape[2:], input_bchw.shape[2:]))
             raise SizeError(
-                f"{self.path}: expected photos prepared to {expected}, got {got}; ask for that size (--size, --square), or "
-                "take a file for any size"
+                f"{self.path}: expected photos prepared to {expected}, got {got}; leave out --size and --square, or take "
+                "a file for any size"
             )
         depth, *others = self._session.run([self.depth_name, *names], {self._input.name: input_bchw})
         if depth.ndim not in (2, 3, 4) or depth.size != depth.shape[-2] * depth.shape[-1]:

@@ -63,8 +63,13 @@ def test_another_exporters_file_of_the_same_checkpoint(
 
 
 def test_a_size_that_the_other_does_not_take(exports: tuple[Path, Path], photo_bgr: Any) -> None:
-    with pytest.raises(dptscope.SizeError, match=r"theirs.onnx: expected photos prepared to 70 × 70, got 70 × 98; ask"):
-        dptscope.compare(*exports, [photo_bgr])
+    """Without one the photo is squeezed into the only size that it does take."""
+    (found,) = dptscope.compare(*exports, [photo_bgr]).photos
+    assert found == dptscope.compare(*exports, [photo_bgr], **FIXED).photos[0]
+    with pytest.raises(
+        dptscope.SizeError, match=r"theirs.onnx: expected photos prepared to 70 × 70, got 84 × 126; leave"
+    ):
+        dptscope.compare(*exports, [photo_bgr], size=84)
 
 
 def written(
