@@ -67,9 +67,11 @@ def move_runs(files: Files, model: dptscope.DepthModel, image: Float32Array) -> 
 def torch_fusion(model: Any, image: torch.Tensor) -> Run:
     """Fusion and head of the model of transformers, on the maps of ``image``."""
     seen: dict[str, tuple[Any, ...]] = {}
+    is_tips = hasattr(model, "decoder")  # whose head is two modules, of which the first reads the finest map alone
+    head = model.decoder if is_tips else model.head
     hooks = [
         module.register_forward_pre_hook(lambda _module, inputs, name=name: seen.__setitem__(name, inputs))
-        for name, module in (("fusion", model.neck.fusion_stage), ("head", model.head))
+        for name, module in (("fusion", model.neck.fusion_stage), ("head", head))
     ]
     model(image)
     for hook in hooks:
@@ -78,7 +80,7 @@ def torch_fusion(model: Any, image: torch.Tensor) -> Run:
 
     def run() -> Float32Array:
         maps = model.neck.fusion_stage(*seen["fusion"])
-        return np.asarray(model.head(maps, *rest))
+        return np.asarray(model.bin_regressor(head(maps[-1])) if is_tips else head(maps, *rest))
 
     return run
 

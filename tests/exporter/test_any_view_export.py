@@ -20,10 +20,13 @@ from support.parity import DEPTH_LIMIT, NORM_LIMIT, Scales, apart, hold_file
 import dptscope
 from dptscope import contract
 from dptscope.commands import app as cli
+from dptscope.commands.demo import ASSETS
 from dptscope.files.onnx_file import mapped_weights
+from dptscope.files.photos import read_image
 from dptscope.scene import Scene
 from dptscope_export.families import ExportOptions
 from dptscope_export.pipeline import Exported, export
+from dptscope_export.quantise.pipeline import quantise
 
 SCALES = (0.5, -1.5, 0.25, 2.0)
 BLOCK_LIMIT = 6e-7  # root of the mean square difference ÷ the tokens' standard deviation
@@ -82,6 +85,20 @@ def test_the_card(any_view: Case, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["info", str(any_view.exported.model)]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "from block 1 on a camera token is in its place" in said
+
+
+def test_int8_tells_of_the_confidence(any_view: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fidelity = quantise(any_view.exported.model, tmp_path, floor=0).card.fidelity
+    assert fidelity is not None and fidelity.sky is None and fidelity.confidence is not None
+    files = any_view.exported.model, tmp_path / "any_view.int8.onnx"
+    photos = [read_image(photo) for photo in sorted((ASSETS / "photos").glob("*.png"))]
+    maps = [[dptscope.load(file).prepare(photo).confidence for photo in photos] for file in files]
+    correlations = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(*maps, strict=True)]
+    expected = min(correlations), np.mean(correlations)
+    np.testing.assert_allclose((fidelity.confidence.worst, fidelity.confidence.mean), expected, rtol=1e-5)
+    assert 0.5 < expected[0] < 1
+    assert cli.run(["info", str(files[1])]) == 0
+    assert f"correlation of the confidence {expected[1]:.4f}, worst" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_readable_file_for_one_size(tmp_path: Path) -> None:

@@ -20,14 +20,18 @@ from support.parity import DEPTH_LIMIT, NORM_LIMIT, Scales, apart, hold_file
 import dptscope
 from dptscope import contract
 from dptscope.commands import app as cli
+from dptscope.commands.demo import ASSETS
+from dptscope.files.photos import read_image
 from dptscope.pictures.colours import GREY
 from dptscope.pictures.depth import depth_picture
 from dptscope.prepare import prepare_image
 from dptscope.resize import resize_depth
 from dptscope.session import Session
+from dptscope.sky import SKY_FROM
 from dptscope_export.checkpoints.read import read_checkpoint
 from dptscope_export.families import ExportOptions, recognise
 from dptscope_export.pipeline import Exported, build, export
+from dptscope_export.quantise.pipeline import quantise
 
 SCALES = (0.5, -1.5, 0.25, 2.0)
 
@@ -90,6 +94,18 @@ def test_the_limits_would_show_it(mistake: str, monkeypatch: pytest.MonkeyPatch)
     wrong = da3_oracle.run(weights, image)
     depth, norms = apart(wrong.depth, wrong.tokens, right.depth, right.tokens)
     assert depth > 1.5 or norms > 4
+
+
+def test_int8_tells_of_the_sky(metric: Case, tmp_path: Path) -> None:
+    """Share of the pixels that are sky in both files or in none; the photos are those that come with the package."""
+    fidelity = quantise(metric.exported.model, tmp_path, floor=0).card.fidelity
+    assert fidelity is not None and fidelity.confidence is None
+    files = metric.exported.model, tmp_path / "metric.int8.onnx"
+    photos = [read_image(photo) for photo in sorted((ASSETS / "photos").glob("*.png"))]
+    skies = [[dptscope.load(file).prepare(photo).sky for photo in photos] for file in files]
+    shares = [float(((a >= SKY_FROM) == (b >= SKY_FROM)).mean()) for a, b in zip(*skies, strict=True)]
+    assert fidelity.sky is not None and 0.5 < fidelity.sky.worst < 1
+    np.testing.assert_allclose((fidelity.sky.worst, fidelity.sky.mean), (min(shares), np.mean(shares)))
 
 
 def test_scales(metric: Case) -> None:

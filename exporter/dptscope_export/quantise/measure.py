@@ -14,6 +14,7 @@ from dptscope.comparison import DepthDifference, depth_difference
 from dptscope.fidelity import Fidelity, Spread
 from dptscope.model import DepthModel
 from dptscope.scales import UNSCALED, one_scale
+from dptscope.sky import SKY_FROM
 
 MOVED = tuple(one_scale(k, scale) for k in contract.FUSION_BLOCKS for scale in (0.0, 2.0))
 """Scales at which companion and preview are compared: each block switched off, and doubled."""
@@ -28,6 +29,8 @@ class _Found:
     norms: list[list[float]] = field(default_factory=list)
     moved: list[float] = field(default_factory=list)
     preview: list[float] = field(default_factory=list)
+    sky: list[float] = field(default_factory=list)
+    confidence: list[float] = field(default_factory=list)
 
 
 def measure(
@@ -67,6 +70,8 @@ def measure(
         preview=_lowest(found.preview) if found.preview else None,
         norms=tuple(max(errors) for errors in zip(*found.norms, strict=True)),
         worst_photo=found.photos[worst],
+        sky=_lowest(found.sky) if found.sky else None,
+        confidence=_lowest(found.confidence) if found.confidence else None,
     )
 
 
@@ -75,6 +80,10 @@ def _compare(models: tuple[DepthModel, DepthModel], image: UInt8Array, found: _F
     first, second = (model.prepare(image) for model in models)
     found.depth.append(depth_difference(first.raw_depth(UNSCALED), second.raw_depth(UNSCALED), path))
     pairs = zip(first.block_norms, second.block_norms, strict=True)
+    if first.sky is not None and second.sky is not None:
+        found.sky.append(float(((first.sky >= SKY_FROM) == (second.sky >= SKY_FROM)).mean()))
+    if first.confidence is not None and second.confidence is not None and np.ptp(first.confidence) > 0:
+        found.confidence.append(depth_difference(first.confidence, second.confidence, path).correlation)
     found.norms.append([float(np.abs(b - a).max() / max(float(a.mean()), 1e-30)) for a, b in pairs])
 
     def correlations(depths: Iterator[tuple[Float32Array, Float32Array]]) -> list[float]:

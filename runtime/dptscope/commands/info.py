@@ -255,6 +255,13 @@ def fidelity_lines(fidelity: dict[str, Any]) -> list[tuple[str, str]]:
     sliders = [f"{what} {spread(key)}" for what, key in (("depth", "moved"), ("preview", "preview")) if fidelity[key]]
     if sliders:
         lines.append(("with scales", f"correlation of {', of the '.join(sliders)}"))
+    others = [
+        f"{what} {spread(key)}"
+        for what, key in (("sky where it was,", "sky"), ("correlation of the confidence", "confidence"))
+        if fidelity[key]
+    ]
+    if others:
+        lines.append(("its other maps", "; ".join(others)))
     if fidelity["left"]:
         lines.append(("left float32", ", ".join(name.removesuffix("/MatMul") for name in fidelity["left"])))
     return lines
