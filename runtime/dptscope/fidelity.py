@@ -35,8 +35,8 @@ class Fidelity:
         preview: correlation of the preview's depths with the same scales; None without a preview.
         norms: for each block max |Δ‖token‖| divided by the block's mean norm, on the worst photo.
         worst_photo: name of the photo with the lowest ``delta1``.
-        sky: share of the pixels that are sky in both files or in none, as :mod:`dptscope.sky` has it; None where the model does
-            not say, as with the next.
+        sky: share of the pixels that are sky in both files or in none, as :mod:`dptscope.sky` has it; None where the model
+            does not say, as with the next.
         confidence: correlation of the confidences.
         left: what could have been rounded, and was left in float32: names of nodes.
     """
