@@ -1,9 +1,9 @@
 """What transformers has no model of: an export, and its file against the exporter's own torch model, eager and in torch's
 plain ONNX export.
 
-``python benchmarks/without_transformers.py FOLDER ROUNDS`` makes a checkpoint of DA3-SMALL's shapes with random weights in
-FOLDER, where there is none yet, and exports it. The torch model has our order of operations (1×1 convolutions before
-enlargements), and is nothing slower than the original.
+``python benchmarks/without_transformers.py NAME FOLDER ROUNDS``, with ``da3_small`` or ``da3mono_large`` for NAME, makes a
+checkpoint of that model's shapes with random weights in FOLDER, where there is none yet, and exports it. The torch model
+has our order of operations (1×1 convolutions before enlargements), and is nothing slower than the original.
 """
 
 from __future__ import annotations
@@ -25,19 +25,31 @@ from safetensors.torch import save_file
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from support import any_view_oracle
+from support import any_view_oracle, da3_oracle
 
 import dptscope
 from benchmarks.compare.timing import interleave
 from dptscope import contract
 from dptscope_export.checkpoints.read import read_checkpoint
 from dptscope_export.families import ExportOptions, recognise
+from dptscope_export.graph.trace import OPERATORS
 from dptscope_export.pipeline import build
 
 OURS = "dptscope"
 MOVED = (1.0, 0.5, 1.0, 1.0)
 SIZE = 504
 THREADS = 1  # whose CPU time is measured, so that other work on the machine matters little
+
+
+_SMALL: dict[str, Any] = {"blocks": 12, "first": 4, "width": 384, "neck": (48, 96, 192, 384), "fusion": 64}
+_LARGE: dict[str, Any] = {"blocks": 24, "width": 1024, "neck": (256, 512, 1024, 1024), "fusion": 256}
+_ALIKE: dict[str, Any] = {"mlp": 4, "grid": 37, "hidden": 32}
+
+# Random tensors in the published names, and what tells no tensor.
+SUBJECTS: dict[str, tuple[Callable[[], dict[str, torch.Tensor]], str]] = {
+    "da3_small": (lambda: any_view_oracle.tensors(**_SMALL, **_ALIKE), "depth-anything-3"),
+    "da3mono_large": (lambda: da3_oracle.tensors(**_LARGE, **_ALIKE), "depth-anything-3-mono"),
+}
 
 
 class OnlyDepth(torch.nn.Module):
@@ -50,34 +62,34 @@ class OnlyDepth(torch.nn.Module):
         return depth
 
 
-def main(folder: Path, rounds: int) -> None:
+def main(name: str, folder: Path, rounds: int) -> None:
+    tensors, variant = SUBJECTS[name]
     torch.set_num_threads(THREADS)
     folder.mkdir(parents=True, exist_ok=True)
-    checkpoint, ours, plain = folder / "DA3-SMALL.safetensors", folder / "da3_small.onnx", folder / "plain.onnx"
+    checkpoint, ours, plain = folder / f"{name}.safetensors", folder / f"{name}.onnx", folder / f"{name}_plain.onnx"
     if not ours.is_file():
-        shapes: dict[str, Any] = {
-            "blocks": 12,
-            "first": 4,
-            "width": 384,
-            "mlp": 4,
-            "grid": 37,
-            "neck": (48, 96, 192, 384),
-        }
-        save_file(any_view_oracle.tensors(**shapes, fusion=64, hidden=32), checkpoint)
+        save_file(tensors(), checkpoint)
         start = time.perf_counter()
-        subprocess.run(["dptscope", "export", str(checkpoint), "-o", str(ours)], check=True)
+        subprocess.run(["dptscope", "export", str(checkpoint), "--variant", variant, "-o", str(ours)], check=True)
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         print(
             f"export: {time.perf_counter() - start:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of CPU time, "
             f"{used.ru_maxrss / (1 << 20):.2f} GiB at most"
         )
     read = read_checkpoint(checkpoint)
-    model = OnlyDepth(build(read, recognise(read, ExportOptions()))).eval()
+    model = OnlyDepth(build(read, recognise(read, ExportOptions(variant=variant)))).eval()
     image = torch.randn(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
     if not plain.is_file():
         with warnings.catch_warnings(action="ignore"):
             torch.onnx.export(
-                model, (image,), plain, input_names=["image"], output_names=["depth"], dynamo=True, verbose=False
+                model,
+                (image,),
+                plain,
+                input_names=["image"],
+                output_names=["depth"],
+                dynamo=True,
+                verbose=False,
+                custom_translation_table=OPERATORS,
             )
     if rounds:
         compare(ours, plain, model, image, rounds)
@@ -106,4 +118,4 @@ def compare(ours: Path, plain: Path, model: torch.nn.Module, image: torch.Tensor
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))

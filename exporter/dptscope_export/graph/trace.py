@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
@@ -120,7 +120,7 @@ def export_graph(
                 output_names=[spec.name for spec in outputs],
                 optimize=False,
                 verbose=False,
-                custom_translation_table={torch.ops.dptscope.interpolate.default: _resize},
+                custom_translation_table=OPERATORS,
             )
         assert program is not None
         repeat(program.model, module)
@@ -142,6 +142,10 @@ def _resize(x_bchw: Any, size: INT64 | None, scale_factor: float | None, align_c
     return op.Resize(
         x_bchw, None, scales, sizes, mode="linear", coordinate_transformation_mode=placed, nearest_mode="floor"
     )
+
+
+OPERATORS: dict[Callable[..., Any], Callable[..., Any]] = {torch.ops.dptscope.interpolate.default: _resize}
+"""What PyTorch's exporter has to be told of the models' own operators."""
 
 
 @contextmanager
