@@ -121,7 +121,7 @@ def interleaved(files: Mapping[str, Path], feeds: Feeds, rounds: int, threads: i
 
 
 def open_session(path: Path, threads: int) -> ort.InferenceSession:
-    """A session with the settings of :mod:`dptscope.session`, and threads that leave the others their time."""
+    """A session with the settings of :mod:`dptscope.ort`, and threads that leave the others their time."""
     options = ort.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads

@@ -45,7 +45,7 @@ _SMALL: dict[str, Any] = {"blocks": 12, "first": 4, "width": 384, "neck": (48, 9
 _LARGE: dict[str, Any] = {"blocks": 24, "width": 1024, "neck": (256, 512, 1024, 1024), "fusion": 256}
 _ALIKE: dict[str, Any] = {"mlp": 4, "grid": 37, "hidden": 32}
 
-# Random tensors in the published names, and what tells no tensor.
+# Random tensors in the published names, and the variant, which no tensor tells.
 SUBJECTS: dict[str, tuple[Callable[[], dict[str, torch.Tensor]], str]] = {
     "da3_small": (lambda: any_view_oracle.tensors(**_SMALL, **_ALIKE), "depth-anything-3"),
     "da3mono_large": (lambda: da3_oracle.tensors(**_LARGE, **_ALIKE), "depth-anything-3-mono"),

@@ -256,7 +256,7 @@ def compare(
         other: any ONNX file with one input ``[batch, 3, height, width]`` and one output of depth; where it has the tokens of
             every block, under our names, it is compared block by block.
         photos: paths, or arrays uint8 ``[height, width, 3]``, blue first; one or more.
-        size: see :meth:`dptscope.DepthModel.predict`.
+        size: see :meth:`Pair.differ`.
         square: as above.
         bound: norm error above which a block counts as differing, a share of its mean norm.
         depth_output: the other file's output that is the depth, where it does not tell.

@@ -67,8 +67,11 @@ def open_session(model: str | bytes, settings: ort.SessionOptions, providers: An
 
     Args:
         model: the file's path, or its bytes.
-        settings: of :func:`settings_of`.
+        settings: of :func:`settings_of`; what exact products need is added.
         providers: as onnxruntime takes them.
+
+    Raises:
+        Exception: one of :data:`ORT_ERRORS`.
     """
     if not products_saturate():
         return ort.InferenceSession(model, settings, providers=providers)
@@ -86,7 +89,7 @@ def open_session(model: str | bytes, settings: ort.SessionOptions, providers: An
 @cache
 def products_saturate() -> bool:
     """Whether onnxruntime's sums of 8-bit products are wrong on this processor, as it computes them by itself: where there is
-    AVX2 or AVX512 and no VNNI, two products are added in 16 bits. Asked by computing one that would not fit (2 ms, once a
+    AVX2 or AVX512 and no VNNI, two products are added in 16 bits. Asked by computing one that would not fit (4 ms, once a
     process), because the remedy, 8-bit numbers without sign on both sides, costs a tenth to a quarter there, and where it
     is not needed more than all that 8 bits give: of a ViT-S on a Xeon with AMX, 2.5 times the time.
     """

@@ -1,7 +1,7 @@
 """Bilinear interpolation that a trace takes for one step.
 
 PyTorch has no rule for the size of what ``upsample_bilinear2d`` gives where sizes are symbols: it goes through all of its
-arithmetic, four times in an export, for which a tenth of the time goes. An operator of our own says its size by itself.
+arithmetic, twice for each graph, which takes a tenth of the tracing. An operator of our own says its size by itself.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ def interpolate(
         size: rows and columns of the result; or
         scale_factor: how many times as many of both.
         align_corners: whether the outermost samples stay where they are, or the edges of the map.
+
+    Returns:
+        ``[batch, channels, *size]``; with a factor, sizes are rounded down.
     """
     if torch.compiler.is_exporting():
         return one_step(x_bchw, size, scale_factor, align_corners)

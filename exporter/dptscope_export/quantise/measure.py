@@ -79,11 +79,11 @@ def _compare(models: tuple[DepthModel, DepthModel], image: UInt8Array, found: _F
     path = models[0].path
     first, second = (model.prepare(image) for model in models)
     found.depth.append(depth_difference(first.raw_depth(UNSCALED), second.raw_depth(UNSCALED), path))
-    pairs = zip(first.block_norms, second.block_norms, strict=True)
     if first.sky is not None and second.sky is not None:
         found.sky.append(float(((first.sky >= SKY_FROM) == (second.sky >= SKY_FROM)).mean()))
     if first.confidence is not None and second.confidence is not None and np.ptp(first.confidence) > 0:
         found.confidence.append(depth_difference(first.confidence, second.confidence, path).correlation)
+    pairs = zip(first.block_norms, second.block_norms, strict=True)
     found.norms.append([float(np.abs(b - a).max() / max(float(a.mean()), 1e-30)) for a, b in pairs])
 
     def correlations(depths: Iterator[tuple[Float32Array, Float32Array]]) -> list[float]:
