@@ -131,6 +131,13 @@ class Scene:
             self._attention = block, block_attention(card, weights, block, *self._tokens_into(block))
         return self._attention[1]
 
+    def attending_blocks(self, block: int) -> tuple[int, ...]:
+        """The blocks in whose attention a token of that block's grid takes part: those of the same grid, without the first of
+        a file that does not say what goes into it."""
+        specs = self._graphs.card.blocks
+        first = 0 if self._graphs.has_embedded_tokens else 1
+        return tuple(index for index in range(first, len(specs)) if specs[index].stage == specs[block].stage)
+
     def _tokens_into(self, block: int) -> tuple[Float32Array, Float32Array | None]:
         """The grid's, and those beside it: class token and registers."""
         tokens = self.block_tokens

@@ -84,7 +84,10 @@ def torchs_own(model: Any, image: torch.Tensor) -> list[Array]:
 
 
 def check_columns(scene: Scene, block: int, weights_hnn: Array) -> None:
-    """Who attends to a token is the column of the matrix whose rows are what tokens attend to."""
+    """Who attends to a token is the column of the matrix whose rows are what tokens attend to; what it receives, its sum."""
+    received = scene.block_attention(block).received()
+    received_n = np.concatenate([received.special, received.grid.reshape(-1)])
+    np.testing.assert_allclose(received_n, weights_hnn.sum(axis=1).mean(axis=0), rtol=1e-4)
     special = 0 if scene.cls_tokens is None else 1
     rows, columns = scene.block_norms[block].shape
     tokens: dict[Any, int] = {(rows - 1, 2): special + (rows - 1) * columns + 2, (0, 0): special}

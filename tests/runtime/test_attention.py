@@ -48,6 +48,9 @@ def test_rows_and_columns_are_of_one_matrix(scene: dptscope.Scene) -> None:
     weights_hnn = softmax_of_all(scene, 5)
     np.testing.assert_allclose(weights_hnn.sum(-1), 1, atol=1e-5)
     rows, columns = scene.block_norms[0].shape
+    received = scene.block_attention(5).received()
+    np.testing.assert_allclose(received.special, weights_hnn[..., :1].sum(1).mean(0), rtol=1e-4)
+    np.testing.assert_allclose(received.grid.reshape(-1), weights_hnn[..., 1:].sum(1).mean(0), rtol=1e-4)
     for token, place in (((3, 4), 1 + 3 * columns + 4), ((rows - 1, columns - 1), rows * columns), ("class", 0)):
         found = scene.attention(5, token)
         column_hn = np.concatenate([found.column_special, found.column.reshape(3, -1)], axis=1)
@@ -118,6 +121,10 @@ def test_many_queries_at_a_time(photo_bgr: Any) -> None:
     assert rows * columns > 600
     found = scene.attention(4, (rows - 1, columns - 1))
     np.testing.assert_allclose(found.row.sum((1, 2)) + found.row_special.sum(1), 1, atol=1e-5)
+    received = scene.block_attention(4).received()
+    wanted = (found.column.sum((1, 2)) + found.column_special.sum(1)).mean()
+    np.testing.assert_allclose(received.grid[rows - 1, columns - 1], wanted, rtol=1e-4)
+    np.testing.assert_allclose(received.grid.sum() + received.special.sum(), rows * columns + 1, rtol=1e-5)
 
 
 def test_what_cannot_be_had(scene: dptscope.Scene, photo_bgr: Any, tmp_path: Path) -> None:

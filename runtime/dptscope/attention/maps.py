@@ -36,6 +36,20 @@ class Attention:
     window: tuple[slice, slice] | None = None
 
 
+@dataclass(frozen=True)
+class Received:
+    """How much attention each token receives in one block: all weights on it summed, the mean over the heads. Each gives one,
+    so that they receive one on average.
+
+    Attributes:
+        grid: float32 ``[grid_height, grid_width]``.
+        special: the tokens beside the grid, float32 ``[tokens]``.
+    """
+
+    grid: Float32Array
+    special: Float32Array
+
+
 class PairBias(Protocol):
     """What a block adds to the logits of pairs of tokens, the class token first."""
 
@@ -63,6 +77,9 @@ class BlockAttention(Protocol):
             DptscopeError: no such token.
         """
 
+    def received(self) -> Received:
+        """How much attention each token receives."""
+
 
 class FullAttention:
     """The attention of a block in which every token attends to every other.
@@ -79,19 +96,22 @@ class FullAttention:
     ) -> None:
         self._query_hnd, self._key_hnd, self._grid_hw, self._bias = query_hnd, key_hnd, grid_hw, bias
         self._special: int = query_hnd.shape[1] - grid_hw[0] * grid_hw[1]
+        self._received_hn = np.zeros(query_hnd.shape[:2], np.float32)
         self._log_sum_hn = np.stack([self._log_sums(head) for head in range(len(query_hnd))])
 
     def _log_sums(self, head: int) -> Float32Array:
-        """Logarithm of the sum that the softmax of each query divides by, ``[tokens]``."""
+        """Logarithm of the sum that the softmax of each query divides by, ``[tokens]``. All weights pass by here alone: what
+        each key receives is summed on the way."""
         query_nd, key_nd = self._query_hnd[head], self._key_hnd[head]
-        sums_n = np.empty(len(query_nd), np.float32)
+        log_sums_n = np.empty(len(query_nd), np.float32)
         for start in range(0, len(query_nd), _ROWS):
             logits_qn = query_nd[start : start + _ROWS] @ key_nd.T
             stop = start + len(logits_qn)
             if self._bias is not None:
                 logits_qn += self._bias.rows(head, start, stop)
-            sums_n[start:stop] = log_sum_exp(logits_qn)
-        return sums_n
+            log_sums_n[start:stop], sums_q = log_sum_exp(logits_qn)
+            self._received_hn[head] += (1 / sums_q) @ logits_qn
+        return log_sums_n
 
     def of(self, token: Token) -> Attention:
         """One token's weights.
@@ -109,6 +129,11 @@ class FullAttention:
         special = self._special
         return Attention(self._grid(row_hn), self._grid(column_hn), row_hn[:, :special], column_hn[:, :special])
 
+    def received(self) -> Received:
+        """How much attention each token receives."""
+        received_n = self._received_hn.mean(axis=0)
+        return Received(received_n[self._special :].reshape(self._grid_hw), received_n[: self._special])
+
     def _grid(self, weights_hn: Float32Array) -> Float32Array:
         return weights_hn[:, self._special :].reshape(len(weights_hn), *self._grid_hw)
 
@@ -116,18 +141,20 @@ class FullAttention:
         return grid_index(token, self._grid_hw, self._special)
 
 
-def log_sum_exp(logits: Float32Array) -> Float32Array:
-    """Logarithm of the sum of the exponentials along the last axis. The logits are overwritten.
+def log_sum_exp(logits: Float32Array) -> tuple[Float32Array, Float32Array]:
+    """Logarithm of the sum of the exponentials along the last axis. The logits are overwritten with these, divided by the
+    largest of each row, and the sum of those is given beside.
 
     Raises:
         DptscopeError: logits beyond float32.
     """
     top = logits.max(axis=-1)
     logits -= top[..., None]
-    sums = np.asarray(top + np.log(np.exp(logits, out=logits).sum(axis=-1)), np.float32)
-    if not np.isfinite(sums).all():
+    sums = np.exp(logits, out=logits).sum(axis=-1)
+    log_sums = np.asarray(top + np.log(sums), np.float32)
+    if not np.isfinite(log_sums).all():
         raise DptscopeError("expected attention that float32 can hold, got NaN or infinity: weights that are too large")
-    return sums
+    return log_sums, sums
 
 
 def grid_index(token: Token, grid_hw: tuple[int, int], special: int = 0) -> int:

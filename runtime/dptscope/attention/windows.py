@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from dptscope.arrays import Float32Array
-from dptscope.attention.maps import Attention, Token, grid_index, log_sum_exp
+from dptscope.attention.maps import Attention, Received, Token, grid_index, log_sum_exp
 from dptscope.attention.weights import Weights, layer_norm
 from dptscope.errors import ModelFileError
 
@@ -17,6 +18,7 @@ SEPARATED = np.float32(-100)  # added for two places that the shift brought toge
 MAX_BIAS = 16
 LAYER_NORM_EPS = 1e-5
 _SHORTEST = np.float32(1e-12)  # of a query or key
+_Places = tuple[NDArray[np.intp], NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,11 @@ class Axis:
         window_p = np.arange(place - place % self.window, place - place % self.window + self.window)
         return place % self.window, (window_p + self.shift) % self.padded, window_p >= self.padded - self.shift
 
+    def windows(self) -> Iterator[_Places]:
+        """The positions of each window, and which of them the shift brought from the start of the axis."""
+        for start in range(0, self.padded, self.window):
+            yield self.places(start + self.shift)[1:]
+
 
 class WindowAttention:
     """The attention of one block, window by window.
@@ -76,13 +83,7 @@ class WindowAttention:
         row, column = divmod(grid_index(token, (self._rows.grid, self._columns.grid)), self._columns.grid)
         place_h, rows_p, wrapped_h = self._rows.places(row)
         place_w, columns_p, wrapped_w = self._columns.places(column)
-        inside_hw = (rows_p < self._rows.grid)[:, None] & (columns_p < self._columns.grid)
-        padding = self._rows.grid * self._columns.grid
-        tokens_p = np.where(inside_hw, rows_p[:, None] * self._columns.grid + columns_p, padding).reshape(-1)
-        piece_p = (wrapped_h[:, None] * 2 + wrapped_w).reshape(-1)
-        logits_hpp = self._query_hnd[:, tokens_p] @ self._key_hnd[:, tokens_p].transpose(0, 2, 1) + self._bias_hpp
-        logits_hpp += np.where(piece_p[:, None] == piece_p, np.float32(0), SEPARATED)
-        weights_hpp = np.exp(logits_hpp - log_sum_exp(logits_hpp.copy())[..., None])
+        tokens_p, weights_hpp = self._weights((rows_p, wrapped_h), (columns_p, wrapped_w))
         place = place_h * self._columns.window + place_w
         none = np.zeros((len(weights_hpp), 0), np.float32)
         return Attention(
@@ -95,6 +96,29 @@ class WindowAttention:
                 _bounds(columns_p[wrapped_w == wrapped_w[place_w]], self._columns.grid),
             ),
         )
+
+    def received(self) -> Received:
+        """How much attention each token receives of the grid; padding, whose own does not count, takes some."""
+        padding = self._rows.grid * self._columns.grid
+        received_n = np.zeros(padding + 1, np.float32)
+        for rows in self._rows.windows():
+            for columns in self._columns.windows():
+                tokens_p, weights_hpp = self._weights(rows, columns)
+                received_n[tokens_p] = weights_hpp[:, tokens_p < padding].sum(axis=1).mean(axis=0)
+        return Received(received_n[:-1].reshape(self._rows.grid, self._columns.grid), np.zeros(0, np.float32))
+
+    def _weights(self, rows: _Places, columns: _Places) -> tuple[NDArray[np.intp], Float32Array]:
+        """The tokens of a window, the last of :attr:`_query_hnd` in the places of padding, and the weights of each on each,
+        ``[heads, places, places]``."""
+        (rows_p, wrapped_h), (columns_p, wrapped_w) = rows, columns
+        inside_hw = (rows_p < self._rows.grid)[:, None] & (columns_p < self._columns.grid)
+        padding = self._rows.grid * self._columns.grid
+        tokens_p = np.where(inside_hw, rows_p[:, None] * self._columns.grid + columns_p, padding).reshape(-1)
+        piece_p = (wrapped_h[:, None] * 2 + wrapped_w).reshape(-1)
+        logits_hpp = self._query_hnd[:, tokens_p] @ self._key_hnd[:, tokens_p].transpose(0, 2, 1) + self._bias_hpp
+        logits_hpp += np.where(piece_p[:, None] == piece_p, np.float32(0), SEPARATED)
+        _, sums_hp = log_sum_exp(logits_hpp)
+        return tokens_p, logits_hpp / sums_hp[..., None]
 
     def _grid(self, weights_hp: Float32Array, tokens_p: NDArray[np.intp]) -> Float32Array:
         count = self._rows.grid * self._columns.grid

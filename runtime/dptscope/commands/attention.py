@@ -21,7 +21,7 @@ from dptscope.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from dptscope.arrays import UInt8Array
+    from dptscope.arrays import Float32Array, UInt8Array
     from dptscope.commands.norms import Writers
     from dptscope.model import DepthModel
     from dptscope.scene import Scene
@@ -113,7 +113,7 @@ def write_attention(
         if of is None:
             if not scene.statistics()[block].outliers:
                 complain(f"note: {photo}: no outliers in block {block}")
-            writers = outlier_writers(model, scene, block, report, title)
+            writers = outlier_writers(scene, block, report, title)
         else:
             writers = token_writers(scene, block, of, report, title)
         yield from write_formats(folder, stem, scene, writers, formats)
@@ -158,8 +158,9 @@ def token_writers(
     }
 
 
-def outlier_writers(model: DepthModel, scene: Scene, block: int, report: dict[str, Any], title: str) -> Writers:
-    """Who attends to each outlier of a block: the mean over the heads, summed over all blocks of its grid."""
+def outlier_writers(scene: Scene, block: int, report: dict[str, Any], title: str) -> Writers:
+    """Who attends to each outlier of a block: the mean over the heads, summed over all blocks of its grid. Beside what each
+    receives in each block stands what the median token does."""
     import numpy as np
 
     from dptscope.files.encode import encode_json, encode_npy, encode_png
@@ -167,22 +168,25 @@ def outlier_writers(model: DepthModel, scene: Scene, block: int, report: dict[st
     from dptscope.pictures.attention_sheets import outlier_sheet
 
     outliers = scene.statistics()[block].outliers
-    stage = model.card.blocks[block].stage
-    first = 0 if model.graphs.has_embedded_tokens else 1
-    blocks = [index for index, spec in enumerate(model.card.blocks) if spec.stage == stage and index >= first]
+    blocks = scene.attending_blocks(block)
     maps_nhw = np.zeros((len(outliers), *scene.block_norms[block].shape), np.float32)
-    received_bn = np.zeros((len(blocks), len(outliers)))
-    for place, index in enumerate(blocks if outliers else ()):
-        for number, (row, column, _) in enumerate(outliers):
-            found = scene.attention(index, (row, column))
-            maps_nhw[number] += found.column.mean(axis=0)
-            received_bn[place, number] = found.column.sum(axis=(1, 2)).mean() + found.column_special.sum(axis=1).mean()
+    received_bhw: list[Float32Array] = []
+    for index in blocks if outliers else ():
+        attention = scene.block_attention(index)
+        received_bhw.append(attention.received().grid)
+        for map_hw, (row, column, _) in zip(maps_nhw, outliers, strict=True):
+            map_hw += attention.of((row, column)).column.mean(axis=0)
     told = report | {
         "rule": RULE,
         "blocks": blocks,
+        "median_received": [float(np.median(received_hw)) for received_hw in received_bhw],
         "outliers": [
-            {"position": [row, column], "norm": norm, "received": received_bn[:, number].tolist()}
-            for number, (row, column, norm) in enumerate(outliers)
+            {
+                "position": [row, column],
+                "norm": norm,
+                "received": [float(received_hw[row, column]) for received_hw in received_bhw],
+            }
+            for row, column, norm in outliers
         ],
     }
     name = f"_outliers_block_{block:02d}"

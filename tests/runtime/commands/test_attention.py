@@ -69,6 +69,8 @@ def test_of_outliers(tmp_path: Path) -> None:
     np.testing.assert_allclose(maps[1], sum(each.column.mean(axis=0) for each in found), rtol=1e-3, atol=1e-4)
     wanted = [each.column.sum((1, 2)).mean() + each.column_special.sum(1).mean() for each in found]
     np.testing.assert_allclose(report["outliers"][1]["received"], wanted, rtol=1e-3)
+    medians = [np.median(scene.block_attention(block).received().grid) for block in report["blocks"]]
+    np.testing.assert_allclose(report["median_received"], medians, rtol=1e-3)
     assert cv2.imread(str(tmp_path / f"{stem}.png")).std() > 10
 
 
