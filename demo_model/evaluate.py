@@ -1,15 +1,18 @@
 """The figures of a trained model: ``python -m demo_model.evaluate WEIGHTS.safetensors [--json OUT.json]``.
 
-Three parts: scenes that were never trained on, the one photo with measured depth, and hand-placed point pairs on eight
-photos. Each against baselines that look at no pixel: a constant, and a vertical ramp fitted to the truth of each picture.
+Three parts: scenes that were never trained on, the one photo with measured depth, and hand-placed point pairs on two sets
+of eight photos. Each against baselines that look at no pixel: a constant, and a vertical ramp fitted to the truth of each
+picture.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Annotated, Any
 
+import cv2
 import numpy as np
 import typer
 from rich.console import Console
@@ -20,10 +23,13 @@ from demo_model.metrics import mean_scores, scores
 from demo_model.photos import Photo, motorcycle, paired_photos
 from demo_model.predictors import Predictor, constant_baseline, load_predictor, ramp_baseline
 from demo_model.scenes.compose import DATA_VERSION, HELD_OUT_SEED, render_scene
+from demo_model.scenes.sheet import depth_picture
 
 Array = np.ndarray
 Scores = dict[str, float]
 FEW = 60
+PARTS = ("photos", "further_photos")
+SHEET_HEIGHT = 240
 _NEIGHBOURS = 3  # a point's value is the median of a small square, so that one pixel off at an edge does not decide
 
 
@@ -45,8 +51,8 @@ def on_motorcycle(predictors: dict[str, Predictor]) -> dict[str, Scores]:
     return {name: scores(predict(rgb), truth_hw, valid_hw) for name, predict in predictors.items()}
 
 
-def pairs_in_order(depth_hw: Array, photo: Photo) -> tuple[int, int]:
-    """How many pairs have the nearer point at the larger inverse depth, and how many pairs there are."""
+def in_order(depth_hw: Array, photo: Photo) -> list[bool]:
+    """Whether each pair has the nearer point at the larger inverse depth."""
     height, width = depth_hw.shape
 
     def value(x: float, y: float) -> float:
@@ -54,19 +60,34 @@ def pairs_in_order(depth_hw: Array, photo: Photo) -> tuple[int, int]:
         rows = slice(max(row - _NEIGHBOURS, 0), row + _NEIGHBOURS + 1)
         return float(np.median(depth_hw[rows, max(column - _NEIGHBOURS, 0) : column + _NEIGHBOURS + 1]))
 
-    right = sum(value(*pair[:2]) > value(*pair[2:]) for pair in photo.pairs_n4)
-    return right, len(photo.pairs_n4)
+    return [value(*pair[:2]) > value(*pair[2:]) for pair in photo.pairs_n4]
 
 
-def on_pairs(predictors: dict[str, Predictor]) -> dict[str, dict[str, float]]:
-    """Share of pairs in the right order, for each photo and over all pairs."""
+def on_pairs(predictors: dict[str, Predictor], part: str) -> dict[str, dict[str, float]]:
+    """Share of pairs in the right order, for each of :func:`paired_photos` and over all their pairs."""
     result: dict[str, dict[str, float]] = {}
-    photos = paired_photos()
+    photos = paired_photos(part)
     for name, predict in predictors.items():
-        counts = {photo.name: pairs_in_order(predict(photo.rgb), photo) for photo in photos}
-        result[name] = {photo: right / total for photo, (right, total) in counts.items()}
-        result[name]["all pairs"] = sum(r for r, _ in counts.values()) / sum(t for _, t in counts.values())
+        right = {photo.name: in_order(predict(photo.rgb), photo) for photo in photos}
+        result[name] = {photo: float(np.mean(answers)) for photo, answers in right.items()}
+        result[name]["all pairs"] = float(np.mean(np.concatenate(list(right.values()))))
     return result
+
+
+def sheet(predict: Predictor) -> Array:
+    """(H, W, 3) uint8 BGR: every photo with pairs beside its depth, and an arrow from the nearer to the farther point of each
+    pair that is in the wrong order."""
+    rows = []
+    for photo in (photo for part in PARTS for photo in paired_photos(part)):
+        depth_hw = predict(photo.rgb)
+        halves = [photo.rgb[..., ::-1].copy(), depth_picture(depth_hw)]
+        ends_n4 = photo.pairs_n4[~np.array(in_order(depth_hw, photo))] * (2 * depth_hw.shape[::-1])
+        for half, (*near, x, y) in itertools.product(halves, ends_n4.astype(int).tolist()):
+            cv2.arrowedLine(half, near, (x, y), (0, 255, 0), 2, cv2.LINE_AA)
+        scale = SHEET_HEIGHT / depth_hw.shape[0]
+        row = cv2.resize(np.hstack(halves), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        rows.append(np.pad(row, ((0, 0), (0, max(4 * SHEET_HEIGHT - row.shape[1], 0)), (0, 0))))
+    return np.hstack([np.vstack(rows[part::2]) for part in range(2)])
 
 
 def table(title: str, rows: dict[str, Scores]) -> Table:
@@ -88,6 +109,9 @@ def main(
     scene_size: int = 224,
     size: Annotated[int, typer.Option(help="The shorter side at which the model sees a picture, in pixels.")] = 224,
     out: Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")] = None,
+    sheet_out: Annotated[
+        Path | None, typer.Option("--sheet", help="Also draw the photos beside their depth, as PNG.")
+    ] = None,
 ) -> None:
     """Measure and print."""
     model = load_predictor(weights, size)
@@ -106,15 +130,21 @@ def main(
         # What a quick check can compare itself with.
         f"first_{FEW}": {name: mean_scores(values[:FEW]) for name, values in on_each.items()},
         "motorcycle": on_motorcycle(against),
-        "pairs": on_pairs({"model": model, "lower is nearer": ramp_baseline}),
+        "pairs": {part: on_pairs({"model": model, "lower is nearer": ramp_baseline}, part) for part in PARTS},
     }
     console = Console()
     rows = {name: figures["held_out"][name] for name in against}
     console.print(table(f"{scenes} held-out scenes at {scene_size} px", rows))
     console.print(table("motorcycle photo, measured depth", figures["motorcycle"]))
-    console.print(table("point pairs in the right order", transposed(figures["pairs"])))
+    for part in PARTS:
+        console.print(
+            table(f"point pairs in the right order, {part.replace('_', ' ')}", transposed(figures["pairs"][part]))
+        )
     if out is not None:
         write_atomically(out, lambda path: path.write_text(json.dumps(figures, indent=1) + "\n"))
+    if sheet_out is not None:
+        _, png = cv2.imencode(".png", sheet(model))
+        write_atomically(sheet_out, lambda path: path.write_bytes(png.tobytes()))
 
 
 if __name__ == "__main__":

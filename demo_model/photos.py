@@ -1,4 +1,4 @@
-"""The real photos of the evaluation: pictures in the wheels of scikit-image and scikit-learn. None is trained on."""
+"""The real photos of the evaluation: in the wheels of scikit-image and scikit-learn, and here. None is trained on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 Array = np.ndarray
 _PAIRS = Path(__file__).with_name("point_pairs.json")
-_FOLDERS = {"skimage": "data", "sklearn": "datasets/images"}
+_FOLDERS = {"skimage": "data", "sklearn": "datasets/images", "demo_model": "further_photos"}
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ def read_rgb(path: Path) -> Array:
     return np.ascontiguousarray(bgr[..., ::-1])
 
 
-def paired_photos() -> list[Photo]:
-    """All photos with point pairs."""
-    entries = json.loads(_PAIRS.read_text())["photos"]
+def paired_photos(part: str) -> list[Photo]:
+    """The photos with point pairs of one part: ``photos``, or ``further_photos``."""
+    entries = json.loads(_PAIRS.read_text())[part]
     return [Photo(e["file"], read_rgb(wheel_file(e["package"], e["file"])), np.array(e["pairs"])) for e in entries]
 
 

@@ -10,6 +10,7 @@ from demo_model import published
 from demo_model.losses import aligned_loss, anchored_loss, depth_losses, in_cells
 from demo_model.metrics import ramp, scores
 from demo_model.model import build, normalise, wave_positions
+from demo_model.photos import paired_photos
 from demo_model.train import (
     GRIDS,
     Average,
@@ -193,14 +194,13 @@ def test_a_fresh_model_does_not_start_dead():
     assert (depth > 0.5).all() and depth.std() > 0
 
 
-def test_point_pairs_are_honest():
+@pytest.mark.parametrize("part", ["photos", "further_photos"])
+def test_point_pairs_are_honest(part):
     """Enough of them, inside the picture, on eight photos, and not to be had by "lower is nearer"."""
-    from importlib import resources
-
-    photos = json.loads((resources.files("demo_model") / "point_pairs.json").read_text())["photos"]
-    assert len(photos) >= 8
-    pairs = np.array([pair for photo in photos for pair in photo["pairs"]])
-    assert min(len(photo["pairs"]) for photo in photos) >= 12
+    photos = paired_photos(part)
+    assert len(photos) == 8
+    pairs = np.concatenate([photo.pairs_n4 for photo in photos])
+    assert min(len(photo.pairs_n4) for photo in photos) >= 12
     assert ((pairs >= 0) & (pairs < 1)).all()
     assert 0.35 < (pairs[:, 1] > pairs[:, 3]).mean() < 0.65
 
