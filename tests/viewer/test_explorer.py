@@ -15,9 +15,10 @@ from support.fake_model import SWIN_BLOCKS, make_card
 
 from dptscope import tokens
 from dptscope.pictures.norms import colours_picture
+from dptscope.pictures.scaling import Scaling
 from dptscope.pictures.text import REGULAR, text_width
 from dptscope_view.anchor import CLASS_TOKEN, cell_at
-from dptscope_view.state import Show, View
+from dptscope_view.state import Show, View, scalings_of
 from dptscope_view.ui import theme
 from dptscope_view.ui.events import Mouse, Pointer
 from dptscope_view.ui.geometry import Rect
@@ -387,11 +388,50 @@ def test_escape_ends_what_runs_then_lets_go_then_quits(bench: Benches) -> None:
     made.worker.running = True
     made.viewer.on_key(ESC)
     assert not made.worker.running and made.viewer.state.anchor is not None
-    assert made.viewer._news.notice.text == "stopped; any change goes on"
+    assert made.viewer._news.notice.text == "stopped; any key goes on"
     made.viewer.on_key(ESC)
     assert made.viewer.state.anchor is None and not made.viewer.closing
     made.viewer.on_key(ESC)
     assert made.viewer.closing
+
+
+@pytest.mark.parametrize(
+    ("show", "lit", "then"),
+    [
+        (Show.NORM, Scaling.ROBUST, Scaling.PLAIN),
+        (Show.SIMILARITY, Scaling.PLAIN, Scaling.SHARED),
+        (Show.ATTENTION, Scaling.LOG, Scaling.PLAIN),
+    ],
+)
+def test_a_scaling_that_means_nothing_is_not_lit_nor_chosen(
+    bench: Benches, written: list[tuple[Any, str]], show: Show, lit: Scaling, then: Scaling
+) -> None:
+    made = bench(show=show, block=3)
+    names = {scaling: scaling.value.capitalize() for scaling in Scaling}
+    cells = {scaling: next(rect for rect, words in written if words == name) for scaling, name in names.items()}
+    pixels = made.viewer.surface.pixels
+    assert pixels is not None
+    found = [
+        scaling
+        for scaling, rect in cells.items()
+        if tuple(pixels[rect.y + 3, rect.x + rect.width // 2]) == theme.ACCENT
+    ]
+    assert found == [lit]
+    offered = [scaling for scaling in Scaling if scaling in scalings_of(show)]
+    for scaling, rect in cells.items():
+        for kind in (Pointer.PRESS, Pointer.RELEASE):
+            made.viewer.on_mouse(Mouse(kind, rect.x + 5, rect.y + 5))
+        assert (made.viewer.state.scaling is scaling) == (scaling in offered)
+    made.viewer.state = replace(made.viewer.state, scaling=lit)
+    made.press("e")
+    assert made.viewer.state.scaling is then
+
+
+def test_below_the_photo_it_is_said_whose_numbers_stand_there(bench: Benches, written: list[tuple[Any, str]]) -> None:
+    for show in Show:
+        bench(show=show)
+        assert (show is Show.PHOTO) == any(words == "norms, as in the tiles:" for _, words in written)
+        written.clear()
 
 
 def test_the_same_state_is_drawn_the_same_with_any_show_in_the_smallest_window(bench: Benches) -> None:

@@ -298,6 +298,21 @@ def test_what_was_stopped_does_not_look_as_if_it_ran(bench: Benches) -> None:
     assert "map" in {part.name for part in made.viewer.parts}
 
 
+@pytest.mark.parametrize("key", [ord("0"), 0xFFC2])  # one that changes nothing, and one that means nothing
+def test_any_key_goes_on_with_what_was_stopped(bench: Benches, key: int) -> None:
+    made = bench()
+    made.press("n")
+    asked = made.worker.questions[-1]
+    made.viewer.on_key(key)
+    assert made.worker.questions.count(asked) == 1, "nothing was stopped"
+    made.worker.running = True
+    made.viewer.on_key(27)
+    made.viewer.on_key(key)
+    assert made.worker.questions.count(asked) == 2 and not made.viewer._problem
+    made.viewer.on_key(key)
+    assert made.worker.questions.count(asked) == 2
+
+
 def test_photos_go_round_and_keep_the_crop(bench: Benches) -> None:
     made = bench(view=View.FUSION)
     made.press("c")

@@ -7,8 +7,21 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from dptscope.pictures.colours import COLOUR_MAP_NAMES
+from dptscope.pictures.scaling import Scaling
 from dptscope_view.anchor import CLASS_TOKEN, Anchor, register_anchor
-from dptscope_view.state import SCALE_HIGH, SCALE_LOW, SCALE_STEP, WHOLE, Compare, Facts, Show, State, View
+from dptscope_view.state import (
+    SCALE_HIGH,
+    SCALE_LOW,
+    SCALE_STEP,
+    WHOLE,
+    Compare,
+    Facts,
+    Show,
+    State,
+    View,
+    effective_scaling,
+    scalings_of,
+)
 
 BLENDS = (0.0, 0.35, 0.7)
 
@@ -96,6 +109,13 @@ def with_channel(state: State, facts: Facts, index: int) -> State:
     """A channel of the chosen block, kept as its relative position."""
     channels = facts.channels[state.block]
     return replace(state, channel=(max(0, min(index, channels - 1)) + 0.5) / channels)
+
+
+def step_scaling(state: State) -> State:
+    """The next scaling of those that mean something for what is shown."""
+    offered = [scaling for scaling in Scaling if scaling in scalings_of(state.show)]
+    index = offered.index(effective_scaling(state.show, state.scaling))
+    return replace(state, scaling=offered[(index + 1) % len(offered)])
 
 
 def step_channel(state: State, facts: Facts, step: int) -> State:

@@ -37,6 +37,24 @@ class Show(enum.Enum):
     ATTENTION = "attention"
 
 
+_SCALINGS = {
+    Show.SIMILARITY: (Scaling.PLAIN, Scaling.SHARED),
+    Show.ATTENTION: (Scaling.LOG, Scaling.PLAIN, Scaling.SHARED),
+}
+
+
+def scalings_of(show: Show) -> tuple[Scaling, ...]:
+    """Those that mean something there: similarities have no outliers, nor many magnitudes, and what stands out of attention
+    would be taken for tokens of outstanding norm."""
+    return _SCALINGS.get(show, tuple(Scaling))
+
+
+def effective_scaling(show: Show, chosen: Scaling) -> Scaling:
+    """What was chosen, or in its place the first that means something there."""
+    offered = scalings_of(show)
+    return chosen if chosen in offered else offered[0]
+
+
 class Compare(enum.Enum):
     """How the fusion view sets the scaled depth against the unmodified model's."""
 

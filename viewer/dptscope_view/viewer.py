@@ -29,7 +29,7 @@ from dptscope_view.views.parts import Answer, ComposedView, Part, ViewInput
 from dptscope_view.views.whole import compose
 from dptscope_view.worker import Job, Notice
 
-STOPPED = "stopped; any change goes on"
+STOPPED = "stopped; any key goes on"
 TYPING = f"a number from {SCALE_LOW:g} to {SCALE_HIGH:g} is typed: Enter sets it, Esc leaves it"
 MAGNIFIED = "magnified × {:.1f}: a drag moves it, the wheel back leaves"
 
@@ -72,6 +72,7 @@ class Viewer:
         self.surface = Surface(self._compose)
         self._beside: Frame | None = None
         self._news = News(lambda: self._clock())
+        self._stopped = False  # what was asked, before it had been answered
         self._problem = ""  # why the question that was asked has no answer
         self._step, self._skipped = 1, 0  # where the hand goes among the photos, and what it could not see on the way
         self.wheel_magnifies, self._magnified = False, 1.0
@@ -98,10 +99,10 @@ class Viewer:
         """What the state asks of the model."""
         return Question.of(self.state, self.facts)
 
-    def _ask(self) -> None:
+    def _ask(self, again: bool = False) -> None:
         question = self.question()
-        if question != self._asked:
-            self._asked, self._problem = question, ""
+        if question != self._asked or again:
+            self._asked, self._stopped, self._problem = question, False, ""
             self._news.asked(question)
             if self._worker is not None:
                 self._worker.ask(question)
@@ -163,6 +164,7 @@ class Viewer:
             return
         row = find(name, self.state.view) if name is not None else None
         if row is None:
+            self._go_on()
             return
         if name == "Esc" and self._leave():
             return
@@ -171,6 +173,7 @@ class Viewer:
         if answer == self.state and row.otherwise:
             self.tell(row.otherwise)
         self._apply(answer)
+        self._go_on()
         self._step = {1: 1, count - 1: -1}.get((self.state.photo - before) % count, self._step)
 
     def _leave(self) -> bool:
@@ -190,10 +193,17 @@ class Viewer:
             return False
         return True
 
+    def _go_on(self) -> None:
+        """Ask again what was stopped, if anything was."""
+        if self._stopped and not self.closing:
+            self._change()
+            self._ask(again=True)
+
     def _stop(self) -> bool:
         """End what the worker runs; whether it did anything."""
         if self._worker is None or not self._worker.stop():
             return False
+        self._stopped = True
         if self.frame is None or self.frame.question.subject.photo != self.state.photo:
             self._problem = STOPPED
             self._change()

@@ -12,7 +12,7 @@ from dptscope.norms import special_names
 from dptscope.pictures.block_sheets import Tile, sheet
 from dptscope.pictures.colours import NORM_COLOURS, colour_map, colourise
 from dptscope.pictures.norms import cells_picture
-from dptscope.pictures.scaling import Scale
+from dptscope.pictures.scaling import weights_scale
 
 MOST_OUTLIERS = 24
 """On one sheet; the longest tokens."""
@@ -71,10 +71,7 @@ def _tile(name: str, map_hw: Float32Array, special_t: Float32Array, token: tuple
 
 
 def _drawing(map_hw: Float32Array, token: tuple[int, int] | None) -> Callable[[tuple[int, int]], UInt8Array]:
-    """Weights from zero to the largest, linear up to the median and logarithmic above: most are small, and a few are not."""
-    high = max(float(map_hw.max()), 1e-30)
-    inside = map_hw[map_hw > 0]
-    scale = Scale(0, high, bend=max(float(np.median(inside)) if inside.size else 0, 1e-3 * high))
+    scale = weights_scale(map_hw)
 
     def draw(size_hw: tuple[int, int]) -> UInt8Array:
         cells = colourise(scale.levels(map_hw), NORM_COLOURS)

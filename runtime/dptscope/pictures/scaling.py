@@ -93,6 +93,14 @@ def choose_scale(how: Scaling, values_hw: Float32Array, all_values: Sequence[Flo
     return Scale(low, high)
 
 
+def weights_scale(weights_hw: Float32Array) -> Scale:
+    """The scale of attention, from zero to the largest weight: linear up to the median and logarithmic above, for most are
+    small, and a few are not."""
+    high = max(float(weights_hw.max()), 1e-30)
+    inside = weights_hw[weights_hw > 0]
+    return Scale(0, high, bend=max(float(np.median(inside)) if inside.size else 0, 1e-3 * high))
+
+
 def _signed_limits(values: Float32Array) -> tuple[float, float]:
     """A channel has no natural zero for the runtime's rule (twice the median), so only the robust deviations count."""
     median = float(np.median(values))

@@ -21,12 +21,14 @@ class Choice:
         chosen: index of the chosen one; -1: none of them.
         large: heading size, for the tabs.
         key: the key that goes on to the next, shown behind them where there is room.
+        faint: indices of those that mean nothing now, and cannot be chosen.
     """
 
     options: tuple[str, ...]
     chosen: int
     large: bool = False
     key: str = ""
+    faint: frozenset[int] = frozenset()
 
     def _widths(self, measures: Measures) -> list[int]:
         size = self._size(measures)
@@ -56,11 +58,12 @@ class Choice:
 
     def answer(self, event: Mouse, rect: Rect, measures: Measures) -> int | None:
         """The index that the end of a click or the wheel asks for, or None."""
+        index = None
         if event.kind is Pointer.RELEASE:
-            return self.option_at((event.x, event.y), rect, measures)
-        if event.kind is Pointer.WHEEL:
-            return max(0, min(self.chosen - event.steps, len(self.options) - 1))
-        return None
+            index = self.option_at((event.x, event.y), rect, measures)
+        elif event.kind is Pointer.WHEEL:
+            index = max(0, min(self.chosen - event.steps, len(self.options) - 1))
+        return None if index in self.faint else index
 
     def draw(self, canvas: Canvas, rect: Rect, hover: tuple[int, int] | None) -> None:
         """Draw it; ``hover`` is the mouse's position while it is over this."""
@@ -70,13 +73,13 @@ class Choice:
             chosen = index == self.chosen
             if chosen:
                 canvas.panel(cell, theme.ACCENT)
-            elif hover is not None and cell.contains(*hover):
+            elif hover is not None and cell.contains(*hover) and index not in self.faint:
                 canvas.panel(cell, theme.HOVER)
             canvas.text(
                 cell,
                 option,
                 size=self._size(measures),
-                colour=theme.ON_ACCENT if chosen else theme.TEXT,
+                colour=theme.ON_ACCENT if chosen else theme.FAINT if index in self.faint else theme.TEXT,
                 weight=BOLD if chosen else REGULAR,
                 align="centre",
             )

@@ -9,7 +9,7 @@ import numpy as np
 from dptscope.arrays import Float32Array
 from dptscope.attention.maps import Attention, BlockAttention, Token
 from dptscope.norms import special_names
-from dptscope.pictures.scaling import Scale, choose_scale
+from dptscope.pictures.scaling import Scale, Scaling, choose_scale, weights_scale
 from dptscope_view.anchor import Anchor, Place, cell_at
 from dptscope_view.frame import Frame
 from dptscope_view.state import Show, State
@@ -48,8 +48,10 @@ class HeadMaps(BlockMaps):
     def scale(self, block: int) -> Scale:
         """How a head's weights fill the colours."""
         if block not in self._scales:
-            every = [self.values(index) for index in range(self.count)]
-            self._scales[block] = choose_scale(self.state.scaling, self.values(block), every, signed=False)
+            how, values_hw = self.scaling, self.values(block)
+            every = [self.values(index) for index in range(self.count)] if how is Scaling.SHARED else []
+            log = how is Scaling.LOG
+            self._scales[block] = weights_scale(values_hw) if log else choose_scale(how, values_hw, every, signed=False)
         return self._scales[block]
 
     def _key(self) -> tuple[Hashable, ...]:

@@ -13,7 +13,7 @@ from dptscope.tokens import similarity
 from dptscope_view.anchor import Anchor, Place, cell_at
 from dptscope_view.changes import channel_index
 from dptscope_view.frame import Frame
-from dptscope_view.state import Show, State
+from dptscope_view.state import Show, State, effective_scaling
 from dptscope_view.ui.geometry import Rect
 from dptscope_view.views.parts import Picture, PictureCache
 
@@ -68,9 +68,8 @@ class BlockMaps:
 
     @property
     def scaling(self) -> Scaling:
-        """What was chosen, as far as it applies: similarities have no outliers, nor many magnitudes."""
-        chosen = self.state.scaling
-        return Scaling.PLAIN if self.show is Show.SIMILARITY and chosen is not Scaling.SHARED else chosen
+        """What was chosen, as far as it applies."""
+        return effective_scaling(self.show, self.state.scaling)
 
     def scale(self, block: int) -> Scale:
         """How a block's values fill the colours."""

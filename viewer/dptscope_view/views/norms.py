@@ -12,7 +12,7 @@ from dptscope.tokens import PrincipalComponents
 from dptscope_view.anchor import Place, cell_at
 from dptscope_view.changes import channel_index, with_block, with_channel
 from dptscope_view.frame import Frame
-from dptscope_view.state import Show
+from dptscope_view.state import Show, effective_scaling, scalings_of
 from dptscope_view.ui import theme
 from dptscope_view.ui.canvas import Canvas
 from dptscope_view.ui.choice import Button, Choice
@@ -101,7 +101,9 @@ def _toolbar(shown: ViewInput, body: Rect) -> tuple[list[Part], Rect]:
     state, m = shown.state, shown.measures
     shows, scalings = list(Show), list(Scaling)
     show = Choice(tuple(option.value.capitalize() for option in shows), shows.index(state.show), key="o")
-    scaling = Choice(tuple(option.value.capitalize() for option in scalings), scalings.index(state.scaling), key="e")
+    lit = scalings.index(effective_scaling(state.show, state.scaling))
+    faint = frozenset(map(scalings.index, set(scalings) - set(scalings_of(state.show))))
+    scaling = Choice(tuple(option.value.capitalize() for option in scalings), lit, key="e", faint=faint)
     buttons = [
         Button(state.norm_colours, "m"),
         Button("Reverse", "i", state.reverse),
@@ -184,6 +186,9 @@ def _draw_bar(canvas: Canvas, rect: Rect, shown: ViewInput, maps: BlockMaps) -> 
         return
     if isinstance(maps, HeadMaps):
         rect = _draw_attended(canvas, rect, maps)
+    if maps.show is Show.PHOTO:
+        used = canvas.text(rect, "norms, as in the tiles:", size=canvas.measures.small, colour=theme.MUTED)
+        _, rect = rect.cut_left(used, canvas.measures.gap)
     scale = maps.scale(maps.chosen)
     ColourBar(number(scale.low), number(scale.high), state.norm_colours, state.reverse).draw(canvas, rect)
 
