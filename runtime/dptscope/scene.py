@@ -108,6 +108,10 @@ class Scene:
             raise DptscopeError("expected a scene prepared with keep_tokens=True, got one that keeps only the norms")
         return self._tokens
 
+    def forget_tokens(self) -> None:
+        """Keep only their norms from now on: as if the scene had been prepared without ``keep_tokens``."""
+        self._tokens = self._embedded_hwc = self._attention = None
+
     def attention(self, block: int, token: Token) -> Attention:
         """What one token attends to in a block, and who attends to it: computed from the tokens that go into the block and
         the weights in the file, without a run. The first token of a block takes longest: all queries meet all keys.

@@ -86,6 +86,9 @@ class FakeScene:
         assert self.has_tokens
         return self.tokens
 
+    def forget_tokens(self) -> None:
+        self.has_tokens = False
+
     def block_attention(self, block: int) -> BlockAttention:
         if not block:
             raise DptscopeError("expected a file that says what goes into block 0")
@@ -96,6 +99,10 @@ class FakeScene:
         tokens_nc = np.concatenate([*special, tokens_hwc.reshape(-1, tokens_hwc.shape[2])])
         heads = tokens_nc.reshape(len(tokens_nc), 4, -1).transpose(1, 0, 2)
         return FullAttention(heads / 8, heads / 8, tokens_hwc.shape[:2])
+
+    def attending_blocks(self, block: int) -> tuple[int, ...]:
+        stages = [spec.stage for spec in self.model.card.blocks]
+        return tuple(index for index, stage in enumerate(stages) if index and stage == stages[block])
 
     def statistics(self) -> tuple[NormStatistics, ...]:
         blocks = self.model.card.blocks

@@ -162,3 +162,38 @@ def test_without_any_the_key_does_nothing(photos: tuple[Path, ...], tmp_path: Pa
     asked = len(made.worker.questions)
     made.press("*")
     assert not made.viewer.state.registers and len(made.worker.questions) == asked
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_a_flip_back_runs_nothing(photos: tuple[Path, ...], tmp_path: Path, first: bool) -> None:
+    """Both runs of the photo are kept, those of another are not."""
+    made = with_registers(photos, tmp_path, registers=first)
+    made.press("*")
+    made.answer()
+    assert len(made.model.prepared) == 2
+    for _ in range(2):
+        made.press("*")
+        assert made.engine.is_prepared(made.viewer.question()) and made.engine.expected_ms(made.viewer.question()) == 0
+        made.answer()
+    assert len(made.model.prepared) == 2
+    for changed in ({"photo": 1}, {"size": 182}, {"square": True}, {"crop": (0.0, 0.0, 0.5, 1.0)}):
+        question = made.viewer.question()
+        made.engine.full(replace(question, subject=replace(question.subject, **changed, registers=False)))
+        assert not made.engine.is_prepared(question)
+        flipped = replace(question, subject=replace(question.subject, registers=not question.subject.registers))
+        assert not made.engine.is_prepared(flipped)
+
+
+def test_of_two_runs_with_many_tokens_one_keeps_them(
+    photos: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dptscope_view.engine.MOST_TOKEN_BYTES", 1)
+    made = with_registers(photos, tmp_path, show=Show.SIMILARITY)
+    plain = made.viewer.question()
+    made.press("*")
+    made.answer()
+    assert not made.engine.is_prepared(plain) and made.engine.is_prepared(made.viewer.question())
+    assert made.engine.is_prepared(replace(plain, tokens=False)), "norms and depth are at hand"
+    made.press("*")
+    assert made.answer().frame is not None and made.viewer.frame.tokens is not None
+    assert [kept for _, kept in made.model.prepared] == [True, True, True]

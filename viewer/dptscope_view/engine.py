@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -59,7 +60,8 @@ class _Photo:
 
 
 class Engine:
-    """Answers questions. Belongs to one thread; holds one photo and at most two scenes (full and coarse) of it.
+    """Answers questions. Belongs to one thread; holds one photo and at most three scenes of it: a coarse one, and full ones
+    with added registers and without.
 
     Args:
         model: what answers.
@@ -84,15 +86,13 @@ class Engine:
         self.pace = pace if pace is not None else Pace()
         self._focal, self._fov = focal, fov
         self._registers = registers
-        self._unmodified: tuple[Subject, Unmodified] | None = None
         self._photo: _Photo | None = None
-        self._full: Prepared | None = None
+        self._runs: list[Prepared] = []  # the last photo's, with registers and without
         self._coarse: Prepared | None = None
 
     def is_prepared(self, question: Question) -> bool:
         """Tell whether the full picture needs no further run of the encoder."""
-        full = self._full
-        return full is not None and full.subject == question.subject and full.has_tokens >= question.tokens
+        return self._prepared(question) is not None
 
     def wants_coarse(self, question: Question) -> bool:
         """Tell whether the full picture would take longer than the budget, and a coarse one would not."""
@@ -102,8 +102,7 @@ class Engine:
         card = self.model.card
         if not card.dynamic or self._coarse_size(question) >= question.subject.size:
             return False
-        full = self._full
-        if full is not None and full.subject == question.subject and not self.is_prepared(question):
+        if self._run_of(question.subject) is not None and not self.is_prepared(question):
             return False  # only the tokens are missing, and a coarse scene has other tokens
         expected_ms = self.expected_ms(question)
         return expected_ms is None or expected_ms > self.pace.budget_ms
@@ -116,8 +115,7 @@ class Engine:
         """
         pixels, subject = self._pixels(question), question.subject
         parts = [] if self.is_prepared(question) else ["encoder"]
-        kept = (self._full and self._full.subject, self._unmodified and self._unmodified[0])
-        if subject.registers and replace(subject, registers=False) not in kept:
+        if subject.registers and self._run_of(replace(subject, registers=False)) is None:
             parts *= 2  # the model as it is, too
         if question.scales != UNSCALED:
             parts.append("fusion")
@@ -131,14 +129,16 @@ class Engine:
             CancelledError: ended by ``cancel``.
             DptscopeError: the photo cannot be read, or the model does not take it.
         """
-        if self._can_preview(question):
-            assert self._full is not None
-            return self._frame(self._full, question, coarse=True, cancel=cancel)
+        prepared = self._prepared(question)
+        if prepared is not None and self._can_preview(question):
+            return self._frame(prepared, question, coarse=True, cancel=cancel)
         smaller = replace(question.subject, size=self._coarse_size(question))
         kept = self._coarse
         if kept is None or not self._still_fits(kept.subject, smaller, kept.scene.input_size):
             self._coarse = None
-            kept = self._coarse = self._prepare(smaller, False, cancel)
+            as_it_is = replace(smaller, registers=False)
+            plain = self._prepare(as_it_is, False, cancel, None) if smaller.registers else None
+            kept = self._coarse = self._prepare(smaller, False, cancel, plain)
         return self._frame(kept, question, coarse=True, cancel=cancel)
 
     def full(self, question: Question, cancel: Cancellation | None = None) -> Frame:
@@ -148,26 +148,50 @@ class Engine:
             CancelledError: ended by ``cancel``.
             DptscopeError: the photo cannot be read, or the model does not take it.
         """
-        if not self.is_prepared(question):
-            if self._full is not None and self._full.unmodified is None:
-                self._unmodified = self._full.subject, Unmodified(self._full.scene.raw_depth(), self._full.statistics)
-            self._full = None  # two full scenes at once could be too much
-            self._full = self._prepare(question.subject, question.tokens, cancel)
-        assert self._full is not None
-        return self._frame(self._full, question, coarse=False, cancel=cancel)
+        prepared = self._prepared(question) or self._run(question.subject, question.tokens, cancel)
+        return self._frame(prepared, question, coarse=False, cancel=cancel)
+
+    def further(self, frame: Frame) -> Iterator[Frame | float]:
+        """Do for a full picture what takes long and is not waited for: sum the attention that tokens receive in all blocks.
+
+        Yields:
+            After each block milliseconds that the rest should take, so that whoever asks can leave it there, to be gone on
+            with later; in the end the picture with it.
+
+        Raises:
+            DptscopeError: a block's attention cannot be had.
+        """
+        run, block = self._prepared(frame.question), frame.question.attention
+        if run is None or block is None or not frame.lacks_received:
+            return
+        missing, start = run.missing_attention(block), time.perf_counter()
+        for done, other in enumerate(missing, 1):
+            run.sum_attention(other)
+            yield (time.perf_counter() - start) * 1000 / done * (len(missing) - done)
+        yield replace(frame, received=run.received(block))
+
+    def complete(self, question: Question) -> Frame:
+        """The full picture with all that is not waited for, for a file; errors as in both."""
+        frame = self.full(question)
+        return next((more for more in self.further(frame) if isinstance(more, Frame)), frame)
 
     def photo_depth(self, question: Question) -> Float32Array:
         """Depth at the photo's own size, float32 ``[height, width]``, for a file."""
-        self.full(question)
-        assert self._full is not None
-        return self._full.scene.depth(question.scales, focal=self._full.focal, far_sky=question.far_sky)
+        prepared = self._prepared(question) or self._run(question.subject, question.tokens, None)
+        return prepared.scene.depth(question.scales, focal=prepared.focal, far_sky=question.far_sky)
+
+    def _run_of(self, subject: Subject) -> Prepared | None:
+        return next((run for run in self._runs if run.subject == subject), None)
+
+    def _prepared(self, question: Question) -> Prepared | None:
+        """The run that has all that is asked."""
+        run = self._run_of(question.subject)
+        return run if run is not None and run.has_tokens >= question.tokens else None
 
     def _can_preview(self, question: Question) -> bool:
         """Tell whether only the scales differ from what has been prepared, and the file has a preview."""
-        full = self._full
-        return (
-            self.is_prepared(question) and full is not None and full.scene.has_preview and question.scales != UNSCALED
-        )
+        prepared = self._prepared(question)
+        return prepared is not None and prepared.scene.has_preview and question.scales != UNSCALED
 
     def _still_fits(self, kept: Subject, wanted: Subject, kept_size: tuple[int, int]) -> bool:
         same = replace(kept, size=wanted.size) == wanted
@@ -177,9 +201,9 @@ class Engine:
 
     def _pixels(self, question: Question) -> int:
         """Pixels of the model's input for the full picture."""
-        full = self._full
-        if full is not None and full.subject == question.subject:
-            height, width = full.scene.input_size
+        run = self._run_of(question.subject)
+        if run is not None:
+            height, width = run.scene.input_size
         else:
             height, width = input_size(self.model.card, self._image(question.subject).shape[:2], question.subject.size,
                                        question.subject.square)  # fmt: skip
@@ -211,15 +235,23 @@ class Engine:
         )
         return 4 * sum(tokens)
 
-    def _without_registers(self, subject: Subject, cancel: Cancellation | None) -> Unmodified:
-        """What the model as it is gives: of the last scene, where that was of the same, else of a run that keeps little."""
-        if self._unmodified is None or self._unmodified[0] != subject:
-            found = self._prepare(subject, False, cancel)
-            self._unmodified = subject, Unmodified(found.scene.raw_depth(), found.statistics)
-        return self._unmodified[1]
+    def _run(self, subject: Subject, needs_tokens: bool, cancel: Cancellation | None) -> Prepared:
+        """Run the encoder, and keep what it gives beside the run of the same with registers, or without."""
+        other = replace(subject, registers=not subject.registers)
+        self._runs = [run for run in self._runs if run.subject == other]
+        plain = None
+        if subject.registers:
+            plain = self._run_of(other) or self._run(other, False, cancel)
+        if self._token_bytes(self._image(subject), subject) > MOST_TOKEN_BYTES:
+            for run in self._runs:
+                run.forget_tokens()  # those of two runs at once could be too much
+        made = self._prepare(subject, needs_tokens, cancel, plain)
+        self._runs.append(made)
+        return made
 
-    def _prepare(self, subject: Subject, needs_tokens: bool, cancel: Cancellation | None) -> Prepared:
-        unmodified = self._without_registers(replace(subject, registers=False), cancel) if subject.registers else None
+    def _prepare(
+        self, subject: Subject, needs_tokens: bool, cancel: Cancellation | None, plain: Prepared | None
+    ) -> Prepared:
         photo = self._read(subject)
         image = photo.image_bgr
         keep_tokens = needs_tokens or self._token_bytes(image, subject) <= MOST_TOKEN_BYTES
@@ -234,12 +266,13 @@ class Engine:
         # A field of view is the whole photo's; a crop leaves the focal length as it is.
         focal = self._focal if self._fov is None else focal_of_view(self._fov, photo.whole_width)
         metres = metres_a_unit(self.model.card, image.shape[1], scene.input_size[1], focal)
+        unmodified = None if plain is None else Unmodified(plain.scene.raw_depth(), plain.statistics)
         return Prepared(subject, scene, scene.statistics(), keep_tokens, took, focal, metres, unmodified)
 
     def _frame(self, prepared: Prepared, question: Question, coarse: bool, cancel: Cancellation | None) -> Frame:
         scene = prepared.scene
         start = time.perf_counter()
-        preview = coarse and prepared is self._full
+        preview = coarse and prepared is not self._coarse
         raw_hw = prepared.preview_depth(question.scales) if preview else prepared.full_depth(question.scales, cancel)
         took = (time.perf_counter() - start) * 1000
         if question.scales != UNSCALED and not preview:
@@ -263,6 +296,7 @@ class Engine:
             components=prepared.components() if question.components else None,
             attention=attention,
             no_attention=no_attention,
+            received=None if question.attention is None else prepared.received(question.attention),
             input_size=scene.input_size,
             coarse=coarse,
             encoder_ms=prepared.encoder_ms,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dptscope.arrays import Float32Array
-from dptscope.attention.maps import BlockAttention, Token
+from dptscope.attention.maps import BlockAttention, Received, Token
 from dptscope.card import DepthKind
 from dptscope.norms import NormStatistics
 from dptscope.scales import UNSCALED, FusionScales
@@ -46,6 +47,7 @@ class Question:
         tokens: the tokens themselves are shown, not only their norms.
         components: so are their principal components.
         attention: the block whose attention is shown, if one is.
+        received: so is how much of it a token receives in all blocks.
         far_sky: the sky is put at one far distance.
     """
 
@@ -54,6 +56,7 @@ class Question:
     tokens: bool = False
     components: bool = False
     attention: int | None = None
+    received: bool = False
     far_sky: bool = False
 
     @classmethod
@@ -64,7 +67,11 @@ class Question:
         norms, components = state.view is View.NORMS, state.show is Show.COMPONENTS
         tokens = norms and (components or state.show in (Show.CHANNEL, Show.SIMILARITY, Show.ATTENTION))
         attention = state.block if norms and state.show is Show.ATTENTION else None
-        return cls(subject, state.effective_scales, tokens, norms and components, attention, far_sky=state.far_sky)
+        # Of a token that is kept, an outlier above all: while the mouse only passes over tokens, nothing else shall run.
+        received = attention is not None and state.anchor is not None and state.anchor.photo in (None, state.photo)
+        return cls(
+            subject, state.effective_scales, tokens, norms and components, attention, received, far_sky=state.far_sky
+        )
 
 
 _numbers = itertools.count(1)
@@ -91,6 +98,7 @@ class Frame:
         components: of the tokens, one a block, or None when nobody asked.
         attention: of the block that was asked for, or None.
         no_attention: why there is none, although it was asked for.
+        received: how much attention each token receives, by block, in all blocks of that one's grid; None until it is known.
         input_size: height and width at which the model saw the photo.
         coarse: it saw it smaller than was asked, or the depth is the model's preview with the detail of the last full
             picture; the full picture follows.
@@ -114,6 +122,7 @@ class Frame:
     components: tuple[PrincipalComponents, ...] | None
     attention: BlockAttention | None
     no_attention: str
+    received: Mapping[int, Received] | None
     input_size: tuple[int, int]
     coarse: bool
     encoder_ms: float
@@ -127,6 +136,11 @@ class Frame:
         registers = () if self.register_tokens is None else self.register_tokens[block]
         index = int(token[1])
         return registers[index] if index < len(registers) else None
+
+    @property
+    def lacks_received(self) -> bool:
+        """Whether what tokens receive was asked for and can be had."""
+        return self.question.received and self.attention is not None and self.received is None
 
     @property
     def original_range(self) -> tuple[float, float]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
 from dptscope.arrays import Float32Array
-from dptscope.attention.maps import BlockAttention
+from dptscope.attention.maps import BlockAttention, Received
 from dptscope.cancel import Cancellation
 from dptscope.errors import DptscopeError
 from dptscope.norms import NormStatistics
@@ -30,7 +31,9 @@ class SceneLike(Protocol):
 
     @property
     def block_tokens(self) -> tuple[Float32Array, ...]: ...
+    def forget_tokens(self) -> None: ...
     def block_attention(self, block: int) -> BlockAttention: ...
+    def attending_blocks(self, block: int) -> tuple[int, ...]: ...
     def statistics(self) -> tuple[NormStatistics, ...]: ...
     @property
     def has_preview(self) -> bool: ...
@@ -80,6 +83,12 @@ class Prepared:
     _shown: tuple[FusionScales, Float32Array] | None = None  # the last full depth
     _detail: Detail | None = None  # of that, made when it is first needed
     _components: tuple[PrincipalComponents, ...] | None = None  # made when they are first asked for
+    _received: dict[int, Received] = field(default_factory=dict)  # by block, as far as it has been summed
+
+    def forget_tokens(self) -> None:
+        """Keep only their norms."""
+        self.scene.forget_tokens()
+        self.has_tokens = False
 
     def full_depth(self, scales: FusionScales, cancel: Cancellation | None) -> Float32Array:
         """The raw depth."""
@@ -116,3 +125,22 @@ class Prepared:
             return self.scene.block_attention(block), ""
         except DptscopeError as error:
             return None, str(error)
+
+    def missing_attention(self, block: int) -> list[int]:
+        """The blocks, of those of that one's grid, whose attention has not been summed; that one last: it is at hand, and
+        stays there."""
+        missing = [other for other in self.scene.attending_blocks(block) if other not in self._received]
+        return sorted(missing, key=lambda other: (other == block, other))
+
+    def sum_attention(self, block: int) -> None:
+        """Sum what each token receives in a block.
+
+        Raises:
+            DptscopeError: its attention cannot be had.
+        """
+        self._received[block] = self.scene.block_attention(block).received()
+
+    def received(self, block: int) -> Mapping[int, Received] | None:
+        """What each token receives, by block, in all blocks of that one's grid; None until they have been summed."""
+        blocks = self.scene.attending_blocks(block)
+        return None if self.missing_attention(block) else {other: self._received[other] for other in blocks}

@@ -22,6 +22,7 @@ from dptscope_view.state import Facts, Show, State, View
 from dptscope_view.views.heads import HeadMaps, maps_of
 from dptscope_view.views.maps import BlockMaps
 from dptscope_view.views.parts import PictureCache
+from dptscope_view.views.received import ReceivedOverDepth
 from dptscope_view.views.whole import picture_of
 
 
@@ -49,7 +50,7 @@ class Saving:
 
     def __call__(self, engine: Engine) -> str:
         """Compute at full size what is missing, write, and say what was written."""
-        frame = engine.full(self.question)
+        frame = engine.complete(self.question)
         # Drawn here and not copied from the window, which may still show what was there before.
         picture = {".png": encode_png(picture_of(self.facts, self.state, frame, *self.size, self.beside))}
         files = self._norms(frame) if self.state.view is View.NORMS else self._fusion(frame, engine)
@@ -120,6 +121,9 @@ class Saving:
             "colours": state.norm_colours,
             "reverse": state.reverse,
         }
+        if isinstance(maps, HeadMaps) and frame.received:
+            special = maps.anchor is not None and maps.anchor.special is not None
+            about["received"] = ReceivedOverDepth.of(frame.received).to_json(None if special else maps.place)
         files = {
             f"_block_{block:02d}_16.png": encode_png(as_16_bit(values_hw)),
             f"_block_{block:02d}.npy": encode_npy(values_hw),

@@ -154,13 +154,31 @@ class Worker:
             expected_ms = self._engine.expected_ms(question)
             with self._changed:
                 self._due = None if expected_ms is None else time.monotonic() + expected_ms / 1000
-            self._post(self._engine.full(question, cancel))
+            frame = self._engine.full(question, cancel)
+            self._post(frame)
+            self._go_on(frame, cancel)
         except CancelledError:
             return  # whoever cancelled knows
         except DptscopeError as error:
             self._post(Notice(str(error), True, question, isinstance(error, ImageError)))
         except Exception as error:  # noqa: BLE001 - onnxruntime raises its own; a dead thread would freeze the window
             self._post(Notice(_in_one_line(error), bad=True, question=question))
+
+    def _go_on(self, frame: Frame, cancel: Cancellation) -> None:
+        """With what is not waited for, until something else is asked."""
+        if not frame.lacks_received or self._newer_within(self._rest):
+            return
+        try:
+            for more in self._engine.further(frame):
+                if cancel.cancelled or self._newer_within(0):
+                    return
+                if isinstance(more, Frame):
+                    self._post(more)
+                else:
+                    with self._changed:
+                        self._due = time.monotonic() + more / 1000
+        except DptscopeError as error:
+            self._post(Notice(str(error), bad=True))  # the picture is there
 
     def _newer_within(self, seconds: float) -> bool:
         with self._changed:

@@ -40,6 +40,7 @@ from dptscope_view.views.parts import (
     slider_part,
 )
 from dptscope_view.views.photo import draw_drag, photo_buttons, respond_to_crop
+from dptscope_view.views.received import ReceivedOverDepth
 from dptscope_view.views.sliders import size_slider, size_slider_width
 from dptscope_view.views.strip import Strip
 from dptscope_view.views.token_label import token_label
@@ -256,23 +257,32 @@ def _tiles(shown: ViewInput, frame: Frame, layout: NormLayout, place: Place | No
 
 
 def _strip(shown: ViewInput, maps: BlockMaps, rect: Rect, place: Place | None) -> Part:
-    frame = maps.frame
-    statistics = frame.statistics
-    strip = Strip(
-        tuple(s.minimum for s in statistics),
-        tuple(s.median for s in statistics),
-        tuple(s.maximum for s in statistics),
-        tuple(len(s.outliers) for s in statistics),
-        shown.state.block,
-        colour_map(shown.state.norm_colours).outlier,
-        () if place is None else tuple(float(norms_hw[cell_at(place, norms_hw.shape)]) for norms_hw in frame.norms),
-        special_norms(frame.cls_tokens, frame.register_tokens),
-    )
+    strip = _strip_of(shown, maps, place)
 
     def respond(event: Mouse, place: Rect, held: bool) -> Answer:
         if event.kind is Pointer.MOVE and not held:
             return None
         block = strip.answer(event, place, shown.measures)
-        return None if block is None else with_block(shown.state, shown.facts, block)
+        return None if block is None else with_block(shown.state, shown.facts, strip.first + block)
 
     return Part("strip", rect, lambda canvas, place, hover: strip.draw(canvas, place), respond)
+
+
+def _strip_of(shown: ViewInput, maps: BlockMaps, place: Place | None) -> Strip:
+    """Norms; below heads the attention that is received, once it has been summed."""
+    frame, block, colour = maps.frame, shown.state.block, colour_map(shown.state.norm_colours).outlier
+    received = frame.received or {}
+    if isinstance(maps, HeadMaps) and block in received:
+        over_depth = shown.pictures.get(("received", frame.number), lambda: ReceivedOverDepth.of(received))
+        return over_depth.strip(block, place, colour)
+    statistics = frame.statistics
+    return Strip(
+        tuple(s.minimum for s in statistics),
+        tuple(s.median for s in statistics),
+        tuple(s.maximum for s in statistics),
+        tuple(len(s.outliers) for s in statistics),
+        block,
+        colour,
+        () if place is None else tuple(float(norms_hw[cell_at(place, norms_hw.shape)]) for norms_hw in frame.norms),
+        special_norms(frame.cls_tokens, frame.register_tokens),
+    )

@@ -1,4 +1,4 @@
-"""The norms of all blocks, over depth."""
+"""The norms of all blocks, over depth, or the attention that tokens receive in them."""
 
 from __future__ import annotations
 
@@ -22,11 +22,14 @@ class Strip:
 
     Attributes:
         low, middle, high: one number a block, greater than or equal to 0.
-        outliers: one count a block.
-        chosen: index of the chosen block.
+        outliers: one count a block; empty where there is nothing to count.
+        chosen: index of the chosen one of these blocks.
         colour: of the outliers.
-        token: norms of one token, one a block, drawn over the rest; empty for none.
-        special: norms of the class token and of registers by name, one a block; empty where there are none.
+        token: numbers of one token, one a block, drawn over the rest; empty for none.
+        special: those of the class token and of registers by name, one a block; empty where there are none.
+        title: what the numbers are.
+        first: index in the model of the first of these blocks.
+        sums: of the lines over all blocks by their names, told behind these; empty where they would mean nothing.
     """
 
     low: tuple[float, ...]
@@ -37,11 +40,14 @@ class Strip:
     colour: Colour
     token: tuple[float, ...] = ()
     special: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    title: str = "norms over depth:"
+    first: int = 0
+    sums: Mapping[str, float] = field(default_factory=dict)
 
     def _plot(self, rect: Rect, measures: Measures) -> Rect:
         _, below_legend = rect.cut_top(round(measures.small * 1.5), 2)
         _, plot = below_legend.cut_bottom(round(measures.small * 1.45), 1)
-        _, plot = plot.cut_left(round(measures.small * 3.2))
+        _, plot = plot.cut_left(round(measures.small * (4.4 if self.sums else 3.2)))  # small numbers are long
         return plot
 
     def column(self, block: int, plot: Rect) -> float:
@@ -97,7 +103,7 @@ class Strip:
         self._draw_legend(canvas, rect)
 
     def _draw_outliers(self, canvas: Canvas, plot: Rect, half: float) -> None:
-        most = max(self.outliers)
+        most = max(self.outliers, default=0)
         for block, count in enumerate(self.outliers):
             if count:
                 tall = max(3, round(count / most * plot.height * 0.6))
@@ -117,21 +123,21 @@ class Strip:
             middle = round(self.column(block, plot))
             label = Rect(middle - size * 2, plot.bottom + 1, size * 4, round(size * 1.45))
             ink = theme.ACCENT if block == self.chosen else theme.MUTED
-            canvas.text(label, str(block), size=size, colour=ink, align="centre")
+            canvas.text(label, str(self.first + block), size=size, colour=ink, align="centre")
 
     def _draw_legend(self, canvas: Canvas, rect: Rect) -> None:
         measures, size = canvas.measures, canvas.measures.small
         legend, _ = rect.cut_top(round(size * 1.5))
         total = sum(self.outliers)
-        parts = [
-            ("norms over depth:", theme.TEXT),
-            ("max", theme.MUTED),
-            ("median", theme.ACCENT),
-            ("min", theme.FAINT),
-        ]
-        parts += [(name.replace("class", "class token"), _special_ink(name)) for name in self.special]
-        parts += [("this token", theme.TEXT)] * bool(self.token)
-        parts.append((f"outliers {total}" if total else "no outliers", self.colour if total else theme.MUTED))
+        inks = {"max": theme.MUTED, "median": theme.ACCENT, "min": theme.FAINT}
+        inks |= {name: _special_ink(name) for name in self.special}
+        inks |= {"this token": theme.TEXT} if self.token else {}
+        parts = [(self.title, theme.TEXT)]
+        for name in self.sums or inks:
+            told = name.replace("class", "class token")
+            parts.append((f"{told} {number(self.sums[name])}" if self.sums else told, inks[name]))
+        if self.outliers:
+            parts.append((f"outliers {total}" if total else "no outliers", self.colour if total else theme.MUTED))
         for text, colour in parts:
             if text_width(text, size, REGULAR) > legend.width:
                 break  # a part of a word would be another word
