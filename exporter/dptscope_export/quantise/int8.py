@@ -19,6 +19,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from dptscope_export.quantise.exact_maps import sum_maps_in_integers
 from dptscope_export.quantise.recipe import Recipe
 
 _BY_CHANNEL: dict[str, Any] = {"per_channel": True, "reduce_range": False}
@@ -93,6 +94,7 @@ def quantised(path: Path, recipe: Recipe, suffix: str, scratch: Path) -> ir.Mode
     model.graph.value_info.extend(kept)
     graph = ir.from_proto(model)
     graph.graph.sort()  # the quantiser puts its nodes at the end
+    sum_maps_in_integers(graph)
     return graph
 
 
