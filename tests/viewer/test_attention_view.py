@@ -98,6 +98,18 @@ def test_moving_over_a_token_shows_its_own_attention(made: Bench) -> None:
     assert (made.viewer.draw(1280, 800)[rect.y : rect.bottom, rect.x : rect.right] != first).any()
 
 
+def test_before_the_mouse_comes_it_is_said_whose_attention_that_is(
+    made: Bench, written: list[tuple[Rect, str]]
+) -> None:
+    for step, whose in ((None, "the token in the middle"), (PLACE, "it")):
+        if step is not None:
+            over(made, step)
+        made.viewer.draw(1280, 800)
+        told = [words for _, words in written if words.startswith("what ") and " attends to, " in words]
+        assert set(told) == {f"what {whose} attends to, mean over heads"}
+        written.clear()
+
+
 def test_a_kept_token_of_another_photo_is_not_taken_for_one_of_this(made: Bench, tmp_path: Path) -> None:
     over(made, PLACE, press=True)
     made.press("n")

@@ -195,6 +195,11 @@ def outlier_writers(scene: Scene, block: int, report: dict[str, Any], title: str
         "npy": (f"{name}.npy", lambda _: encode_npy(maps_nhw)),
     }
     if outliers:
-        what = f"{title}who attends to each outlier, blocks {blocks[0]} to {blocks[-1]}"
-        writers["png"] = (f"{name}.png", lambda _: encode_png(outlier_sheet(list(maps_nhw), outliers, what)))
+        sums_hw = np.sum(received_bhw, axis=0)
+        much = [float(sums_hw[row, column]) for row, column, _ in outliers]
+        what = (
+            f"{title}who attends to each outlier in blocks {blocks[0]} to {blocks[-1]}, and how much it receives; "
+            f"a median token {np.median(sums_hw):.3g}"
+        )
+        writers["png"] = (f"{name}.png", lambda _: encode_png(outlier_sheet(list(maps_nhw), outliers, much, what)))
     return writers

@@ -46,20 +46,23 @@ def attention_sheet(found: Attention, token: tuple[int, int] | None, title: str)
     )
 
 
-def outlier_sheet(maps: Sequence[Float32Array], outliers: Sequence[tuple[int, int, float]], title: str) -> UInt8Array:
-    """Draw who attends to each outlier.
+def outlier_sheet(
+    maps: Sequence[Float32Array], outliers: Sequence[tuple[int, int, float]], received: Sequence[float], title: str
+) -> UInt8Array:
+    """Draw who attends to each outlier, and say how much it receives.
 
     Args:
         maps: one ``[grid_height, grid_width]`` an outlier.
         outliers: row, column and norm of each, the longest first.
+        received: how much each outlier receives.
         title: above.
 
     Returns:
         uint8 ``[height, width, 3]``, blue first.
     """
     tiles = [
-        Tile(_drawing(map_hw, (row, column)), f"norm {norm:.4g}", f"{map_hw.sum():.3g}", f"{row}, {column}")
-        for map_hw, (row, column, norm) in zip(maps[:MOST_OUTLIERS], outliers, strict=False)
+        Tile(_drawing(map_hw, (row, column)), f"norm {norm:.4g}", f"{much:.3g}", f"{row}, {column}")
+        for map_hw, (row, column, norm), much in zip(maps[:MOST_OUTLIERS], outliers, received, strict=False)
     ]
     return sheet(tiles, maps[0].shape, title)
 

@@ -37,9 +37,10 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, int]]:
 
 def test_one_outlier_has_a_narrow_sheet(drawn: list[tuple[str, int, int]]) -> None:
     what = f"{TITLE}who attends to each outlier, blocks 0 to 11"
-    one = outlier_sheet([np.ones((20, 30), np.float32)], [(3, 4, 120.0)], what)
+    one = outlier_sheet([np.ones((20, 30), np.float32)], [(3, 4, 120.0)], [54.25], what)
+    assert "54.2" in [text for text, _, _ in drawn]
     assert words_of(drawn).split() == what.split()
-    more = outlier_sheet([np.ones((20, 30), np.float32)] * 24, [(3, 4, 120.0)] * 24, what)
+    more = outlier_sheet([np.ones((20, 30), np.float32)] * 24, [(3, 4, 120.0)] * 24, [1.0] * 24, what)
     assert len(more) < 4 * len(one), "one line where one is enough"
 
 

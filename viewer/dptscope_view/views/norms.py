@@ -26,7 +26,7 @@ from dptscope_view.views.charts import ColourBar, Histogram, number
 from dptscope_view.views.heads import HeadMaps, maps_of
 from dptscope_view.views.kept import kept_place, press_token, token_at
 from dptscope_view.views.map_pane import cell_rect, draw_map
-from dptscope_view.views.maps import BlockMaps
+from dptscope_view.views.maps import MIDDLE, BlockMaps
 from dptscope_view.views.norm_layout import NormLayout, norm_layout
 from dptscope_view.views.norm_words import SCALING_HINTS, SHOW_HINTS, overview, token_hint, token_in_words
 from dptscope_view.views.parts import (
@@ -197,7 +197,9 @@ def _draw_bar(canvas: Canvas, rect: Rect, shown: ViewInput, maps: BlockMaps) -> 
 def _draw_attended(canvas: Canvas, rect: Rect, maps: HeadMaps) -> Rect:
     """Say which way the weights go, and how much of them lies beside the grid."""
     head = "mean over heads" if maps.chosen == maps.count else f"head {maps.chosen}"
-    what = maps.anchor.name if maps.anchor is not None and maps.anchor.special else "it"
+    what = "the token in the middle" if maps.place is MIDDLE else "it"
+    if maps.anchor is not None and maps.anchor.special:
+        what = maps.anchor.name
     way = f"who attends to {what}" if maps.state.attended else f"what {what} attends to"
     beside = [
         f"{name.replace('class', 'class token')} {number(weight)}" for name, weight in maps.beside_the_grid().items()
