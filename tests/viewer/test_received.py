@@ -68,7 +68,9 @@ def test_an_outlier_s_sum_stands_beside_a_median_token_s(bench: Benches, written
     made = bench(block=8, show=Show.ATTENTION, card=replace(make_card(), has_cls=True))
     made.press("f")
     made.answer().draw(1280, 800)
-    assert any(words == "norms over depth:" for _, words in written), "until they have been summed"
+    assert any(words == "norms over depth; attention received follows:" for _, words in written), (
+        "until they have been summed"
+    )
     written.clear()
     frame = completed(made)
     received, anchor = frame.received, made.viewer.state.anchor

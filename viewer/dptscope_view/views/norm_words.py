@@ -62,7 +62,10 @@ def overview(shown: ViewInput, maps: BlockMaps) -> str:
         what = maps.anchor.name if maps.anchor is not None else "the token in the middle"
         return f"cosine similarity to {what}; move over a token, click to keep it, g for the class token"
     if state.show is Show.ATTENTION:
-        return maps.frame.no_attention or "move over a token for its attention, click to keep it; a tile is a head"
+        return (
+            maps.frame.no_attention
+            or "move over a token for its attention, click to keep it, f for the outliers; a tile is a head"
+        )
     before, added = maps.frame.before, shown.facts.added
     if before is not None and added is not None:
         counts = (len(found[maps.chosen].outliers) for found in (before, maps.frame.statistics))

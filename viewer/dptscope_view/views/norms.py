@@ -287,4 +287,5 @@ def _strip_of(shown: ViewInput, maps: BlockMaps, place: Place | None) -> Strip:
         colour,
         () if place is None else tuple(float(norms_hw[cell_at(place, norms_hw.shape)]) for norms_hw in frame.norms),
         special_norms(frame.cls_tokens, frame.register_tokens),
+        "norms over depth; attention received follows:" if frame.lacks_received else "norms over depth:",
     )
