@@ -98,6 +98,7 @@ def test_without_model_and_photos(
 def test_no_outliers(tmp_path: Path, folder: Path) -> None:
     """There is nothing to draw a map of."""
     manifest = json.loads((folder / "survey.json").read_text()) | {"model_path": str(tmp_path / "gone.onnx")}
+    manifest["options"]["size"] = None
     (tmp_path / "survey.json").write_text(json.dumps(manifest))
     none = {"outliers": 0, "outlier_rows": [], "outlier_columns": []}
     part = min(folder.glob("part-*"), key=lambda file: not file.stat().st_size)
@@ -106,7 +107,7 @@ def test_no_outliers(tmp_path: Path, folder: Path) -> None:
     assert cli.run(["survey", "report", str(tmp_path)]) == 0
     html = (tmp_path / "report.html").read_text()
     assert "No photo has an outlier in any block" in html and 'id="places"' not in html
-    assert "<p>1 photo at size 140; 7 of 8 still to come." in html
+    assert "<p>1 photo at size 224; 7 of 8 still to come." in html
 
 
 def test_refusals(tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -97,7 +97,8 @@ _UNUSUAL = (
 
 def _lead(manifest: dict[str, Any], numbers: Numbers, failed: int) -> str:
     about, options = manifest["about"], manifest["options"]
-    size = options["size"] or " × ".join(map(str, about["native_size"]))
+    # One number is the size of the shorter side (or the longer one, as the model has it), for photos keep their aspect.
+    size = options["size"] or " × ".join(map(str, dict.fromkeys(about["native_size"])))
     asked = len(manifest["photos"])
     words = f"{counted(len(numbers.photos))} at size {size}{', square' if options['square'] else ''}"
     missing = asked - len(numbers.photos) - failed
