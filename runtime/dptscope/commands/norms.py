@@ -149,11 +149,12 @@ def similarity_writers(scene: Scene, pixel: tuple[int, int], title: str, formats
     from dptscope.pictures.block_sheets import similarity_sheet
     from dptscope.tokens import similarity
 
-    maps = [similarity(tokens_hwc, token_at(pixel, scene.photo_size, tokens_hwc)) for tokens_hwc in scene.block_tokens]
+    places = [token_at(pixel, scene.photo_size, tokens_hwc) for tokens_hwc in scene.block_tokens]
+    maps = [similarity(*block) for block in zip(scene.block_tokens, places, strict=True)]
     writers: Writers = {}
     if "png" in formats:
         sheet = f"{title}cosine similarity to the token at y {pixel[0]}, x {pixel[1]}"
-        writers["similar"] = ("_similar.png", lambda _: encode_png(similarity_sheet(maps, sheet)))
+        writers["similar"] = ("_similar.png", lambda _: encode_png(similarity_sheet(maps, places, sheet)))
     return writers | (array_writers("similar", maps) if "npy" in formats else {})
 
 

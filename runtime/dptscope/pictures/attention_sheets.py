@@ -10,8 +10,7 @@ from dptscope.arrays import Float32Array, UInt8Array
 from dptscope.attention.maps import Attention
 from dptscope.norms import special_names
 from dptscope.pictures.block_sheets import Tile, sheet
-from dptscope.pictures.colours import NORM_COLOURS, colour_map, colourise
-from dptscope.pictures.norms import cells_picture
+from dptscope.pictures.norms import map_picture
 from dptscope.pictures.scaling import weights_scale
 
 MOST_OUTLIERS = 24
@@ -75,11 +74,4 @@ def _tile(name: str, map_hw: Float32Array, special_t: Float32Array, token: tuple
 
 def _drawing(map_hw: Float32Array, token: tuple[int, int] | None) -> Callable[[tuple[int, int]], UInt8Array]:
     scale = weights_scale(map_hw)
-
-    def draw(size_hw: tuple[int, int]) -> UInt8Array:
-        cells = colourise(scale.levels(map_hw), NORM_COLOURS)
-        if token is not None:
-            cells[token] = colour_map(NORM_COLOURS).outlier
-        return cells_picture(cells, size_hw)
-
-    return draw
+    return lambda size_hw: map_picture(map_hw, scale, size_hw, token=token)

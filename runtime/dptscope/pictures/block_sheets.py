@@ -95,23 +95,24 @@ def components_sheet(components: Sequence[PrincipalComponents], title: str) -> U
     return sheet([tile(found) for found in components], components[0].scores_hwk.shape, title)
 
 
-def similarity_sheet(maps: Sequence[Float32Array], title: str) -> UInt8Array:
-    """Draw the similarities of all blocks, each from its smallest to its largest.
+def similarity_sheet(maps: Sequence[Float32Array], tokens: Sequence[tuple[int, int]], title: str) -> UInt8Array:
+    """Draw the similarities of all blocks to one token, which is marked, each from its smallest to its largest.
 
     Args:
         maps: one float32 ``[grid_height, grid_width]`` from -1 to 1 a block; see :func:`dptscope.tokens.similarity`.
+        tokens: row and column of the token in each block's grid.
         title: above the grid.
 
     Returns:
         uint8 ``[height, width, 3]``, blue first.
     """
 
-    def tile(cosine_hw: Float32Array) -> Tile:
+    def tile(cosine_hw: Float32Array, token: tuple[int, int]) -> Tile:
         scale = choose_scale(Scaling.PLAIN, cosine_hw, maps, signed=False)
         facts = f"{cosine_hw.min():.2f} … {cosine_hw.max():.2f}".replace("-", "−")
-        return Tile(lambda size_hw: map_picture(cosine_hw, scale, size_hw), facts)
+        return Tile(lambda size_hw: map_picture(cosine_hw, scale, size_hw, token=token), facts)
 
-    return sheet([tile(cosine_hw) for cosine_hw in maps], maps[0].shape, title)
+    return sheet([tile(*block) for block in zip(maps, tokens, strict=True)], maps[0].shape, title)
 
 
 def sheet(tiles: Sequence[Tile], grid: tuple[int, ...], title: str, columns: int | None = None) -> UInt8Array:

@@ -11,7 +11,12 @@ from dptscope.pictures.scaling import Scale
 
 
 def map_picture(
-    values_hw: Float32Array, scale: Scale, size_hw: tuple[int, int], colours: str = NORM_COLOURS, reverse: bool = False
+    values_hw: Float32Array,
+    scale: Scale,
+    size_hw: tuple[int, int],
+    colours: str = NORM_COLOURS,
+    reverse: bool = False,
+    token: tuple[int, int] | None = None,
 ) -> UInt8Array:
     """Draw a map of tokens, every cell a plain rectangle, outliers in the colour that the map does not hold.
 
@@ -21,12 +26,15 @@ def map_picture(
         size_hw: height and width of the picture.
         colours: name of the colour map.
         reverse: turn the colour map round.
+        token: row and column of one that gets the outliers' colour, too: the one that the map is about.
 
     Returns:
         uint8 ``[height, width, 3]``, blue first.
     """
     cells = colourise(scale.levels(values_hw), colours, reverse)
     cells[scale.marks(values_hw)] = colour_map(colours).outlier
+    if token is not None:
+        cells[token] = colour_map(colours).outlier
     return cells_picture(cells, size_hw)
 
 

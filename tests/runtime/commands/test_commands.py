@@ -18,6 +18,8 @@ from support.without_torch import run_without_torch
 import dptscope
 from dptscope.commands import app as cli
 from dptscope.files.photos import output_stems
+from dptscope.pictures.block_sheets import GAP, TILE_WIDTH
+from dptscope.pictures.colours import NORM_COLOURS, colour_map
 from dptscope.pictures.depth import depth_16_bit
 
 
@@ -73,8 +75,14 @@ def test_components_and_similarity_in_files(tiny_model: Path, photo_path: Path, 
     assert (similar[:, place[0], place[1]] > 0.99999).all()
     wanted = [found.colours() for found in dptscope.tokens.components_of_blocks(tokens)]
     np.testing.assert_allclose(colours, wanted, atol=0.01)
-    for what in ("pca", "similar"):
-        assert cv2.imread(str(tmp_path / f"out/motorcycle_{what}.png")).std() > 20
+    pictures = [cv2.imread(str(tmp_path / f"out/motorcycle_{what}.png")) for what in ("pca", "similar")]
+    assert all(picture.std() > 20 for picture in pictures)
+    # The token of the pixel is in the outliers' colour: in the first map's column, and in the last map's last row.
+    marked_hw = (pictures[1] == colour_map(NORM_COLOURS).outlier).all(axis=-1)
+    at_rows, at_columns = np.nonzero(marked_hw)
+    assert at_columns.min() == pytest.approx(GAP + TILE_WIDTH * place[1] / columns, abs=1)
+    assert at_rows.max() == len(marked_hw) - GAP - 1
+    assert marked_hw.sum() == pytest.approx(len(tokens) * (TILE_WIDTH / columns) ** 2, rel=0.1)
 
 
 def test_a_pixel_outside_the_photo_is_an_error(tiny_model: Path, photo_path: Path, tmp_path: Path) -> None:
