@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from dptscope.errors import DptscopeError
-from dptscope_export.graph.passes.channels_last_resize import ChannelsLastResize
 from dptscope_export.graph.passes.constant_reshapes import ConstantReshapes
 from dptscope_export.graph.passes.defer_row_resize import DeferRowResize
 from dptscope_export.graph.passes.fold_constants import FoldConstants
@@ -44,8 +43,7 @@ class GraphPass:
 # The order matters. What makes sizes constants comes first, since it leaves arithmetic without a use, which is gone before
 # the others look. The passes for onnxruntime's CPU kernels come last: they match plain attention, linear layers and
 # convolutions, and nothing should rewrite what they make. Of the two that want the head's first convolution,
-# defer-row-resize comes first: what it makes of it is none that winograd takes. channels-last-resize comes after winograd,
-# whose convolutions have no blocked layout.
+# defer-row-resize comes first: what it makes of it is none that winograd takes.
 #
 # Gains are the full file's CPU time over that of the file without the pass, on two shared cores of an AMD EPYC: ViT-S at
 # 518², BEiT-base at 384², Swin V2-tiny at 256²; a move is a slider's. What is not named lies within its own spread.
@@ -104,14 +102,6 @@ PASSES: tuple[GraphPass, ...] = (
         does="Wide 3 × 3 convolutions by minimal filtering, in ordinary operators.",
         because="Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016.",
         gain="BEiT-base 0.90, Swin V2 0.82; a move 0.77. Costs memory: BEiT-base 1044 in place of 808 MiB.",
-        cpu_only=True,
-    ),
-    GraphPass(
-        "channels-last-resize",
-        ChannelsLastResize(),
-        does="A Resize by a broken factor, between convolutions, has the channels last.",
-        because="In that order onnxruntime computes a pixel's place once for all channels.",
-        gain="ViT-S, to the bit: a move 0.89, a photo within its spread (0.99 ± 0.04); not for OpenVINO, which took 1.13.",
         cpu_only=True,
     ),
 )
