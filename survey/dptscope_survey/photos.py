@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from dptscope.commands.photos import photos_of
 from dptscope.errors import DptscopeError, ImageError
 from dptscope.files.photos import SUFFIXES, find_photos
 
@@ -30,7 +31,7 @@ def all_photos(places: Sequence[Path]) -> list[Path]:
 def _photos_at(place: Path) -> Iterator[Path]:
     if place.is_dir():
         try:
-            yield from find_photos(place)
+            yield from photos_of(place)
         except ImageError as error:
             inside = f"; for those in folders inside it: '{place}/**/*.jpg'"
             raise ImageError(f"{error}{inside if any(entry.is_dir() for entry in place.iterdir()) else ''}") from error

@@ -11,7 +11,7 @@ from dptscope.commands.failures import Failures, IncompleteError, complain
 from dptscope.commands.progress import counted_photos
 from dptscope.errors import DptscopeError
 from dptscope.files.atomic import remove_stale_files, write_file
-from dptscope.files.photos import find_photos, output_stems, read_image
+from dptscope.files.photos import find_photos, heic_photos, output_stems, read_image
 from dptscope.files.remarks import remarks
 from dptscope.process.quiet import native_libraries_silenced
 
@@ -55,7 +55,20 @@ def for_each_photo(
 
 
 def _all_photos(images: Sequence[Path]) -> list[Path]:
-    return [photo for image in images for photo in (find_photos(image) if image.is_dir() else (image,))]
+    return [photo for image in images for photo in (photos_of(image) if image.is_dir() else (image,))]
+
+
+def photos_of(folder: Path) -> tuple[Path, ...]:
+    """Find a folder's photos, and say so where a phone's are left out.
+
+    Raises:
+        ImageError: there are none.
+    """
+    found = find_photos(folder)
+    if left_out := heic_photos(folder):
+        beside = f"{left_out}, beside {len(found)} that can be read"
+        complain(f"note: {folder}: HEIC photos are left out ({beside}); convert them to JPEG first")
+    return found
 
 
 def on_each_photo(images: Sequence[Path], answer: Callable[[Path, UInt8Array], Iterator[_Found]]) -> Iterator[_Found]:

@@ -72,10 +72,14 @@ def find_photos(path: Path) -> tuple[Path, ...]:
     files = sorted(file for file in path.iterdir() if file.is_file())
     found = tuple(file for file in files if file.suffix.lower() in SUFFIXES)
     if not found:
-        heic = any(file.suffix.lower() in (".heic", ".heif") for file in files)
-        way_out = "; convert HEIC photos to JPEG first" if heic else ""
+        way_out = "; convert HEIC photos to JPEG first" if heic_photos(path) else ""
         raise ImageError(f"{path}: expected a folder with photos ({', '.join(SUFFIXES)}), found none{way_out}")
     return found
+
+
+def heic_photos(folder: Path) -> int:
+    """How many photos of a folder are left out for a form that nothing here reads: a phone's, beside its JPEGs."""
+    return sum(file.suffix.lower() in (".heic", ".heif") for file in folder.iterdir())
 
 
 def output_stems(images: Sequence[Path]) -> list[str]:

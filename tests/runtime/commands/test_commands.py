@@ -184,6 +184,20 @@ def test_an_error_of_the_program_is_not_a_photos(
         cli.run(["depth", str(tiny_model), str(photo_path), str(tmp_path / "b.png"), "-o", str(tmp_path / "out")])
 
 
+def test_a_phones_photos_beside_others_are_said_to_be_left_out(
+    tiny_model: Path, photo_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "some").mkdir()
+    shutil.copy(photo_path, tmp_path / "some")
+    (tmp_path / "some/IMG_0001.HEIC").write_bytes(b"")
+    told = ["norms", str(tiny_model), str(tmp_path / "some"), "-o", str(tmp_path / "out"), "--format", "json"]
+    for line in ("HEIC photos are left out (1, beside 1 that can be read)", ""):
+        assert cli.run(told) == 0
+        said = capsys.readouterr().err
+        assert line in said and said.count("\n") == bool(line)
+        (tmp_path / "some/IMG_0001.HEIC").unlink(missing_ok=True)
+
+
 def test_photos_of_one_name_in_several_folders(tiny_model: Path, photo_path: Path, tmp_path: Path) -> None:
     photos = [tmp_path / "cam0" / "0001.png", tmp_path / "cam1" / "0001.png", tmp_path / "cam1" / "0001.bmp"]
     for photo in (*photos, tmp_path / "cam0" / "0002.png"):
