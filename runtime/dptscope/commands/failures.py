@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,12 +19,23 @@ LONGEST_COMPLAINT = 800  # characters
 def explain(error: Exception) -> str | None:
     """Say in words for the user what an error is about; None where the program itself is at fault."""
     if isinstance(error, typer.TyperException):
-        return error.format_message()
+        return _of_an_option(error)
     if isinstance(error, DptscopeError):
         return str(error)
     if isinstance(error, OSError):
         return ": ".join(str(part) for part in (error.filename, error.strerror or error) if part)
     return "not enough memory" if is_for_memory(error) else None
+
+
+def _of_an_option(error: typer.TyperException) -> str:
+    """typer's words; pydantic, which reads the values for it, does not say what it got."""
+    said = error.format_message().replace("Value error, ", "")
+    refusals = getattr(error.__cause__, "errors", None)
+    if refusals is None:
+        return said
+    return re.sub(
+        r"Input should be ([^,]+).*", lambda found: f"expected {found[1]}, got {refusals()[0]['input']!r}", said
+    )
 
 
 def complain(text: str) -> None:

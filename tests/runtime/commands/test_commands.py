@@ -115,7 +115,25 @@ def test_bad_input_is_one_line(
         ("depth", tiny_model, photo_path, photo_path, "-o", out): "photos with different names",
         ("depth", tiny_model, photo_path, "-o", out, "--provider", "Nonsense"): "got Nonsense",
         ("depth", tiny_model, photo_path): "--output",
-        ("depth", tiny_model, photo_path, "-o", out, "--scales", "1", "x", "1", "1"): "--scales",
+        (
+            "depth",
+            tiny_model,
+            photo_path,
+            "-o",
+            out,
+            "--scales",
+            "1",
+            "x",
+            "1",
+            "1",
+        ): "--scales': expected a valid number, got 'x'",
+        (
+            "view",
+            tiny_model,
+            photo_path,
+            "--show",
+            "x",
+        ): "Invalid value for '--show': 'x' is not one of 'photo', 'norm'",
         ("unknown",): "unknown",
     }
     for arguments, message in cases.items():
