@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.fake_model import make_card
+from support.fake_model import SWIN_BLOCKS, make_card
 
 from dptscope.pictures.text import REGULAR, elide
 from dptscope_view.anchor import CLASS_TOKEN, cell_at
@@ -130,6 +130,21 @@ def test_a_kept_token_of_another_photo_is_not_taken_for_one_of_this(made: Bench,
     made.worker.jobs[1](made.engine)
     about = json.loads((tmp_path / "out" / "b_norms_002.json").read_text())
     assert about["shown"] == "attention of the token in the middle, mean over heads"
+
+
+def test_before_the_next_block_s_attention_is_there_the_mouse_reads_the_one_that_is_shown(bench: Benches) -> None:
+    """Of another grid, where the next block begins another stage."""
+    made = bench(show=Show.ATTENTION, block=9, card=make_card(SWIN_BLOCKS, dynamic=False, native=256))
+    place = (0.97, 0.97)
+    over(made, place)
+    made.press("k")
+    over(made, place)
+    assert made.viewer.readout.startswith("row 7, column 7 · attention ")
+    made.answer().draw(1280, 800)
+    assert made.viewer.readout.startswith("row 7, column 7 · attention ")
+    made.press("j")
+    over(made, place)
+    assert made.viewer.readout.startswith("row 15, column 15 · attention ")
 
 
 def test_where_there_is_none_the_view_shows_norms_and_says_why(bench: Benches) -> None:

@@ -181,6 +181,16 @@ def test_histogram_shows_outliers_in_their_own_colour() -> None:
     assert rows.size and columns.min() > 410
 
 
+@pytest.mark.parametrize("bend", [None, 0.1])
+def test_a_histogram_of_two_values_of_float32_that_are_neighbours(bend: float | None) -> None:
+    """As weights of an attention that does not choose."""
+    low, high = np.float32(0.125), np.nextafter(np.float32(0.125), np.float32(1))
+    canvas, values = Canvas(1280, 800), np.repeat(np.array([low, high], np.float32), 300)
+    Histogram(values, Scale(0, float(high), bend), "viridis", False, float(high)).draw(canvas, Rect(100, 100, 400, 200))
+    bars = (canvas.pixels[102, 100:500] != theme.GROUND).any(-1)
+    assert bars[1] and bars[-2] and not bars[20:-20].any()
+
+
 def test_histogram_marks_where_the_colours_end() -> None:
     values = np.linspace(0, 10, 500).astype(np.float32)
     canvas, rect = Canvas(1280, 800), Rect(100, 100, 401, 200)

@@ -90,7 +90,7 @@ class Histogram:
     def _mark(self, canvas: Canvas, plot: Rect, value: float, ends: tuple[float, float], colour: Colour) -> None:
         """A line at a value between the ends of the axis."""
         start, end = self._ends(*ends)
-        share = (float(self._bent(np.float32(value))) - start) / (end - start)
+        share = (float(self._bent(value)) - start) / (end - start)
         x = round(plot.x + share * (plot.width - 1))
         canvas.fill(Rect(x, plot.y, max(1, canvas.measures.line), plot.height), colour)
 
@@ -106,14 +106,16 @@ class Histogram:
         canvas.text(Rect(beyond.x, axis.y, beyond.width, axis.height), note, size=size, colour=colour, align="centre")
 
     def _bent(self, values: Any) -> Any:
-        """On the axis of the shades: as they are, or logarithmic like the picture."""
-        return values if self.scale.bend is None else np.arcsinh(values / np.float32(self.scale.bend))
+        """On the axis of the shades: as they are, or logarithmic like the picture; in float64, where as many bars fit between
+        two values of float32 as are drawn."""
+        values = np.asarray(values, np.float64)
+        return values if self.scale.bend is None else np.arcsinh(values / self.scale.bend)
 
     def _straight(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         return values if self.scale.bend is None else np.asarray(np.sinh(values) * self.scale.bend, dtype=np.float32)
 
     def _ends(self, low: float, high: float) -> tuple[float, float]:
-        start, end = float(self._bent(np.float32(low))), float(self._bent(np.float32(high)))
+        start, end = float(self._bent(low)), float(self._bent(high))
         return start, end if end > start else start + 1
 
     @staticmethod

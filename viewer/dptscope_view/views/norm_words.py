@@ -35,7 +35,9 @@ def token_in_words(shown: ViewInput, maps: BlockMaps, place: Place) -> str:
     norm = norms_hw[cell]
     rank = int((norms_hw > norm).sum()) + 1
     parts = [f"row {cell[0]}, column {cell[1]}", f"norm {number(float(norm))}", f"rank {rank} of {norms_hw.size}"]
-    value = number(float(maps.values(maps.chosen)[cell]))
+    values_hw = maps.values(maps.chosen)
+    # Attention is of the block before until that of this one is there, and in another stage that one's grid is another.
+    value = number(float(values_hw[cell_at(place, values_hw.shape)]))
     if maps.show is Show.CHANNEL:
         parts.insert(1, f"channel {channel_index(state.channel, shown.facts.channels[state.block])} {value}")
     elif maps.show is Show.SIMILARITY:
