@@ -9,7 +9,8 @@ from dptscope_export.sources.published import PUBLISHED, Published, ReleaseFile
 
 NOTE = (
     "Parameters, size of the file, licence of the weights as the publisher states it (and of what is exported from them).\n"
-    "Where none is stated, ask. Both names of a model do: dptscope export NAME, dptscope export OWNER/REPOSITORY."
+    "Where none is stated, ask. Both names of a model do: dptscope export NAME, dptscope export OWNER/REPOSITORY.\n"
+    "Place and, where it is known, hash of each file: dptscope models --json"
 )
 
 
@@ -29,13 +30,14 @@ def show() -> None:
 
     console = Console(highlight=False, soft_wrap=True)
     family = ""
+    name, model = (max(len(getattr(published, column)) for published in PUBLISHED) for column in ("name", "model"))
     for published in PUBLISHED:
         if published.family != family:
             family = published.family
             console.print(f"[bold]{family}[/bold]")
         size = (published.bytes or published.tensor_bytes) / 1e6
         console.print(
-            f"  {published.name:38} {published.model:13} {published.parameters / 1e6:5.1f} M {size:5.0f} MB  "
+            f"  {published.name:{name}} {published.model:{model}} {published.parameters / 1e6:6.1f} M {size:5.0f} MB  "
             f"{published.licence}{_COMMERCIAL[published.commercial]}"
         )
         console.print(f"    [dim]or {published.hub}[/dim]")

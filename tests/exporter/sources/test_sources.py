@@ -425,6 +425,10 @@ def test_models(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["models"]) == 0
     said = capsys.readouterr().out
     assert max(len(line) for line in said.splitlines()) <= 120
+    models = [line for line in said.splitlines() if " M " in line]
+    assert len(models) == len(published.PUBLISHED)
+    assert len({(line.index(" M "), line.index(" MB ")) for line in models}) == 1, "columns"
+    assert "dptscope models --json" in said
     assert cli.run(["models", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in rows] == [row.name for row in published.PUBLISHED]
