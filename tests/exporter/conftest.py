@@ -6,15 +6,22 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
+import onnx_ir as ir
 import pytest
 import torch
 from safetensors.torch import load_file
 from support import oracle
 from support.kept_traces import kept_traces
 
+from dptscope_export import pipeline
 from dptscope_export.families import ExportOptions
+from dptscope_export.graph.finish import Traced, finish
 from dptscope_export.pipeline import Exported, export
+
+ROOMS = {"encoder", "resnet", "reassemble", "fusion", "head", "sizes"}  # of a network, and what computes sizes
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -22,6 +29,20 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No small model is traced twice, in whichever file and process."""
     own = tmp_path_factory.getbasetemp()
     with kept_traces(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def named_nodes() -> Iterator[None]:
+    """In whatever a test exports, of any family and form, each node of all three graphs has a path of modules."""
+
+    def named(traced: Traced, *arguments: Any) -> ir.Model:
+        model = finish(traced, *arguments)
+        names = [node.name or "" for node in model.graph if not node.domain]
+        assert [name for name in names if name.partition("/")[0] not in ROOMS or "/" not in name] == [], traced.suffix
+        return model
+
+    with patch.object(pipeline, "finish", named):
         yield
 
 

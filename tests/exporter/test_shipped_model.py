@@ -16,7 +16,6 @@ import pytest
 import dptscope
 from dptscope import contract
 from dptscope.commands import demo
-from dptscope.contract import companion_path
 from dptscope.files.photos import read_image
 
 
@@ -32,8 +31,8 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_same_graph_and_weights(fresh: Path) -> None:
-    for shipped, made in ((demo.MODEL, fresh), (companion_path(demo.MODEL), companion_path(fresh))):
-        kept, new = onnx.load(shipped), onnx.load(made)
+    for suffix in (contract.MODEL_SUFFIX, contract.COMPANION_SUFFIX, contract.PREVIEW_SUFFIX):
+        kept, new = (onnx.load(model.with_suffix(suffix)) for model in (demo.MODEL, fresh))
         assert [node.SerializeToString() for node in kept.graph.node] == [n.SerializeToString() for n in new.graph.node]
         assert {w.name: w.raw_data for w in kept.graph.initializer} == {
             w.name: w.raw_data for w in new.graph.initializer

@@ -38,14 +38,14 @@ def name_values(model: ir.Model) -> None:
     """Name values after the node that makes them, and weights after the module that owns or uses them.
 
     Inputs and outputs of the graph keep their names. Nodes without a name, which simplification may have made, get the
-    path that the nodes which feed them have in common.
+    path that the nodes which feed them have in common, or, where inputs alone do, those that they feed.
     """
     graph = model.graph
     fixed = {value.name for value in (*graph.inputs, *graph.outputs)}
     taken: set[str] = set()
     for node in graph:
         if not node.name or "/" not in node.name:
-            node.name = _join(_path_of_producers(node), node.op_type)
+            node.name = _join(_path_of_neighbours(node), node.op_type)
         node.name = _unique(_NUMBER.sub("", node.name), taken)
 
     taken = {name for name in fixed if name}
@@ -154,10 +154,13 @@ def _named_path(node: ir.Node) -> str:
     return _MODEL_PREFIX.sub("", path).replace(".", "/")
 
 
-def _path_of_producers(node: ir.Node) -> str:
+def _path_of_neighbours(node: ir.Node) -> str:
     producers = (value.producer() for value in node.inputs if value is not None)
-    paths = [p.name.rpartition("/")[0] for p in producers if p is not None and p.name and "/" in p.name]
-    return (commonpath(paths) or paths[0]) if paths else ""
+    for neighbours in (producers, (user for value in node.outputs for user in value.consumers())):
+        paths = [n.name.rpartition("/")[0] for n in neighbours if n is not None and n.name and "/" in n.name]
+        if paths:
+            return commonpath(paths) or paths[0]
+    return ""
 
 
 def _initializer_name(value: ir.Value) -> str:

@@ -132,17 +132,24 @@ class Fusion(nn.Module):
         """What :meth:`inputs` gave, as the blocks take it."""
         return inputs
 
-    def forward(self, inputs: tuple[Tensor, ...], scales: tuple[Tensor, ...] | None = None) -> Tensor:
+    def forward(self, inputs: tuple[Tensor, ...], scales: tuple[Tensor, ...] | None = None, level: int = 0) -> Tensor:
+        """The fused map; with a ``level`` from 1 to 3, at the size of that map alone: finer maps are averaged down to it."""
         inputs = self.maps(inputs)
         x_bchw = None
         for number in reversed(FUSION_BLOCKS):
             skip_bchw = inputs[number - 1]
+            if number < level:
+                skip_bchw = F.avg_pool2d(skip_bchw, 2 ** (level - number))
             carried_bchw = skip_bchw if x_bchw is None else x_bchw
             if scales is not None:
                 carried_bchw = carried_bchw * scales[number - 1][:, None, None, None]
             fused_bchw = carried_bchw if x_bchw is None else carried_bchw + skip_bchw
-            next_bchw = inputs[number - 2] if number > 1 else None
-            x_bchw = self.get_submodule(f"block_{number}")(fused_bchw, next_bchw)
+            block = self.get_submodule(f"block_{number}")
+            assert isinstance(block, FusionBlock)
+            if number > level:
+                x_bchw = block(fused_bchw, inputs[number - 2] if number > 1 else None)
+            else:
+                x_bchw = block.out_conv(block.residual_unit(fused_bchw))
         assert x_bchw is not None
         return x_bchw
 

@@ -12,11 +12,10 @@ from __future__ import annotations
 import copy
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dptscope.contract import FUSION_BLOCKS
-from dptscope_export.models.dpt import DPT, Fusion, FusionBlock, Head
+from dptscope_export.models.dpt import DPT, Fusion, Head, ResidualUnit
 
 LEVELS = (1, 2, 3)  # the map at whose resolution the preview is
 LARGEST_FLOPS = 4e9  # of the finest level that is taken: about 25 ms on two cores
@@ -55,7 +54,8 @@ class Preview(nn.Module):
         self.fusion: Fusion = copy.deepcopy(model.fusion)
         self.head: Head = copy.deepcopy(model.head)
         for number in FUSION_BLOCKS:
-            unit = self._block(number).residual_unit
+            unit = self.fusion.get_submodule(f"block_{number}.residual_unit")
+            assert isinstance(unit, ResidualUnit)
             for convolution in (unit.conv1, unit.conv2):
                 _coarsen(convolution, 2.0 ** max(level - number, 0), POINT_IN_BLOCK)
         enlarged = 2.0**level  # the head sees the finest map at twice its size
@@ -64,28 +64,7 @@ class Preview(nn.Module):
 
     def depth(self, fusion_inputs: tuple[Tensor, ...], fusion_scales: tuple[Tensor, ...]) -> Tensor:
         """Depth ``[batch, height, width]`` at the size of map ``level``; arguments as in :meth:`DPT.depth`."""
-        maps = [
-            F.avg_pool2d(map_bchw, 2 ** (self.level - number)) if number < self.level else map_bchw
-            for number, map_bchw in zip(FUSION_BLOCKS, self.fusion.maps(fusion_inputs), strict=True)
-        ]
-        x_bchw = maps[-1] * _factor(fusion_scales[-1])
-        for number in reversed(FUSION_BLOCKS):
-            if number < FUSION_BLOCKS[-1]:
-                x_bchw = x_bchw * _factor(fusion_scales[number - 1]) + maps[number - 1]
-            block = self._block(number)
-            x_bchw = block.out_conv(block.residual_unit(x_bchw))
-            if number > self.level:
-                x_bchw = block.enlarge(x_bchw, maps[number - 2])
-        return self.head.coarse(x_bchw)
-
-    def _block(self, number: int) -> FusionBlock:
-        block = self.fusion.get_submodule(f"block_{number}")
-        assert isinstance(block, FusionBlock)
-        return block
-
-
-def _factor(scale: Tensor) -> Tensor:
-    return scale[:, None, None, None]
+        return self.head.coarse(self.fusion(fusion_inputs, fusion_scales, self.level))
 
 
 def _coarsen(convolution: nn.Conv2d, factor: float, point_from: float) -> None:

@@ -38,6 +38,18 @@ def test_every_name_is_a_path_of_modules(graph: onnx.GraphProto) -> None:
     assert all("/" in name or name in outputs for node in graph.node for name in node.output)
 
 
+def test_what_scales_do_is_called_the_same(v2_hugging_face: Any) -> None:
+    """In the companion and in the preview, which averages the finer maps first."""
+    found = []
+    for path in (v2_hugging_face.exported.companion, v2_hugging_face.exported.preview):
+        scales = {spec.name for spec in contract.fusion_scale_inputs()}
+        shaped = [node for node in onnx.load(path).graph.node if scales & set(node.input)]
+        given = {node.output[0] for node in shaped}
+        found.append([node.name for node in onnx.load(path).graph.node if node in shaped or given & set(node.input)])
+    numbers = ["", "_2", "_3", "_4"]
+    assert found[0] == found[1] == [f"fusion/{kind}{n}" for n in numbers for kind in ("Unsqueeze", "Mul")]
+
+
 def test_no_trace_of_the_machine(v2_hugging_face: Any) -> None:
     data = v2_hugging_face.exported.model.read_bytes()
     for word in (b"site-packages", b"stack_trace", b"/tmp/", b"/home/", b"pkg.torch"):
