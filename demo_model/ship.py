@@ -48,7 +48,7 @@ def write_readme_pictures() -> None:
     write_atomically(PICTURES / "fusion.jpg", lambda temporary: temporary.write_bytes(jpeg))
     views = {
         "norms": ["--size", "448"],
-        "components": ["--show", "components", "--block", "8", "--size", "448"],
+        "similarity": ["--show", "similarity", "--token", "279", "103", "--block", "8", "--size", "448"],
         "fusion": ["--view", "fusion", "--scales", "1", "1", "1", "0", "--size", "322"],
     }
     for name, told in views.items():

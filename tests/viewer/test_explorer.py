@@ -18,6 +18,7 @@ from dptscope.pictures.norms import colours_picture
 from dptscope.pictures.scaling import Scaling
 from dptscope.pictures.text import REGULAR, text_width
 from dptscope_view.anchor import CLASS_TOKEN, cell_at
+from dptscope_view.app import token_of
 from dptscope_view.state import Show, View, scalings_of
 from dptscope_view.ui import theme
 from dptscope_view.ui.events import Mouse, Pointer
@@ -240,7 +241,21 @@ def test_a_token_that_was_kept_without_its_tokens(bench: Benches, monkeypatch: p
     wanted = tokens.similarity(frame.tokens[2], cell_at(anchor.place, frame.norms[2].shape))
     cell = cell_at(other, frame.norms[2].shape)
     assert f"similarity {number(float(wanted[cell]))} to a token of a.png" in made.viewer.readout
-    made.press("n")  # to another photo it cannot go along, and nothing says that it did
+    token_c = frame.tokens[2][cell_at(anchor.place, frame.norms[2].shape)]
+    made.press("n")  # it goes along to another photo
+    made.answer().draw(1280, 800)
+    frame = frame_of(made)
+    other_c = frame.tokens[2][cell_at(over(made, "map", 0.6, 0.6), frame.norms[2].shape)]
+    cosine = other_c @ token_c / np.linalg.norm(other_c) / np.linalg.norm(token_c)
+    assert f"similarity {number(float(cosine))} to a token of a.png" in made.viewer.readout
+
+
+def test_a_token_whose_tokens_never_came(bench: Benches, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To another photo it cannot go along, and nothing says that it did."""
+    monkeypatch.setattr("dptscope_view.engine.MOST_TOKEN_BYTES", 0)
+    made = bench(block=2)
+    over(made, "map", 0.4, 0.4, Pointer.PRESS)
+    made.press("n", "y")
     made.answer().draw(1280, 800)
     over(made, "map", 0.6, 0.6)
     assert "similarity 1.00 · norm" in made.viewer.readout
@@ -454,3 +469,18 @@ def test_a_move_of_the_mouse_makes_at_most_the_large_map_anew(
     over(made, "map", 0.7, 0.6)
     anew = {Show.SIMILARITY: ["map_picture", "similarity"], Show.ATTENTION: ["map_picture"]}
     assert sorted(drawn) == anew.get(show, [])
+
+
+def test_a_token_of_the_command_line_is_the_one_that_a_click_keeps(bench: Benches, photos: tuple[Path, ...]) -> None:
+    """``--token Y X``: chosen before the model has run, and taken along to the next photo after."""
+    clicked = bench(show=Show.SIMILARITY)
+    clicked.answer().draw(1280, 800)
+    x, y = over(clicked, "map", 0.3, 0.6, Pointer.PRESS)
+    said = bench(show=Show.SIMILARITY, anchor=token_of(photos[0], 0, (int(y * 120), int(x * 160))))
+    said.answer()
+    for made in (clicked, said):
+        made.press("n")
+        made.answer()
+    wanted, found = (made.viewer.state.anchor for made in (clicked, said))
+    assert wanted is not None and found is not None and wanted.name == found.name == "a token of a.png"
+    np.testing.assert_array_equal(np.stack(found.tokens), np.stack(wanted.tokens))

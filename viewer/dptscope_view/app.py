@@ -8,17 +8,20 @@ from pathlib import Path
 
 from dptscope.camera import metres_a_unit
 from dptscope.card import ModelCard
+from dptscope.commands.norms import check_pixel
 from dptscope.commands.options import added_registers
 from dptscope.errors import DptscopeError, SizeError
 from dptscope.files.atomic import write_file
 from dptscope.files.encode import encode_png
+from dptscope.files.photos import read_image
 from dptscope.model import load
 from dptscope.pictures.colours import COLOUR_MAP_NAMES
 from dptscope.pictures.scaling import Scaling
 from dptscope.registers import Replacement
 from dptscope.scales import FusionScales
 from dptscope.sky import check_has_sky
-from dptscope_view.changes import with_channel, with_colours
+from dptscope_view.anchor import Anchor
+from dptscope_view.changes import with_anchor, with_channel, with_colours
 from dptscope_view.display import DisplayProbe
 from dptscope_view.engine import Engine
 from dptscope_view.photos import photos_to_view
@@ -42,6 +45,7 @@ class Options:
     block: int | None = None
     show: Show = Show.NORM
     channel: int | None = None
+    token: tuple[int, int] | None = None
     scaling: Scaling = Scaling.ROBUST
     scales: FusionScales | None = None
     preset: Path | None = None
@@ -92,6 +96,8 @@ def run(options: Options) -> None:
     facts = Facts.of(options.model.name.removesuffix(".onnx"), card, tuple(photo.name for photo in photos))
     facts, state = starting_state(options, facts, scales)
     state = replace(state, photo=first)
+    if options.token is not None:
+        state = with_anchor(state, token_of(photos[first], first, options.token))
     if added is not None:
         facts, state = replace(facts, added=added), replace(state, registers=True)
     engine = Engine(model, photos, focal=options.focal, fov=options.fov, registers=added)
@@ -111,8 +117,20 @@ def run(options: Options) -> None:
 def _render(path: Path, viewer: Viewer, engine: Engine, size: tuple[int, int]) -> None:
     if path.suffix.lower() != ".png":
         raise DptscopeError(f"--render: expected a name that ends in .png, got {path}")
-    viewer.take(engine.full(viewer.question()))
+    viewer.take(engine.complete(viewer.question()))
     write_file(path, encode_png(viewer.draw(*size)))
+
+
+def token_of(photo: Path, index: int, pixel: tuple[int, int]) -> Anchor:
+    """The token that sees a pixel, before any model has made it.
+
+    Raises:
+        ImageError: the photo cannot be read, or the pixel lies outside.
+    """
+    height, width = read_image(photo).shape[:2]
+    check_pixel("--token", pixel, (height, width))
+    place = (pixel[1] + 0.5) / width, (pixel[0] + 0.5) / height
+    return Anchor(index, place, (), f"a token of {photo.name}", pixel)
 
 
 def window_size(text: str) -> tuple[int, int]:

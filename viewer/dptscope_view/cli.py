@@ -49,6 +49,9 @@ def view(
     block: Annotated[int | None, typer.Option(metavar="N", help="Block to begin with; the last by default.")] = None,
     show: Annotated[Show, typer.Option(help="What the norm view shows.")] = Show.NORM,
     channel: Annotated[int | None, typer.Option(metavar="N", help="Channel to begin with.")] = None,
+    token: Annotated[
+        tuple[int, int] | None, typer.Option(metavar="Y X", help="Keep the token at this pixel of the photo.")
+    ] = None,
     scaling: Annotated[Scaling, typer.Option(help="How its colours are spread.")] = Scaling.ROBUST,
     scales: Annotated[
         Scales | None, typer.Option(metavar="S1 S2 S3 S4", help="Factors on fusion blocks 1 (finest) to 4 (coarsest).")
@@ -94,6 +97,7 @@ def view(
             block=block,
             show=show,
             channel=channel,
+            token=token,
             scaling=scaling,
             scales=scales,
             preset=preset,

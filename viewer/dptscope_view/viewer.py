@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dptscope.errors import DptscopeError
-from dptscope_view.anchor import next_outlier
+from dptscope_view.anchor import anchor_at, next_outlier
 from dptscope_view.changes import with_anchor, with_block, with_closed, with_left, with_photo
 from dptscope_view.frame import Frame, Question
 from dptscope_view.keys import Command, find, key_name
@@ -112,11 +112,22 @@ class Viewer:
         self.dirty = True
         if isinstance(answer, Frame):
             self.frame = answer
+            self._complete_anchor(answer)
             self._change()
         elif answer.question is None:
             self._tell(answer)
         elif answer.question == self._asked:
             self._fail(answer)
+
+    def _complete_anchor(self, frame: Frame) -> None:
+        """Take the tokens of one that was chosen before there were any along to other photos."""
+        anchor = self.state.anchor
+        if anchor is not None and anchor.place is not None and not anchor.tokens and frame.tokens:
+            place = anchor.place_in(frame.question.subject)
+            if place is not None:
+                self.state = with_anchor(
+                    self.state, anchor_at(frame, place, self.facts.photos[frame.question.subject.photo])
+                )
 
     def _fail(self, answer: Notice) -> None:
         """There is no picture: say why, or go on to the next photo that can be read."""
