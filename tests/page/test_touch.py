@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, CDPSession, Page
-from support.browser import open_page, saved, show
+from support.browser import drop, open_page, saved, show
 
 import dptscope
+from dptscope.commands.demo import ASSETS
+from dptscope.files.photos import read_image
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 
@@ -169,3 +172,19 @@ def test_nothing_is_cut_off(page: Page) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") == 390
         assert page.evaluate(small) == []
         assert Axe().run(page).response["violations"] == []
+
+
+def test_an_upright_photos_caption_has_room(browser: Browser, file: Path, tmp_path: Path) -> None:
+    """The colours and their range stand beside the title, also over a picture that is narrower than both."""
+    cv2.imwrite(str(tmp_path / "upright.png"), read_image(ASSETS / "photos/astronaut.png")[:, 150:400])
+    page = open_page(browser, file.as_uri(), [], **PHONE)
+    drop(page, [tmp_path / "upright.png"])
+    show(page, "Fusion")
+    page.get_by_text("far 0.").wait_for()
+    boxes = [
+        page.locator(f"figure:has(#depth) figcaption {part}").bounding_box() for part in ("b", ".bar span >> nth=0")
+    ]
+    title, far = (box for box in boxes if box is not None)
+    assert 0 <= title["x"] < title["x"] + title["width"] <= far["x"]
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.close()
