@@ -83,7 +83,7 @@ def survey(
     """Ask the same of thousands of photos: norms and outliers of every block, as tables."""
     from dptscope.errors import DptscopeError
     from dptscope_survey.folder import FAILED, WHOLE, Part
-    from dptscope_survey.photos import all_photos, name_of
+    from dptscope_survey.photos import all_photos, counted, name_of
     from dptscope_survey.pool import check_installed
     from dptscope_survey.run import survey as run
 
@@ -111,12 +111,10 @@ def survey(
         file_format=_format(file_format),
     )
     asked, total = done.survey.photos_of(chosen), len(done.survey.photos)
-    typer.echo(
-        f"{output}: " + (f"{total} photos" if chosen == WHOLE else f"part {part}, {len(asked)} of {total} photos")
-    )
+    typer.echo(f"{output}: " + ("" if chosen == WHOLE else f"part {part}, {len(asked):,} of ") + counted(total))
     failed = done.failed().keys() & map(name_of, asked)
     if failed:
-        raise DptscopeError(f"{len(failed)} of {len(asked)} photos were left out: {output / FAILED}")
+        raise DptscopeError(f"{len(failed):,} of {counted(len(asked))} were left out: {output / FAILED}")
 
 
 def _format(wanted: str | None) -> str:
