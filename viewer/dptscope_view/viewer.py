@@ -122,7 +122,7 @@ class Viewer:
     def _complete_anchor(self, frame: Frame) -> None:
         """Take the tokens of one that was chosen before there were any along to other photos."""
         anchor = self.state.anchor
-        if anchor is not None and anchor.place is not None and not anchor.tokens and frame.tokens:
+        if anchor is not None and anchor.place is not None and not anchor.tokens and frame.tokens and not frame.coarse:
             place = anchor.place_in(frame.question.subject)
             if place is not None:
                 self.state = with_anchor(
