@@ -30,12 +30,16 @@ class Recorder:
         self.questions: list[Question] = []
         self.jobs: list[Job] = []
         self.running = False
+        self.moves = 0
 
     def ask(self, question: Question) -> None:
         self.questions.append(question)
 
     def do(self, job: Job) -> None:
         self.jobs.append(job)
+
+    def moved(self) -> None:
+        self.moves += 1
 
     def stop(self) -> bool:
         was, self.running = self.running, False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -232,6 +233,30 @@ def test_while_the_hand_moves_none_is_begun(photos: tuple[Path, ...]) -> None:
     finally:
         worker.close()
     assert model.asked == [4, 5, 6]
+
+
+def test_while_the_mouse_moves_it_pauses(photos: tuple[Path, ...]) -> None:
+    model, rest = Slow(), 0.3
+    worker = Worker(prepared(model, photos), rest_seconds=rest)
+    try:
+        worker.ask(QUESTION)
+        model.let_through.release()
+        wait_until(lambda: model.asked == [4, 1])
+        moved = time.monotonic()
+        worker.moved()
+        model.let_through.release(20)
+        wait_until(lambda: len(model.asked) > 2)
+        assert time.monotonic() >= moved + rest
+        assert wait_until(lambda: [frame for frame in frames(worker) if frame.received])
+    finally:
+        worker.close()
+
+
+def test_every_move_of_the_mouse_is_told(bench: Benches) -> None:
+    made = bench()
+    for x in (10, 10, 20):
+        made.viewer.on_mouse(Mouse(Pointer.MOVE, x, 300))
+    assert made.worker.moves == 2
 
 
 def test_a_block_that_has_none_is_told_and_the_picture_stays(

@@ -40,6 +40,7 @@ class Asks(Protocol):
     def ask(self, question: Question) -> None: ...
     def do(self, job: Job) -> None: ...
     def stop(self) -> bool: ...
+    def moved(self) -> None: ...
 
 
 class Viewer:
@@ -227,6 +228,8 @@ class Viewer:
         part = self.surface.part_for(event)
         if self.surface.follow(event, self._clock()):
             self._change()
+            if self._worker is not None:
+                self._worker.moved()
         if event.kind is Pointer.PRESS:
             self._apply(replace(self.state, typed=None))  # whatever is pressed, nothing is typed any more
             self.surface.press(event, part)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -50,6 +51,7 @@ class Worker:
         self._question: Question | None = None  # the slot: not yet begun
         self._running: tuple[Question, Cancellation] | None = None
         self._due: float | None = None
+        self._moved = -math.inf  # when the mouse did so last
         self._jobs: deque[Job] = deque()
         self._out: deque[Frame | Notice] = deque()
         self._busy = False
@@ -79,6 +81,11 @@ class Worker:
         with self._changed:
             self._jobs.append(job)
             self._changed.notify()
+
+    def moved(self) -> None:
+        """The mouse moves, and what it shows shall not share the processor with what is not waited for."""
+        with self._changed:
+            self._moved = time.monotonic()
 
     def take(self) -> Frame | Notice | None:
         """The next answer: every notice, but of the frames only the newest."""
@@ -170,15 +177,22 @@ class Worker:
             return
         try:
             for more in self._engine.further(frame):
-                if cancel.cancelled or self._newer_within(0):
-                    return
                 if isinstance(more, Frame):
                     self._post(more)
-                else:
-                    with self._changed:
-                        self._due = time.monotonic() + more / 1000
+                    return
+                with self._changed:
+                    self._due = time.monotonic() + more / 1000
+                if not self._hand_rests(cancel):
+                    return
         except DptscopeError as error:
             self._post(Notice(str(error), bad=True))  # the picture is there
+
+    def _hand_rests(self, cancel: Cancellation) -> bool:
+        """Wait until the mouse rests; False as soon as there is something else to do."""
+        while not (cancel.cancelled or self._newer_within(max(0.0, self._moved + self._rest - time.monotonic()))):
+            if time.monotonic() >= self._moved + self._rest:
+                return not cancel.cancelled
+        return False
 
     def _newer_within(self, seconds: float) -> bool:
         with self._changed:

@@ -103,7 +103,8 @@ def _toolbar(shown: ViewInput, body: Rect) -> tuple[list[Part], Rect]:
     shows, scalings = list(Show), list(Scaling)
     show = Choice(tuple(option.value.capitalize() for option in shows), shows.index(state.show), key="o")
     lit = scalings.index(effective_scaling(state.show, state.scaling))
-    faint = frozenset(map(scalings.index, set(scalings) - set(scalings_of(state.show))))
+    offered = scalings_of(state.show)
+    faint = frozenset(index for index, each in enumerate(scalings) if each not in offered)
     scaling = Choice(tuple(option.value.capitalize() for option in scalings), lit, key="e", faint=faint)
     buttons = [
         Button(state.norm_colours, "m"),
@@ -125,7 +126,7 @@ def _toolbar(shown: ViewInput, body: Rect) -> tuple[list[Part], Rect]:
             scaling,
             shown,
             lambda i: replace(state, scaling=scalings[i]),
-            [SCALING_HINTS[s] for s in scalings],
+            [SCALING_HINTS[s] if s in offered else "means nothing of what is shown" for s in scalings],
         ),
         *(
             button_part(f"button-{button.key}", place, button, shown)
