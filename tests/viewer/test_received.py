@@ -83,7 +83,7 @@ def test_an_outlier_s_sum_stands_beside_a_median_token_s(bench: Benches, written
     strip = made.rect("strip")
     told = [words for rect, words in written if strip.contains(rect.x, rect.y) and rect.y == strip.y]
     assert told[:2] == ["attention received, sum of blocks 1–11:", f"this token {number(own)}"]
-    assert f"median {number(median)}" in told
+    assert f"median {number(median)}" in told and f"mean outlier {number(own)}" in told, "of one"
     of_class = sum(float(each.special[0]) for each in received.values())
     assert f"class token {number(of_class)}" in told and not any("outliers" in words for words in told)
 

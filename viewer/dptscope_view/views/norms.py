@@ -277,7 +277,8 @@ def _strip_of(shown: ViewInput, maps: BlockMaps, place: Place | None) -> Strip:
     received = frame.received or {}
     if isinstance(maps, HeadMaps) and block in received:
         over_depth = shown.pictures.get(("received", frame.number), lambda: ReceivedOverDepth.of(received))
-        return over_depth.strip(block, place, colour)
+        outliers = [(row, column) for row, column, _ in frame.statistics[block].outliers]
+        return over_depth.strip(block, place, outliers, colour)
     statistics = frame.statistics
     return Strip(
         tuple(s.minimum for s in statistics),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from dptscope.attention.maps import Received
 from dptscope.norms import special_names
 from dptscope.pictures.colours import Colour
 from dptscope_view.anchor import Place, cell_at
-from dptscope_view.views.strip import Strip
+from dptscope_view.views.strip import OUTLIERS, Strip
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,16 @@ class ReceivedOverDepth:
         token = {"token": self.token(place)} if place is not None else {}
         return {"blocks": list(range(self.first, self.first + len(self.blocks))), **token, **self.lines, **self.special}
 
-    def strip(self, chosen: int, place: Place | None, colour: Colour) -> Strip:
-        """Draw it over depth, beside the token at a place."""
+    def strip(self, chosen: int, place: Place | None, outliers: Sequence[tuple[int, int]], colour: Colour) -> Strip:
+        """Draw it over depth, beside the token at a place and the mean of outliers, told by row and column."""
         token = self.token(place)
         own = {"this token": sum(token)} if token else {}
+        rows, columns = zip(*outliers, strict=True) if outliers else ((), ())
+        mean = {OUTLIERS: tuple(self.blocks[:, rows, columns].mean(axis=1).tolist())} if outliers else {}
+        own |= {"median": self.sums["median"]} | {name: sum(of_blocks) for name, of_blocks in mean.items()}
         last = self.first + len(self.blocks) - 1
         return Strip(
             self.lines["min"], self.lines["median"], self.lines["max"], (), chosen - self.first, colour, token,
-            self.special, f"attention received, sum of blocks {self.first}–{last}:", self.first,
+            {**mean, **self.special}, f"attention received, sum of blocks {self.first}–{last}:", self.first,
             {**own, **self.sums},
         )  # fmt: skip

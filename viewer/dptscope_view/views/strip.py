@@ -15,6 +15,8 @@ from dptscope_view.ui.geometry import Rect
 from dptscope_view.ui.theme import Measures
 from dptscope_view.views.charts import number
 
+OUTLIERS = "mean outlier"
+
 
 @dataclass(frozen=True)
 class Strip:
@@ -26,7 +28,7 @@ class Strip:
         chosen: index of the chosen one of these blocks.
         colour: of the outliers.
         token: numbers of one token, one a block, drawn over the rest; empty for none.
-        special: those of the class token and of registers by name, one a block; empty where there are none.
+        special: those of the class token, of registers and of outliers by name, one a block; empty where there are none.
         title: what the numbers are.
         first: index in the model of the first of these blocks.
         sums: of the lines over all blocks by their names, told behind these; empty where they would mean nothing.
@@ -90,7 +92,7 @@ class Strip:
         canvas.lines(line(self.high), theme.MUTED)
         canvas.lines(line(self.middle), theme.ACCENT, measures.line * 2)
         for name, norms in self.special.items():
-            canvas.lines(line(norms), _special_ink(name))
+            canvas.lines(line(norms), self._ink(name))
         if self.token:
             canvas.lines(line(self.token), theme.TEXT, measures.line * 2)
         canvas.disc(x, row(self.middle[self.chosen]), measures.line * 3, theme.TEXT)
@@ -130,7 +132,7 @@ class Strip:
         legend, _ = rect.cut_top(round(size * 1.5))
         total = sum(self.outliers)
         inks = {"max": theme.MUTED, "median": theme.ACCENT, "min": theme.FAINT}
-        inks |= {name: _special_ink(name) for name in self.special}
+        inks |= {name: self._ink(name) for name in self.special}
         inks |= {"this token": theme.TEXT} if self.token else {}
         parts = [(self.title, theme.TEXT)]
         for name in self.sums or inks:
@@ -144,6 +146,5 @@ class Strip:
             used = canvas.text(legend, text, size=size, colour=colour)
             _, legend = legend.cut_left(used, measures.gap)
 
-
-def _special_ink(name: str) -> Colour:
-    return theme.WARN if name == "class" else theme.BAD
+    def _ink(self, name: str) -> Colour:
+        return {"class": theme.WARN, OUTLIERS: self.colour}.get(name, theme.BAD)
