@@ -39,7 +39,7 @@ class Weights:
             raise ModelFileError(
                 f"{self.path}: expected the weight {name}, which attention is computed from, got a file without it by that "
                 "name: for a quantised one take the float32 file that it was made of, for an older readable one export "
-                "the default form"
+                "the default form; in a model that was never trained blocks share weights that are equal"
             )
         return np.asarray(found, np.float32)
 
