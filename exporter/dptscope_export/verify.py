@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -22,8 +22,9 @@ from dptscope_export.verify_expected import NOISE, OtherKernels, expected_output
 from dptscope_export.verify_interface import check_interface
 
 LEAST_SPREAD = 1e-2
-"""Of a depth's greatest value. What varies less, such as a depth that a scale has pushed to an end of its range, is measured
-against this much: a ten-thousandth of it is a dozen steps of float32, which the sums behind a depth round by."""
+"""Of a depth's greatest value, or of the end of the model's range. What varies less, such as a depth that a scale has pushed
+to an end of it, is measured against this much: a ten-thousandth of it is a dozen steps of float32, which the sums behind a
+depth round by."""
 
 SKY_UNIT = 1.0  # where its deviation is smaller: without sky the map is zeros, and what is asked of it is 0.3 or more
 
@@ -38,6 +39,7 @@ class Limits:
         tokens: of the block's mean norm, for single channels.
         fusion: of the fusion input's standard deviation, and of the class and register tokens'.
         sky: of the sky's standard deviation, or of :data:`SKY_UNIT`.
+        ends_at: metres at which the model's depth ends, 0 where it does not; see :func:`spread_of`.
     """
 
     depth: float
@@ -45,6 +47,7 @@ class Limits:
     tokens: float
     fusion: float
     sky: float
+    ends_at: float = 0.0
 
 
 # Float32 noise of these models against float64 reaches 1e-4 of the depth's standard deviation and 8e-7 of a block's mean
@@ -71,6 +74,7 @@ class _Worst:
     companion: float = 0.0
     sizes: list[tuple[int, int]] = field(default_factory=list)
     limits: Limits = EXACT
+    exact: Limits = EXACT
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,8 @@ def verify(
     check_interface(files.whole, (contract.image_input(),), plan.optional_inputs(), plan.outputs(), dynamic)
     check_interface(files.companion, fusion, scales, (contract.depth_output(),), dynamic)
     check_interface(files.preview, fusion, scales, (contract.preview_output(),), dynamic)
-    worst = _Worst(limits=limits)
+    limits, exact = (replace(each, ends_at=plan.max_depth or 0.0) for each in (limits, EXACT))
+    worst = _Worst(limits=limits, exact=exact)
     generator = torch.Generator().manual_seed(SEED)
     sizes = (*plan.sizes.trial, plan.sizes.native)
     for index, (height, width) in enumerate(sizes):
@@ -165,7 +170,8 @@ def _compare(
         fusion_names = [contract.fusion_input_name(k) for k in contract.FUSION_BLOCKS]
         fusion_feeds, torch_feeds = ({name: values[name] for name in fusion_names} for values in (got, expected))
         (through,) = files.companion.run([contract.DEPTH], fusion_feeds)
-        worst.companion = max(worst.companion, _check_depth(through, got[contract.DEPTH], f"of the companion {where}"))
+        difference = _check_depth(through, got[contract.DEPTH], f"of the companion {where}", limits=worst.exact)
+        worst.companion = max(worst.companion, difference)
         for setting in SCALED:
             scales = _scale_feeds(setting)
             torch_scales = tuple(torch.full((1,), s) for s in setting)
@@ -177,7 +183,7 @@ def _compare(
             if scaled:
                 (direct,) = files.whole.run([contract.DEPTH], {contract.IMAGE: image.numpy(), **scales})
                 _check_depth(direct, wanted, setting_where, worst, again=again)
-                difference = _check_depth(through, direct, f"of the companion {setting_where}")
+                difference = _check_depth(through, direct, f"of the companion {setting_where}", limits=worst.exact)
                 worst.companion = max(worst.companion, difference)
             wanted = preview.depth(features.fusion_inputs, torch_scales).numpy()
             (coarse,) = files.preview.run([contract.DEPTH], {**torch_feeds, **scales})
@@ -259,7 +265,7 @@ def _check_map(
     otherwise."""
     if got.shape != wanted.shape:
         raise VerificationError(f"{what}: expected shape {wanted.shape}, got {got.shape}")
-    unit, limit = spread_of(wanted), limits.depth
+    unit, limit = spread_of(wanted, limits.ends_at), limits.depth
     of_range = _relative(got, wanted, unit)
     of_std = _relative(got, wanted, float(wanted.std()) if unit == float(np.ptp(wanted)) else unit)
     if of_range > limit and again is not None:
@@ -268,9 +274,15 @@ def _check_map(
     return of_std, of_range
 
 
-def spread_of(depth: Float32Array) -> float:
-    """What a difference is measured against: the depth's range, or as much as :data:`LEAST_SPREAD` says."""
-    return max(float(np.ptp(depth)), LEAST_SPREAD * float(np.abs(depth).max()))
+def spread_of(depth: Float32Array, ends_at: float = 0.0) -> float:
+    """What a difference is measured against: the depth's range, or as much as :data:`LEAST_SPREAD` says.
+
+    Args:
+        depth: what is wanted.
+        ends_at: metres at the end of the model's range, 0 where it has none. At the near end a sigmoid gives less than
+            onnxruntime's rounds by, 6e-8 of what it gives at the far end.
+    """
+    return max(float(np.ptp(depth)), LEAST_SPREAD * max(float(np.abs(depth).max()), ends_at))
 
 
 def _relative(got: Float32Array, wanted: Float32Array, unit: float) -> float:

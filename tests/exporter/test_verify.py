@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from support.seeded import write_tiny
@@ -12,9 +14,11 @@ from support.seeded import write_tiny
 from dptscope import contract
 from dptscope_export.checkpoints.read import read_checkpoint
 from dptscope_export.errors import VerificationError
-from dptscope_export.families import ExportOptions, recognise
-from dptscope_export.pipeline import build
-from dptscope_export.verify import EXACT, LEAST_SPREAD, _check_map, lively_image
+from dptscope_export.families import ExportOptions, ExportPlan, recognise
+from dptscope_export.graph.trace import example_fusion_inputs
+from dptscope_export.models.dpt import DPT
+from dptscope_export.pipeline import build, make_preview
+from dptscope_export.verify import EXACT, LEAST_SPREAD, _check_map, lively_image, verify
 from dptscope_export.verify_expected import OtherKernels, expected_outputs
 
 SHAPE = (1, 12, 16)
@@ -37,6 +41,40 @@ def test_rounding_passes_and_a_mistake_does_not(spread: float) -> None:
     wrong[0, 3, 4] += 3e-4 * unit
     with pytest.raises(VerificationError, match=r"depth: expected onnxruntime within 0\.0001 of its range of PyTorch"):
         _check_map(wrong, wanted, EXACT, "depth")
+
+
+def near_end(case: Any, folder: Path) -> tuple[DPT, Path, ExportPlan]:
+    """A model of up to 80 metres, with its files in a folder, whose sigmoid gives less than a millimetre everywhere."""
+    checkpoint = read_checkpoint(case.checkpoint)
+    plan = recognise(checkpoint, ExportOptions(fixed=case.exported.card.native_size))
+    model = build(checkpoint, plan)
+    last = last_layer(model)
+    last["weight"] *= 0.01
+    last["bias"].fill_(-14)
+    arrays = {f"head/conv3/{leaf}": tensor.numpy() for leaf, tensor in last.items()}
+    for path in case.exported.files:
+        graph = onnx.load(path)
+        for weight in graph.graph.initializer:
+            if weight.name in arrays:
+                weight.CopyFrom(onnx.numpy_helper.from_array(arrays[weight.name], weight.name))
+        onnx.save(graph, folder / path.name)
+    return model, folder / case.exported.model.name, plan
+
+
+def last_layer(model: DPT) -> dict[str, torch.Tensor]:
+    return model.head.get_submodule("conv3").state_dict()  # shares the model's memory
+
+
+def test_a_depth_at_the_near_end_of_its_range(metric_fixed: Any, tmp_path: Path) -> None:
+    """onnxruntime's sigmoid rounds by as much at both ends, so a model that is right passes; a wrong one does not."""
+    model, path, plan = near_end(metric_fixed, tmp_path)
+    preview = make_preview(model, plan, example_fusion_inputs(model, plan.sizes))
+    with torch.no_grad():
+        assert model(torch.zeros(1, 3, *plan.sizes.native)).max() < 1e-3
+    assert verify(model, preview, path, plan).depth < 1e-4
+    last_layer(model)["bias"] += 2
+    with pytest.raises(VerificationError, match=r"depth at 98 × 56: expected onnxruntime within 0\.0001 of its range"):
+        verify(model, preview, path, plan)
 
 
 def test_maps_of_zeros() -> None:
