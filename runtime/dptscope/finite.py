@@ -1,8 +1,9 @@
 """Numbers that a network can compute with: those whose squares have a finite sum in float32.
 
 NaN and infinity are none, nor is a number above 1e19: the variance of a normalisation is infinite with it, and what it
-divides becomes zero. Such numbers do not always show in what a model gives: a ReLU takes minus infinity for zero, and a depth
-made of zeros looks like one. So weights are looked at when a file is opened, and every array that goes into a graph or out.
+divides becomes zero. Such numbers do not always show in what a model gives: a ReLU takes minus infinity for zero, and a
+depth made of zeros looks like one. So weights of one axis or more are looked at when a file is opened, and every array that
+goes into a graph or out.
 """
 
 from __future__ import annotations

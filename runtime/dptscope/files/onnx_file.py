@@ -244,7 +244,8 @@ class _Walk(Messages):
             raise ModelFileError(f"{self._path}: a weight of shape {shape[:8]} needs {size} bytes, got {last - first}")
         if not as_they_are and size > 16 * (end - start):  # values one by one take at least a byte each
             raise ModelFileError(f"{self._path}: a weight claims the shape {shape[:8]}, got {end - start} bytes of it")
-        if not weights_are_finite(data, data_type, first, last):
+        # A number without axes is no weight: exporters hide tokens from attention by the lowest that there is, or by -inf.
+        if shape and not weights_are_finite(data, data_type, first, last):
             raise ModelFileError(
                 f"{self._path}: expected finite weights, got NaN, infinity or numbers too large to compute with in "
                 f"{tensor.name[:120]}"

@@ -151,6 +151,13 @@ def test_large_whole_numbers_and_large_weights_pass(tmp_path: Path) -> None:
         check_structure(tmp_path / "m.onnx")
 
 
+@pytest.mark.parametrize("lowest", [-3.4028235e38, -math.inf])
+def test_what_hides_tokens_from_attention_passes(lowest: float, tmp_path: Path) -> None:
+    """torch's own export has such a number, which is no weight, in a mask."""
+    (tmp_path / "m.onnx").write_bytes(with_initializer(tensor([], floats(lowest))))
+    check_structure(tmp_path / "m.onnx")
+
+
 def packed(*numbers: int) -> bytes:
     return b"".join(varint(number & (1 << 64) - 1) for number in numbers)
 
