@@ -30,6 +30,7 @@ from dptscope_export.checkpoints.read import read_checkpoint
 from dptscope_export.families import ExportOptions, recognise
 from dptscope_export.graph.passes import choose_passes
 from dptscope_export.pipeline import export, make_card
+from dptscope_export.quantise.pipeline import quantise
 
 DATA = Path(__file__).parents[1] / "data"
 SIZE = 224  # pixels of the photos' shorter side: 16 × 21 tokens and more
@@ -110,6 +111,24 @@ def test_on_it_is_what_the_paper_says(case: Case, tokens: int) -> None:
         np.testing.assert_allclose(got, wanted[:, 0].numpy(), atol=2e-4 * float(wanted.std()))
     last = wanted_tokens[3][:, 1:-tokens].reshape(2, 7, 9, 64).numpy()
     np.testing.assert_allclose(found[names[3]], last, atol=2e-4 * float(last.std()))
+
+
+def test_in_int8_they_take_rounded_weights(case: Case, tmp_path: Path) -> None:
+    """Which lie in the file once, and are never widened as a whole."""
+    made = quantise(case.path, tmp_path, floor=0).model
+    graph = onnx.load(made).graph
+    weights = {weight.name for weight in graph.initializer}
+    assert "encoder/block_00/mlp/fc2/weight_quantized" in weights
+    assert not weights & {name.removesuffix("_quantized") for name in weights if name.endswith("_quantized")}
+    assert not [node for node in graph.node if node.op_type == "DequantizeLinear" and node.input[0] in weights]
+    added = AddedRegisters(((0, 11), (3, 0)), (5.0, -5.0), np.zeros((1, 64), np.float32))
+    image = np.random.default_rng(5).normal(size=(1, 3, 98, 126)).astype(np.float32)
+    name = contract.block_tokens_name(0)
+    exact, rounded = (
+        model.run(image, [name], registers=added)[name] - model.run(image, [name])[name]
+        for model in (dptscope.load(case.path), dptscope.load(made))
+    )
+    assert np.corrcoef(exact.ravel(), rounded.ravel())[0, 1] > 0.999
 
 
 def test_planted_neurons_are_found_and_the_depth_comes_back(case: Case) -> None:
