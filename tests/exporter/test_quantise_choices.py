@@ -16,10 +16,12 @@ from onnx.reference import ReferenceEvaluator
 
 import dptscope
 from dptscope.errors import DptscopeError
+from dptscope.fidelity import Fidelity, Spread
 from dptscope.ort import open_session, products_saturate, settings_of
 from dptscope.session import Session
 from dptscope_export.publish import save
 from dptscope_export.quantise.layers import find_layers
+from dptscope_export.quantise.measure import below
 from dptscope_export.quantise.photos import choose_photos
 
 
@@ -120,3 +122,10 @@ def test_weights_beside_the_graph_come_along(tiny_model: Path, tmp_path: Path) -
     save(ir.load(tmp_path / "two.onnx"), tmp_path / "one" / "one.onnx")
     assert [path.name for path in (tmp_path / "one").iterdir()] == ["one.onnx"]
     assert Session(tmp_path / "one" / "one.onnx").outputs
+
+
+def test_a_figure_just_below_the_floor_is_not_told_as_the_floor() -> None:
+    one = Spread(1.0, 1.0)
+    found = Fidelity("a", 1, 0, Spread(0.98996, 0.995), one, one, None, None, (), "a.png")
+    assert below(found, 0.99) == "δ1 of the depth of 0.9899 at worst, 0.9950 in the mean"
+    assert below(found, 0.98996) is None

@@ -115,5 +115,6 @@ def below(fidelity: Fidelity, floor: float, scales_alone: bool = False) -> str |
     unscaled = (("δ1 of the depth", fidelity.delta1), ("correlation of the depth", fidelity.correlation))
     for what, spread in with_scales if scales_alone else (*unscaled, *with_scales):
         if spread is not None and not spread.worst >= floor:
-            return f"{what} of {spread.worst:.4f} at worst, {spread.mean:.4f} in the mean"
+            worst = np.floor(spread.worst * 1e4) / 1e4  # or 0.98996 would be told as the 0.99 that it does not reach
+            return f"{what} of {worst:.4f} at worst, {spread.mean:.4f} in the mean"
     return None

@@ -155,7 +155,8 @@ def _check(reference: DepthModel, storage: Storage) -> None:
     card = reference.card
     if card.storage != "float32":
         raise DptscopeError(
-            f"{reference.path}: expected weights in float32, got {card.storage}; take the float32 file that it was made of"
+            f"{reference.path}: expected weights in float32, got {card.storage}; take the float32 file that it was made of, "
+            "or export the checkpoint without --half"
         )
     if storage == "int8" and card.form == "readable":
         raise DptscopeError(
