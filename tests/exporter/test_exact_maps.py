@@ -51,6 +51,15 @@ def test_the_same_map(maps: int, bias: bool) -> None:
     np.testing.assert_allclose(run(after, {"x": x}), wanted, rtol=0, atol=2e-4 * float(wanted.std()))
 
 
+def test_a_name_that_is_taken() -> None:
+    """A preview's head has no module of its own, and calls what it does after a convolution by that one's name."""
+    model = head(1)
+    model.graph[0].name = "head/y/Add"
+    sum_maps_in_integers(model)
+    names = [node.name for node in model.graph]
+    assert len(set(names)) == len(names), names
+
+
 def test_fifteen_bits_of_a_weight() -> None:
     weight_oi = np.random.default_rng(1).normal(size=(3, 50)).astype(np.float32)
     weight_oi[1] *= 1e-4

@@ -87,7 +87,10 @@ def test_what_is_computed_in_int8(small: Quantised, tiny_model: Path) -> None:
     for name in ("encoder/block_00/mlp/fc1", "fusion/block_1/out_conv", "reassemble/stage_1/project"):
         assert weights[f"{name}/weight_quantized"] == TensorProto.INT8 and f"{name}/weight" not in weights
     assert weights["encoder/patch_embed/weight"] == TensorProto.FLOAT
-    assert (after["head/conv3/MatMulInteger"], weights["head/conv3/steps"]) == ("MatMulInteger", TensorProto.FLOAT)
+    assert (after["head/conv3/sums/MatMulInteger"], weights["head/conv3/sums/steps"]) == (
+        "MatMulInteger",
+        TensorProto.FLOAT,
+    )
     assert "head/conv3/Conv" in before and not {name for name in after if name.startswith("head/conv3/Conv")}
     assert before["fusion/block_1/residual_unit/Relu_2"] == before["head/Relu"] == "Relu"
     assert not {"fusion/block_1/residual_unit/Relu_2", "head/Relu"} & set(after), "a range from zero on does it"

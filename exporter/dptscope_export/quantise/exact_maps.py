@@ -71,7 +71,7 @@ def _replace(graph: ir.Graph, node: ir.Node) -> None:
     batch, _, height, width = result.shape
     weight_oi = weight.const_value.numpy()[:, :, 0, 0]
     maps, channels = weight_oi.shape
-    path = (node.name or "").rpartition("/")[0]
+    path = f"{(node.name or '').rpartition('/')[0]}/sums"  # others may be named after the convolution, too
     build = Builder(graph, node, path)
     whole, together = coarse_and_fine(weight_oi)
     parts = build.constant("weight_parts", whole)
