@@ -117,7 +117,15 @@ class AnyModel:
                 f"{self.path}: expected photos prepared to {expected}, got {got}; leave out --size and --square, or take "
                 "a file for any size"
             )
-        depth, *others = self._session.run([self.depth_name, *names], {self._input.name: input_bchw})
+        try:
+            depth, *others = self._session.run([self.depth_name, *names], {self._input.name: input_bchw})
+        except ModelFileError as error:
+            if self.card is not None:
+                raise
+            raise ModelFileError(
+                f"{error}; a file that was traced at one size may take no other: --square gives it the native one, --size N "
+                "another"
+            ) from error
         if depth.ndim not in (2, 3, 4) or depth.size != depth.shape[-2] * depth.shape[-1]:
             raise ModelFileError(
                 f"{self.path}: expected a depth of 1 × height × width in {self.depth_name}, got {depth.shape}"

@@ -92,6 +92,20 @@ def written(
     return path
 
 
+def test_a_size_that_only_a_run_finds_wrong(exports: tuple[Path, Path], photo_bgr: Any, tmp_path: Path) -> None:
+    """Axes that say any, and a Reshape behind them that takes one: exports traced at one size are often so."""
+    model = onnx.load(exports[1])
+    for side in model.graph.input[0].type.tensor_type.shape.dim[2:]:
+        side.dim_param = f"any_{side.dim_value}"
+    onnx.save(model, tmp_path / "theirs.onnx")
+    ours, theirs = exports[0], tmp_path / "theirs.onnx"
+    assert dptscope.compare(ours, theirs, [photo_bgr], **FIXED).correlation.worst > 0.999
+    with pytest.raises(
+        dptscope.ModelFileError, match=r"cannot run it .*; a file that was traced at one size .* --square"
+    ):
+        dptscope.compare(ours, theirs, [photo_bgr], size=84)
+
+
 PHOTO = ["n", "c", "h", "w"]
 FLAT = ["n", "h", "w"]
 

@@ -42,7 +42,7 @@ def quantise(
             "--output",
             "-o",
             metavar="OUT.onnx|DIR",
-            help="By default NAME.int8.onnx beside NAME.onnx.",
+            help="By default NAME.int8.onnx, or NAME.half.onnx, beside NAME.onnx.",
             show_default=False,
         ),
     ] = None,
