@@ -1,9 +1,8 @@
 """Numbers that a network can compute with: those whose squares have a finite sum in float32.
 
 NaN and infinity are none, nor is a number above 1e19: the variance of a normalisation is infinite with it, and what it
-divides becomes zero. Such numbers do not always show in what a model gives: a ReLU takes minus infinity for zero, and a
-depth made of zeros looks like one. So weights of one axis or more are looked at when a file is opened, and every array that
-goes into a graph or out.
+divides becomes zero. Such numbers do not always show in what a model gives: a ReLU takes minus infinity for zero, and a depth
+made of zeros looks like one. So weights are looked at when a file is opened, and every array that goes into a graph or out.
 """
 
 from __future__ import annotations
@@ -51,3 +50,10 @@ def weights_are_finite(data: mmap.mmap, data_type: int, start: int, end: int) ->
         if not has_finite_squares(numbers):
             return False
     return True
+
+
+def is_lowest(data: mmap.mmap, data_type: int, start: int) -> bool:
+    """Tell whether a number in a mapped file is the lowest of its type, or minus infinity. Exporters hide tokens from
+    attention by such a one, which has no axes and is no weight."""
+    kind = FLOAT_KINDS[data_type]
+    return bool(np.frombuffer(data, kind, 1, start)[0] <= np.finfo(kind).min)

@@ -2,8 +2,9 @@
 
 What they give is a map that people look at, in which each of 256 steps would be seen, so the quantiser leaves them in
 float32. Then their input, the largest map of all, is widened to float32 and brought into another order, for a product with a
-handful of numbers. The same sums can be had from the 8-bit numbers as they lie, channels last: a weight is a coarse 8-bit
-number plus a fine one, together 15 bits, sums of 32 bits are exact, and they alone are widened.
+handful of numbers. The same sums can be had from the 8-bit numbers as they lie, channels last: a weight is three 8-bit
+numbers, each for what those before it leave over, together as fine as float32; sums of 32 bits are exact, and they alone are
+widened.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from dptscope_export.graph.builder import Builder, Size
 
-_MOST_MAPS = 4  # more channels than that are no maps to look at, and two numbers a weight would cost time
+_MOST_MAPS = 4  # more channels than that are no maps to look at, and several numbers a weight would cost time
+_PARTS = 3
 _LARGEST = 127
 
 Floats = NDArray[np.float32]
@@ -30,18 +32,18 @@ def sum_maps_in_integers(model: ir.Model) -> None:
     RemoveUnusedNodesPass()(model)
 
 
-def coarse_and_fine(weight_oi: Floats) -> tuple[NDArray[np.int8], Floats]:
-    """Two 8-bit numbers for a weight.
+def in_parts(weight_oi: Floats) -> tuple[NDArray[np.int8], Floats]:
+    """8-bit numbers that make up a weight.
 
     Args:
         weight_oi: ``[maps, channels]``.
 
     Returns:
-        Whole numbers, ``[channels, 2 × maps]``, coarse ones first, and what brings sums with them together, ``[2 × maps,
-        maps]``: their product is the weight but for 1/64,516 of the map's largest.
+        Whole numbers, ``[channels, parts × maps]``, the coarsest part first, and what brings sums with them together,
+        ``[parts × maps, maps]``: their product is the weight but for 6e-8 of the map's largest.
     """
     parts, steps, left = [], [], weight_oi.astype(np.float64)
-    for _ in range(2):
+    for _ in range(_PARTS):
         step = np.maximum(np.abs(left).max(axis=1), np.finfo(np.float32).tiny) / _LARGEST
         part = np.rint(left / step[:, None])
         left = left - part * step[:, None]
@@ -73,7 +75,7 @@ def _replace(graph: ir.Graph, node: ir.Node) -> None:
     maps, channels = weight_oi.shape
     path = f"{(node.name or '').rpartition('/')[0]}/sums"  # others may be named after the convolution, too
     build = Builder(graph, node, path)
-    whole, together = coarse_and_fine(weight_oi)
+    whole, together = in_parts(weight_oi)
     parts = build.constant("weight_parts", whole)
     steps = build.constant("steps", together * step.const_value.numpy())
 
@@ -86,8 +88,8 @@ def _replace(graph: ir.Graph, node: ir.Node) -> None:
 
     pixels = (batch, height, width)
     x = add("Transpose", [rounded_bchw], (*pixels, channels), ir.DataType.UINT8, ir.AttrInt64s("perm", [0, 2, 3, 1]))
-    x = add("MatMulInteger", [x, parts, zero], (*pixels, 2 * maps), ir.DataType.INT32)
-    x = add("Cast", [x], (*pixels, 2 * maps), ir.DataType.FLOAT, ir.AttrInt64("to", ir.DataType.FLOAT))
+    x = add("MatMulInteger", [x, parts, zero], (*pixels, _PARTS * maps), ir.DataType.INT32)
+    x = add("Cast", [x], (*pixels, _PARTS * maps), ir.DataType.FLOAT, ir.AttrInt64("to", ir.DataType.FLOAT))
     x = add("MatMul", [x, steps], (*pixels, maps), ir.DataType.FLOAT)
     x = add("Transpose_2", [x], tuple(result.shape), ir.DataType.FLOAT, ir.AttrInt64s("perm", [0, 3, 1, 2]))
     if bias is not None and bias.const_value is not None:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from dptscope.contract import WEIGHTS_SUFFIX
 from dptscope.errors import ModelFileError
 from dptscope.files.protobuf import BrokenError, Messages
-from dptscope.finite import FLOAT_KINDS, weights_are_finite
+from dptscope.finite import FLOAT_KINDS, is_lowest, weights_are_finite
 
 # Not Scan, which ends with the axis it runs over: exports attend head by head with it.
 _CONTROL_FLOW = frozenset({"If", "Loop", "SequenceMap"})
@@ -244,8 +244,7 @@ class _Walk(Messages):
             raise ModelFileError(f"{self._path}: a weight of shape {shape[:8]} needs {size} bytes, got {last - first}")
         if not as_they_are and size > 16 * (end - start):  # values one by one take at least a byte each
             raise ModelFileError(f"{self._path}: a weight claims the shape {shape[:8]}, got {end - start} bytes of it")
-        # A number without axes is no weight: exporters hide tokens from attention by the lowest that there is, or by -inf.
-        if shape and not weights_are_finite(data, data_type, first, last):
+        if not weights_are_finite(data, data_type, first, last) and (shape or not is_lowest(data, data_type, first)):
             raise ModelFileError(
                 f"{self._path}: expected finite weights, got NaN, infinity or numbers too large to compute with in "
                 f"{tensor.name[:120]}"

@@ -158,6 +158,13 @@ def test_what_hides_tokens_from_attention_passes(lowest: float, tmp_path: Path) 
     check_structure(tmp_path / "m.onnx")
 
 
+@pytest.mark.parametrize("number", [math.nan, math.inf, 3.4028235e38, -1e30])
+def test_other_numbers_without_axes(number: float, tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(with_initializer(tensor([], floats(number))))
+    with pytest.raises(ModelFileError, match="expected finite weights"):
+        check_structure(tmp_path / "m.onnx")
+
+
 def packed(*numbers: int) -> bytes:
     return b"".join(varint(number & (1 << 64) - 1) for number in numbers)
 
