@@ -22,6 +22,7 @@ from support.interrupting import LINE, start, wait_for
 import dptscope
 from dptscope import contract
 from dptscope.commands import app as cli
+from dptscope.commands.demo import MODEL as SHIPPED
 from dptscope.commands.info import describe
 from dptscope.contract import companion_path, preview_path
 from dptscope.errors import DptscopeError
@@ -264,8 +265,9 @@ def test_a_disk_without_room(tiny_model: Path, tmp_path: Path) -> None:
         assert "cannot be written (" in done.stderr
 
 
-def test_an_interrupt(tiny_model: Path, tmp_path: Path) -> None:
-    with start(["-m", "dptscope", "quantise", tiny_model, "-o", tmp_path]) as process:
+def test_an_interrupt(tmp_path: Path) -> None:
+    """Of the shipped model: a smaller one may be done before it is interrupted."""
+    with start(["-m", "dptscope", "quantise", SHIPPED, "-o", tmp_path]) as process:
         wait_for(lambda: list(tmp_path.glob(f".*{PART_SUFFIX}/*.onnx")), process)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate()
