@@ -39,7 +39,8 @@ class Limits:
         tokens: of the block's mean norm, for single channels.
         fusion: of the fusion input's standard deviation, and of the class and register tokens'.
         sky: of the sky's standard deviation, or of :data:`SKY_UNIT`.
-        ends_at: metres at which the model's depth ends, 0 where it does not; see :func:`spread_of`.
+        least_spread: what a depth is taken to vary by at least; see :func:`spread_of`.
+        ends_at: metres at which the model's depth ends, 0 where it does not; see there.
     """
 
     depth: float
@@ -47,6 +48,7 @@ class Limits:
     tokens: float
     fusion: float
     sky: float
+    least_spread: float = LEAST_SPREAD
     ends_at: float = 0.0
 
 
@@ -55,7 +57,8 @@ class Limits:
 EXACT = Limits(depth=1e-4, norms=4e-6, tokens=2e-4, fusion=2e-4, sky=2e-4)
 # Weights in float16, of a graph that has been held to EXACT before. Random ones of full size (ViT-S, BEiT-base, Swin V2-tiny)
 # differ by 2.5e-3, 2.2e-4, 3.6e-4 and 4.3e-3 at most; a hundredth of the depth's range is two or three shades of a picture.
-ROUNDED = Limits(depth=1e-2, norms=5e-3, tokens=5e-3, fusion=2e-2, sky=2e-2)
+# Where a scale leaves next to nothing of that range, a thousandth of the greatest value is rounding still.
+ROUNDED = Limits(depth=1e-2, norms=5e-3, tokens=5e-3, fusion=2e-2, sky=2e-2, least_spread=0.1)
 
 # What three sessions keep for their next runs is a quarter of an export's peak.
 _OPTIONS = SessionOptions(keep_memory=False)
@@ -265,7 +268,7 @@ def _check_map(
     otherwise."""
     if got.shape != wanted.shape:
         raise VerificationError(f"{what}: expected shape {wanted.shape}, got {got.shape}")
-    unit, limit = spread_of(wanted, limits.ends_at), limits.depth
+    unit, limit = spread_of(wanted, limits.ends_at, limits.least_spread), limits.depth
     of_range = _relative(got, wanted, unit)
     of_std = _relative(got, wanted, float(wanted.std()) if unit == float(np.ptp(wanted)) else unit)
     if of_range > limit and again is not None:
@@ -274,15 +277,16 @@ def _check_map(
     return of_std, of_range
 
 
-def spread_of(depth: Float32Array, ends_at: float = 0.0) -> float:
-    """What a difference is measured against: the depth's range, or as much as :data:`LEAST_SPREAD` says.
+def spread_of(depth: Float32Array, ends_at: float = 0.0, least: float = LEAST_SPREAD) -> float:
+    """What a difference is measured against: the depth's range, or as much as ``least`` says.
 
     Args:
         depth: what is wanted.
         ends_at: metres at the end of the model's range, 0 where it has none. At the near end a sigmoid gives less than
             onnxruntime's rounds by, 6e-8 of what it gives at the far end.
+        least: a share of the depth's greatest value, or of that end.
     """
-    return max(float(np.ptp(depth)), LEAST_SPREAD * max(float(np.abs(depth).max()), ends_at))
+    return max(float(np.ptp(depth)), least * max(float(np.abs(depth).max()), ends_at))
 
 
 def _relative(got: Float32Array, wanted: Float32Array, unit: float) -> float:

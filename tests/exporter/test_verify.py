@@ -18,7 +18,7 @@ from dptscope_export.families import ExportOptions, ExportPlan, recognise
 from dptscope_export.graph.trace import example_fusion_inputs
 from dptscope_export.models.dpt import DPT
 from dptscope_export.pipeline import build, make_preview
-from dptscope_export.verify import EXACT, LEAST_SPREAD, _check_map, lively_image, verify
+from dptscope_export.verify import EXACT, LEAST_SPREAD, ROUNDED, _check_map, lively_image, verify
 from dptscope_export.verify_expected import OtherKernels, expected_outputs
 
 SHAPE = (1, 12, 16)
@@ -41,6 +41,16 @@ def test_rounding_passes_and_a_mistake_does_not(spread: float) -> None:
     wrong[0, 3, 4] += 3e-4 * unit
     with pytest.raises(VerificationError, match=r"depth: expected onnxruntime within 0\.0001 of its range of PyTorch"):
         _check_map(wrong, wanted, EXACT, "depth")
+
+
+def test_weights_in_float16_where_a_scale_leaves_little_of_the_range() -> None:
+    """A thousandth of ten metres is rounding there, but not with weights in float32; two thousandths are none."""
+    wanted = depth(0.2)
+    moved = wanted + np.float32(0.009)
+    _check_map(moved, wanted, ROUNDED, "depth")
+    for got, limits in ((moved, EXACT), (wanted + np.float32(0.02), ROUNDED)):
+        with pytest.raises(VerificationError, match=r"depth: expected onnxruntime within"):
+            _check_map(got, wanted, limits, "depth")
 
 
 def near_end(case: Any, folder: Path) -> tuple[DPT, Path, ExportPlan]:
