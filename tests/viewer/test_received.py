@@ -99,7 +99,8 @@ def test_what_was_summed_stays_for_the_next_token_and_for_the_mouse(bench: Bench
     assert first is not None and again is not None and again.received is not None
     assert all(again.received[block] is first[block] for block in first)
     made.viewer.state = replace(made.viewer.state, anchor=None)
-    assert made.answer().frame is not None and made.viewer.frame.received is not None  # type: ignore[union-attr]
+    again = made.answer().frame
+    assert again is not None and again.received is not None
 
 
 def test_sums_belong_to_the_run_that_is_shown(photos: tuple[Path, ...], tmp_path: Path) -> None:

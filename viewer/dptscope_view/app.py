@@ -17,6 +17,7 @@ from dptscope.files.photos import read_image
 from dptscope.model import load
 from dptscope.pictures.colours import COLOUR_MAP_NAMES
 from dptscope.pictures.scaling import Scaling
+from dptscope.process.quiet import native_libraries_silenced
 from dptscope.registers import Replacement
 from dptscope.scales import FusionScales
 from dptscope.sky import check_has_sky
@@ -127,7 +128,8 @@ def token_of(photo: Path, index: int, pixel: tuple[int, int]) -> Anchor:
     Raises:
         ImageError: the photo cannot be read, or the pixel lies outside.
     """
-    height, width = read_image(photo).shape[:2]
+    with native_libraries_silenced():
+        height, width = read_image(photo).shape[:2]
     check_pixel("--token", pixel, (height, width))
     place = (pixel[1] + 0.5) / width, (pixel[0] + 0.5) / height
     return Anchor(index, place, (), f"a token of {photo.name}", pixel)
