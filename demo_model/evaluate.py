@@ -22,7 +22,7 @@ from demo_model.files import write_atomically
 from demo_model.metrics import mean_scores, scores
 from demo_model.photos import Photo, motorcycle, paired_photos
 from demo_model.predictors import Predictor, constant_baseline, load_predictor, ramp_baseline
-from demo_model.scenes.compose import DATA_VERSION, HELD_OUT_SEED, render_scene
+from demo_model.scenes.compose import HELD_OUT_SEED, HELD_OUT_VERSION, render_scene
 from demo_model.scenes.sheet import depth_picture
 
 Array = np.ndarray
@@ -120,7 +120,7 @@ def main(
     figures: dict[str, Any] = {
         "weights": weights.name,
         "size": size,
-        "data_version": DATA_VERSION,
+        "data_version": HELD_OUT_VERSION,
         "held_out": {
             "first_seed": HELD_OUT_SEED,
             "count": scenes,

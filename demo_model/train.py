@@ -1,7 +1,8 @@
 """Train the model on rendered scenes: ``python -m demo_model.train --state FOLDER --shards FOLDER --seconds 540``.
 
 A run is told how long it may take, because what limits it is a lent machine: the learning rate and the sizes of the crops
-follow the share of that time that has gone by. Scenes may be rendered while it trains (:mod:`demo_model.shards`).
+follow the share of that time that has gone by. Scenes may be rendered while it trains (:mod:`demo_model.shards`). A run from
+trained weights (``--init``) is told to begin late in that schedule; with ``--begin 0.5`` where the rate comes down.
 
 Everything that a run needs to go on lies in the state folder: ``state.pt`` (weights, their average, the optimizer),
 ``log.jsonl`` (one line every ``--log-every`` steps, one at each evaluation) and ``weights.safetensors`` (the average
@@ -56,6 +57,7 @@ class Plan:
 
     Attributes:
         seconds: its length, over all stops.
+        begin: where in the schedule it begins, as a share of it: 0 from fresh weights.
         warm_up, cooldown: shares of it in which the learning rate comes up and comes down.
         rate: learning rate of the plateau.
         tokens: patches in a batch.
@@ -66,6 +68,7 @@ class Plan:
     seconds: float
     tokens: int
     rate: float = 1.2e-3
+    begin: float = 0.0
     warm_up: float = 0.03
     cooldown: float = 0.5
     decay: float = 0.05
@@ -216,7 +219,7 @@ def train(
     last = begun = time.monotonic()
     evaluated, saved = run.seconds, run.seconds
     while run.seconds < plan.seconds:
-        share = run.seconds / plan.seconds
+        share = plan.begin + (1 - plan.begin) * run.seconds / plan.seconds
         grid = draw_grid(share, draw)
         size_hw = (grid[0] * PATCH, grid[1] * PATCH)
         count = max(plan.tokens // (grid[0] * grid[1]), 2)
@@ -251,6 +254,7 @@ def main(
     seconds: Annotated[float, typer.Option(help="Length of the run, over all stops.")] = 540,
     tokens: Annotated[int, typer.Option(help="Patches in a batch.")] = 49152,
     rate: Annotated[float, typer.Option(help="Learning rate of the plateau.")] = 1.2e-3,
+    begin: Annotated[float, typer.Option(help="Where in the schedule to begin, 0 to 1; with --init.")] = 0.0,
     device: str = "cpu",
     gigabytes: Annotated[float, typer.Option(help="Device memory for scenes.")] = 2.0,
     first_scenes: Annotated[int, typer.Option(help="How many scenes to wait for.")] = 64,
@@ -265,7 +269,7 @@ def main(
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     pool = Pool(shards, gigabytes, place)
     watched = ThreadPoolExecutor(1).submit(HeldOut, held_out) if held_out else None
-    run = Run(Plan(seconds, tokens, rate), state, init, seed, place)
+    run = Run(Plan(seconds, tokens, rate, begin), state, init, seed, place)
     while pool.count < first_scenes:
         pool.take_in(wait=1.0)
     generator = torch.Generator(place).manual_seed(seed * 1_000_003 + run.step)

@@ -17,7 +17,8 @@ Array = np.ndarray
 Size = tuple[int, int]
 
 
-def _any_light(rng: np.random.Generator) -> tuple[Light, Air]:
+def any_light(rng: np.random.Generator) -> tuple[Light, Air]:
+    """The sun or a lamp."""
     return outdoors(rng) if rng.random() < 0.4 else indoors(rng)
 
 
@@ -36,7 +37,7 @@ def wall_behind(rng: np.random.Generator, distance: float) -> Solid:
 
 def table_top(rng: np.random.Generator, size_hw: Size) -> Scene:
     """Small things on a surface, seen from slightly to steeply above."""
-    light, air = _any_light(rng)
+    light, air = any_light(rng)
     look = make_material(rng, colours=("wood", "white", "stone", "grey", "cloth", "dark"), period=(0.4, 2.5))
     solids = [plane(vector(0, 0, 0), vector(0, 0, 1), turn(rng.uniform(0, 6.3)) @ vector(1, 0, 0), look)]
     pitch, distance = float(rng.uniform(-1.1, -0.15)), float(rng.uniform(0.6, 1.8))
@@ -72,7 +73,7 @@ def _behind(rng: np.random.Generator, distance: float, eye_height: float) -> lis
 
 def portrait(rng: np.random.Generator, size_hw: Size) -> Scene:
     """One figure, animal or thing that fills much of the picture and is cut by its edge."""
-    light, air = _any_light(rng)
+    light, air = any_light(rng)
     makers = (
         objects.person,
         objects.person,
@@ -118,7 +119,7 @@ _DETAILED = (
 
 def detail(rng: np.random.Generator, size_hw: Size) -> Scene:
     """One part of a figure or a thing that fills the picture: a face, an engine, the rim of a cup."""
-    light, air = _any_light(rng)
+    light, air = any_light(rng)
     index = int(rng.integers(len(_DETAILED)))
     subject = place(_DETAILED[index](rng), vector(0, 0, 0), rng.normal() * 0.5 if index < 4 else rng.uniform(0, 6.3))
     # The first parts of a figure are its head; elsewhere any part will do that is not a sliver.
@@ -141,7 +142,7 @@ def detail(rng: np.random.Generator, size_hw: Size) -> Scene:
 
 def heap(rng: np.random.Generator, size_hw: Size) -> Scene:
     """Things at all angles and distances with nothing to stand on."""
-    light, air = _any_light(rng)
+    light, air = any_light(rng)
     focal = float(np.exp(rng.uniform(np.log(0.9), np.log(2.5))))
     camera = Camera(vector(0, 0, 0), 0.0, 0.0, 0.0, focal, size_hw)
     solids = [wall_behind(rng, float(rng.uniform(2.5, 9)))] if rng.random() < 0.75 else []
@@ -217,7 +218,7 @@ def greenery(rng: np.random.Generator, size_hw: Size) -> Scene:
 
 def flat(rng: np.random.Generator, size_hw: Size) -> Scene:
     """A single textured plane at any slant, with a few things on it: books, coins, pebbles, papers from above."""
-    light, air = _any_light(rng)
+    light, air = any_light(rng)
     distance = float(rng.uniform(0.5, 2))
     tilt = turn(0, float(rng.normal() * 0.5), float(rng.normal() * 0.5))
     facing = tilt @ vector(0, -1, 0)

@@ -93,6 +93,7 @@ def sky_colours(air: Air, direction_3n: Array) -> Array:
         flat = np.float32(0.15) / (height + np.float32(0.08))
         u, v = direction_3n[0] / length * flat, direction_3n[1] / length * flat
         cover = air.clouds.sample(u, v, np.full_like(u, 0.004))
-        cover = np.clip((cover - (1 - air.cloud_amount)) * 3, 0, 1) * np.clip(height * 6, 0.2, 1)
+        cover = np.clip((cover - (1 - air.cloud_amount)) * np.float32(air.cloud_edge), 0, 1)
+        cover = cover * np.clip(height * 6, 0.2, 1)
         colour = colour * (1 - cover) + cover * (0.75 + 0.25 * (1 - blend)) * air.horizon.max() * 1.1
     return colour.astype(np.float32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from demo_model.scenes import objects
@@ -172,4 +174,28 @@ def overlook(rng: np.random.Generator, size_hw: Size) -> Scene:
         reach = height / camera.focal
         spot = vector(rng.normal() * reach * 1.2, middle + rng.normal() * reach * 1.5, 0)
         solids += place(makers[int(rng.integers(len(makers)))](rng), spot, rng.uniform(0, 6.3))
+    return Scene(camera, light, air, solids)
+
+
+def highland(rng: np.random.Generator, size_hw: Size) -> Scene:
+    """Hills or mountains behind one another below ragged, bright clouds; a slope, rocks, plants and people in front."""
+    light, air = outdoors(rng)
+    air = replace(air, cloud_amount=float(rng.uniform(0.3, 0.65)), cloud_edge=float(rng.uniform(4, 18)))
+    level = eye_level(rng, size_hw)
+    camera = replace(level, pitch=level.pitch + float(rng.uniform(0, 0.35)) / level.focal)
+    solids = [ground(rng)]
+    distance = float(rng.uniform(30, 120))
+    for _ in range(int(rng.integers(1, 5))):
+        colours = ("dark", "stone", "green", "grey", "earth")
+        look = make_material(
+            rng, textures=("noise", "streaks", "foliage", "marble"), colours=colours,
+            period=(distance * 0.3, distance * 2), contrast=(0.2, 0.9),
+        )  # fmt: skip
+        height, side = distance * float(rng.uniform(0.1, 0.7)), float(rng.normal()) * distance * 0.4
+        mask = objects.pick_mask(rng, "skyline")
+        solids.append(upright((side, distance, 0), distance * 1.8, height, rng.normal() * 0.3, look, mask))
+        distance *= float(rng.uniform(1.5, 4))
+    makers = (objects.lump, objects.lump, objects.person, objects.animal, objects.bush, objects.tree, objects.fence)
+    near = float(rng.uniform(1.5, 5)) * max(1.0, camera.focal * 0.8)
+    solids += scatter(rng, camera, makers, int(rng.integers(0, 8)), near, near * 8)
     return Scene(camera, light, air, solids)

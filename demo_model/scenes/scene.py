@@ -40,6 +40,7 @@ class Air:
     Attributes:
         horizon, zenith: (3,) linear RGB.
         clouds: texture and amount of the clouds.
+        cloud_edge: how fast they end, in reciprocal texture values: 3 is soft, 15 ragged.
         haze: extinction, 1/m.
         haze_colour: (3,) linear RGB.
     """
@@ -50,6 +51,7 @@ class Air:
     cloud_amount: float
     haze: float
     haze_colour: Array
+    cloud_edge: float = 3.0
 
 
 @dataclass

@@ -22,6 +22,8 @@ from demo_model.train import (
     train_step,
 )
 
+from dptscope.commands.demo import CHECKPOINT
+
 
 def smooth(seed, count=2, side=28):
     generator = torch.Generator().manual_seed(seed)
@@ -160,26 +162,43 @@ def test_the_average_follows_the_weights():
     torch.testing.assert_close(average.model().encoder.cls_token, before + 0.1)
 
 
-def test_a_run_goes_on_where_it_stopped(tmp_path):
-    """The whole command in the small: two steps or so, stopped, then some more."""
+def save_one_shard(folder):
+    """Eight pictures of noise whose depth is a ramp."""
     from demo_model.shards import save_shard
 
     rng = np.random.default_rng(0)
     inverse = np.linspace(0.1, 1, 120, dtype=np.float16)[None, :, None].repeat(8, 0).repeat(120, 2)
-    (tmp_path / "shards").mkdir()
+    folder.mkdir()
     save_shard(
-        tmp_path / "shards/a.npz", rng.integers(0, 255, (8, 120, 120, 3), dtype=np.uint8), inverse,
+        folder / "a.npz", rng.integers(0, 255, (8, 120, 120, 3), dtype=np.uint8), inverse,
         np.zeros((8, 120, 120), np.uint8),
     )  # fmt: skip
-    told = {"tokens": 64, "gigabytes": 0.01, "first_scenes": 8, "log_every": 1, "evaluate_every": 0.0, "held_out": 1}
-    main(tmp_path / "state", tmp_path / "shards", seconds=0.01, **told)
+
+
+SMALL = {"tokens": 64, "gigabytes": 0.01, "first_scenes": 8, "log_every": 1, "evaluate_every": 0.0, "held_out": 1}
+
+
+def test_a_run_goes_on_where_it_stopped(tmp_path):
+    """The whole command in the small: two steps or so, stopped, then some more."""
+    save_one_shard(tmp_path / "shards")
+    main(tmp_path / "state", tmp_path / "shards", seconds=0.01, **SMALL)
     used = max(json.loads(line).get("seconds", 0) for line in (tmp_path / "state/log.jsonl").read_text().splitlines())
-    main(tmp_path / "state", tmp_path / "shards", seconds=used + 3, **told)  # in which the first run's count
+    main(tmp_path / "state", tmp_path / "shards", seconds=used + 3, **SMALL)  # in which the first run's count
     lines = [json.loads(line) for line in (tmp_path / "state/log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if line.get("event") == "start"] == [0, 1]
     steps = [line["step"] for line in lines if "aligned" in line]
     assert steps == list(range(1, len(steps) + 1)) and len(steps) >= 2
     assert (tmp_path / "state/weights.safetensors").exists()
+
+
+def test_a_run_from_trained_weights_begins_late_in_the_schedule(tmp_path, monkeypatch):
+    save_one_shard(tmp_path / "shards")
+    shares = []
+    monkeypatch.setattr("demo_model.train.draw_grid", lambda share, draw: shares.append(share) or (8, 8))
+    main(tmp_path / "state", tmp_path / "shards", seconds=0.01, init=CHECKPOINT, begin=0.75, **SMALL)
+    assert shares[0] == 0.75
+    start = json.loads((tmp_path / "state/log.jsonl").read_text().splitlines()[0])
+    assert start["init"] == CHECKPOINT.name and start["plan"]["begin"] == 0.75
 
 
 def test_every_part_of_a_run_has_grids():

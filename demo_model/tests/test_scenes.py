@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from demo_model.scenes import render_scene
+from demo_model.scenes import foreground, outdoor, render_scene
 from demo_model.scenes.build import plane, rod, solid, turn, vector
 from demo_model.scenes.camera import Camera
-from demo_model.scenes.compose import LAYOUTS
+from demo_model.scenes.compose import HELD_OUT_SEED, LAYOUTS, TRAINING_LAYOUTS
 from demo_model.scenes.light_setups import indoors
 from demo_model.scenes.materials import make_material
 from demo_model.scenes.primitives import Solid
@@ -160,13 +160,54 @@ def test_things_cast_shadows(material):
     assert (with_ball[under] < 0.6 * without[under]).all()
 
 
-@pytest.mark.parametrize("layout", [layout for layout, _ in LAYOUTS], ids=lambda layout: layout.__name__)
+@pytest.mark.parametrize("layout", [layout for layout, _ in TRAINING_LAYOUTS], ids=lambda layout: layout.__name__)
 def test_every_layout_renders(layout):
     rng = np.random.default_rng(11)
     linear, inverse, solid = render(layout(rng, (32, 40)), rng)
     assert linear.shape == (32, 40, 3) and inverse.shape == solid.shape == (32, 40)
     assert np.isfinite(linear).all() and (linear >= 0).all()
     assert np.isfinite(inverse).all() and (inverse >= 0).all()
+
+
+def test_a_point_is_seen_where_it_was_put(material):
+    camera = Camera(vector(1, 2, 0.5), 0.4, -0.3, 0.2, 1.2, SIZE)
+    at = foreground.seen_at(camera, 0.5, -0.25, 3.0)
+    light, air = indoors(np.random.default_rng(0))
+    z, owner, _ = cast(Scene(camera, light, air, [solid("sphere", at, (0.1,) * 3, material)]))
+    rows, columns = np.nonzero(owner == 0)
+    assert (rows.mean(), columns.mean()) == pytest.approx((0.375 * SIZE[0], 0.75 * SIZE[1]), abs=1)
+    assert z[owner == 0].min() == pytest.approx(2.9, abs=0.02)
+
+
+@pytest.mark.parametrize("add", [foreground.wall, foreground.cut_off, foreground.thin, foreground.standing])
+def test_what_is_added_is_in_front(add):
+    """Of some scenes at least: a thing may land beside the picture or behind another."""
+    nearer, changed = 0, 0
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        scene = outdoor.field(rng, SIZE)
+        before, _, _ = cast(scene)
+        scene.solids += add(rng, scene, *foreground.distances(scene))
+        after, _, _ = cast(scene)
+        assert (after <= before).all()
+        changed += (after < before).any()
+        nearer += after.min() < 0.9 * before.min()
+    assert changed >= 6
+    assert nearer >= (5 if add is foreground.cut_off else 0)
+
+
+def test_held_out_scenes_come_from_their_own_layouts(monkeypatch):
+    asked = []
+    for name, layouts in (("LAYOUTS", LAYOUTS), ("TRAINING_LAYOUTS", TRAINING_LAYOUTS)):
+
+        def watched(rng, size_hw, name=name, layouts=layouts):
+            asked.append(name)
+            return layouts[0][0](rng, size_hw)
+
+        monkeypatch.setattr(f"demo_model.scenes.compose.{name}", ((watched, 1.0),))
+    render_scene(HELD_OUT_SEED, (32, 40))
+    render_scene(HELD_OUT_SEED - 1, (32, 40))
+    assert asked[0] == "LAYOUTS" and asked[-1] == "TRAINING_LAYOUTS"
 
 
 def test_same_seed_same_scene_and_another_seed_another():
