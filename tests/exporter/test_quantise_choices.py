@@ -64,6 +64,9 @@ def test_a_photo_twice_is_one(tmp_path: Path) -> None:
         f"{tmp_path / copy}: the same as {tmp_path / of}" for copy, of in (("b.bmp", "a.png"), ("c.png", "c.png"))
     ]
     assert chosen.notes == tuple(f"left out: {copy}" for copy in copies)
+    (tmp_path / "IMG_0001.heic").write_bytes(b"")
+    told = f"{tmp_path}: HEIC photos are left out (1, beside 3 that can be read); convert them to JPEG first"
+    assert choose_photos([tmp_path], calibrate=True).notes[0] == told
     with pytest.raises(DptscopeError, match=r"expected two photos or more, .*, got 1; left out: .*b\.bmp"):
         choose_photos([tmp_path / "a.png", tmp_path / "b.bmp"], calibrate=True)
 

@@ -166,6 +166,15 @@ def test_photos_come_as_people_sort_them_and_one_among_its_neighbours(photo_path
     assert photos_to_view(tmp_path / "img10.png", neighbours=False) == ((tmp_path / "img10.png",), 0)
 
 
+def test_a_phones_photos_beside_others_are_said_to_be_left_out(
+    tiny_model: Path, photo_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "img1.png").write_bytes(photo_path.read_bytes())
+    (tmp_path / "IMG_0001.HEIC").write_bytes(b"")
+    assert run(["view", str(tiny_model), str(tmp_path), "--render", str(tmp_path / "out.png")]) == 0
+    assert "HEIC photos are left out (1, beside 1 that can be read)" in capsys.readouterr().err
+
+
 def test_nothing_of_torch_or_onnx_is_imported(tiny_model: Path, photo_path: Path, tmp_path: Path) -> None:
     code = (
         "import sys\n"

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from dptscope.camera import metres_a_unit
 from dptscope.card import ModelCard
+from dptscope.commands.failures import complain
 from dptscope.commands.norms import check_pixel
 from dptscope.commands.options import added_registers
 from dptscope.errors import DptscopeError, SizeError
 from dptscope.files.atomic import write_file
 from dptscope.files.encode import encode_png
-from dptscope.files.photos import read_image
+from dptscope.files.photos import left_out, read_image
 from dptscope.model import load
 from dptscope.pictures.colours import COLOUR_MAP_NAMES
 from dptscope.pictures.scaling import Scaling
@@ -78,6 +79,8 @@ def run(options: Options) -> None:
     size = window_size(options.window) if options.window is not None else None
     scales = starting_scales(options)
     photos, first = photos_to_view(options.photos, neighbours=options.render is None)
+    for remark in left_out(options.photos):
+        complain(f"note: {remark}")
     probe = DisplayProbe() if options.render is None else None
     try:
         # Spinning threads take the processor from the thread that draws: on two busy cores a quarter fewer pictures a second.

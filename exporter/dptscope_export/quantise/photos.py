@@ -10,7 +10,7 @@ from pathlib import Path
 import dptscope
 from dptscope.arrays import UInt8Array
 from dptscope.errors import DptscopeError
-from dptscope.files.photos import find_photos, read_image
+from dptscope.files.photos import find_photos, left_out, read_image
 from dptscope.process.quiet import native_libraries_silenced
 
 MOST = 64
@@ -48,7 +48,7 @@ def choose_photos(given: Sequence[Path], calibrate: bool) -> Photos:
         return Photos(
             (), find_photos(_SHIPPED), ("measured on the photos that come with dptscope; --photos takes yours",)
         )
-    notes: list[str] = []
+    notes = [remark for path in given for remark in left_out(path)]
     readable: dict[bytes, Path] = {}
     for photo in [photo for path in given for photo in find_photos(path)]:
         try:

@@ -11,7 +11,7 @@ from dptscope.commands.failures import Failures, IncompleteError, complain
 from dptscope.commands.progress import counted_photos
 from dptscope.errors import DptscopeError
 from dptscope.files.atomic import remove_stale_files, write_file
-from dptscope.files.photos import find_photos, heic_photos, output_stems, read_image
+from dptscope.files.photos import find_photos, left_out, output_stems, read_image
 from dptscope.files.remarks import remarks
 from dptscope.process.quiet import native_libraries_silenced
 
@@ -65,9 +65,8 @@ def photos_of(folder: Path) -> tuple[Path, ...]:
         ImageError: there are none.
     """
     found = find_photos(folder)
-    if left_out := heic_photos(folder):
-        beside = f"{left_out}, beside {len(found)} that can be read"
-        complain(f"note: {folder}: HEIC photos are left out ({beside}); convert them to JPEG first")
+    for remark in left_out(folder):
+        complain(f"note: {remark}")
     return found
 
 

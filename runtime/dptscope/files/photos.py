@@ -72,13 +72,21 @@ def find_photos(path: Path) -> tuple[Path, ...]:
     files = sorted(file for file in path.iterdir() if file.is_file())
     found = tuple(file for file in files if file.suffix.lower() in SUFFIXES)
     if not found:
-        way_out = "; convert HEIC photos to JPEG first" if heic_photos(path) else ""
+        way_out = "; convert HEIC photos to JPEG first" if _heic_photos(path) else ""
         raise ImageError(f"{path}: expected a folder with photos ({', '.join(SUFFIXES)}), found none{way_out}")
     return found
 
 
-def heic_photos(folder: Path) -> int:
-    """How many photos of a folder are left out for a form that nothing here reads: a phone's, beside its JPEGs."""
+def left_out(path: Path) -> tuple[str, ...]:
+    """What there is to say of photos that :func:`find_photos` leaves out of a folder, a phone's beside its JPEGs: a line, or
+    none."""
+    if not path.is_dir() or not (count := _heic_photos(path)):
+        return ()
+    beside = f"{count}, beside {len(find_photos(path))} that can be read"
+    return (f"{path}: HEIC photos are left out ({beside}); convert them to JPEG first",)
+
+
+def _heic_photos(folder: Path) -> int:
     return sum(file.suffix.lower() in (".heic", ".heif") for file in folder.iterdir())
 
 
