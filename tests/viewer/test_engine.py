@@ -20,6 +20,7 @@ from dptscope_view.photos import cropped
 from dptscope_view.prepared import SceneLike
 
 SCALED = (1.0, 0.5, 1.0, 1.0)
+OTHERWISE_SCALED = (1.0, 0.25, 1.0, 1.0)
 
 
 def test_the_encoder_runs_only_for_another_subject(photos: tuple[Path, ...]) -> None:
@@ -70,8 +71,8 @@ def test_coarse_first_only_where_the_full_picture_is_slow(photos: tuple[Path, ..
     slow, fast = (Engine(FakeModel(fusion_ms=ms), photos, Pace(30.0)) for ms in (120.0, 0.0))
     question = Question(Subject(0, 280), SCALED)
     for engine in (slow, fast):
-        engine.full(question)
-        engine.full(question)
+        engine.full(replace(question, scales=OTHERWISE_SCALED))
+        engine.full(replace(question, scales=(0.0, 0.0, 0.0, 0.0)))
     assert slow.wants_coarse(question)
     assert not fast.wants_coarse(question)
     assert not slow.wants_coarse(replace(question, scales=(1.0, 1.0, 1.0, 1.0)))  # the encoder's run included that
@@ -108,17 +109,35 @@ def test_a_moving_slider_shows_the_preview(photos: tuple[Path, ...], dynamic: bo
     engine = Engine(model, photos, Pace(30.0))
     question = Question(Subject(0, size), SCALED)
     full = engine.full(question)
-    assert engine.wants_coarse(question)
+    moved = replace(question, scales=OTHERWISE_SCALED)
+    assert engine.wants_coarse(moved)
     frame = engine.coarse(question)
     # The first move makes a preview of what is shown, too: what that one lacks of the full picture is carried over.
     assert (frame.coarse, model.previews, len(model.prepared)) == (True, 2, 1)
-    engine.coarse(replace(question, scales=(1.0, 0.25, 1.0, 1.0)))
+    engine.coarse(moved)
     assert model.previews == 3
     assert frame.input_size == full.input_size and frame.norms is full.norms
     np.testing.assert_allclose(frame.depth_hw, full.depth_hw, rtol=0, atol=1e-5)
     assert frame.fusion_ms < full.fusion_ms
-    assert engine.wants_coarse(question)  # how long a preview takes says nothing about the full picture
+    assert engine.wants_coarse(moved)  # how long a preview takes says nothing about the full picture
     assert not engine.wants_coarse(Question(Subject(0, size)))
+
+
+def test_a_question_that_leaves_the_depth_as_it_is_runs_nothing(
+    photos: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another token, or another block's attention, while a scale is set."""
+    model = FakeModel(fusion_ms=90.0, has_preview=True)
+    engine, pace = Engine(model, photos, Pace(30.0)), []
+    question = Question(Subject(0, 280), SCALED)
+    first = engine.full(question)
+    monkeypatch.setattr(engine.pace, "learn", lambda *learned: pace.append(learned))
+    further = replace(question, tokens=True, attention=3)
+    assert not engine.wants_coarse(further) and engine.expected_ms(further) == 0
+    again = engine.full(further)
+    assert (again.fusion_ms, pace, model.previews) == (first.fusion_ms, [], 0)
+    np.testing.assert_array_equal(again.depth_hw, first.depth_hw)
+    assert engine.wants_coarse(replace(further, scales=OTHERWISE_SCALED))
 
 
 def test_a_preview_before_any_full_depth_has_its_size(

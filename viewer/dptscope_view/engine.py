@@ -96,6 +96,8 @@ class Engine:
 
     def wants_coarse(self, question: Question) -> bool:
         """Tell whether the full picture would take longer than the budget, and a coarse one would not."""
+        if self._has_depth(question):
+            return False
         if self._can_preview(question):
             expected_ms = self.pace.expect("fusion", self._pixels(question))
             return expected_ms is None or expected_ms > self.pace.budget_ms
@@ -117,7 +119,7 @@ class Engine:
         parts = [] if self.is_prepared(question) else ["encoder"]
         if subject.registers and self._run_of(replace(subject, registers=False)) is None:
             parts *= 2  # the model as it is, too
-        if question.scales != UNSCALED:
+        if question.scales != UNSCALED and not self._has_depth(question):
             parts.append("fusion")
         expected = [self.pace.expect(part, pixels) for part in parts]
         return None if None in expected else sum(ms for ms in expected if ms)
@@ -187,6 +189,11 @@ class Engine:
         """The run that has all that is asked."""
         run = self._run_of(question.subject)
         return run if run is not None and run.has_tokens >= question.tokens else None
+
+    def _has_depth(self, question: Question) -> bool:
+        """Tell whether nothing that makes the depth has to run."""
+        prepared = self._prepared(question)
+        return prepared is not None and prepared.has_depth(question.scales)
 
     def _can_preview(self, question: Question) -> bool:
         """Tell whether only the scales differ from what has been prepared, and the file has a preview."""
@@ -271,12 +278,15 @@ class Engine:
 
     def _frame(self, prepared: Prepared, question: Question, coarse: bool, cancel: Cancellation | None) -> Frame:
         scene = prepared.scene
-        start = time.perf_counter()
-        preview = coarse and prepared is not self._coarse
-        raw_hw = prepared.preview_depth(question.scales) if preview else prepared.full_depth(question.scales, cancel)
-        took = (time.perf_counter() - start) * 1000
-        if question.scales != UNSCALED and not preview:
-            self.pace.learn("fusion", scene.input_size[0] * scene.input_size[1], took)
+        if coarse and prepared is not self._coarse:
+            start = time.perf_counter()
+            raw_hw = prepared.preview_depth(question.scales)
+            took = (time.perf_counter() - start) * 1000
+        else:
+            new = not prepared.has_depth(question.scales)
+            raw_hw, took = prepared.full_depth(question.scales, cancel), prepared.fusion_ms
+            if question.scales != UNSCALED and new:
+                self.pace.learn("fusion", scene.input_size[0] * scene.input_size[1], took)
         unmodified = prepared.unmodified
         original_hw = scene.raw_depth() if unmodified is None else unmodified.depth_hw
         attention, no_attention = prepared.attention(question.attention)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -67,6 +68,7 @@ class Prepared:
         statistics: of the norms.
         has_tokens: the scene has the tokens themselves.
         encoder_ms: what the encoder took.
+        fusion_ms: what the last full depth took, with what follows the encoder.
         focal: in pixels of the photo, where the depth is in metres by it.
         metres: a unit of the raw depth; None where it is not known.
         unmodified: what the model gives without the registers that were let in, if any were.
@@ -80,6 +82,7 @@ class Prepared:
     focal: float | None
     metres: float | None
     unmodified: Unmodified | None = None
+    fusion_ms: float = 0.0
     _shown: tuple[FusionScales, Float32Array] | None = None  # the last full depth
     _detail: Detail | None = None  # of that, made when it is first needed
     _components: tuple[PrincipalComponents, ...] | None = None  # made when they are first asked for
@@ -90,11 +93,17 @@ class Prepared:
         self.scene.forget_tokens()
         self.has_tokens = False
 
+    def has_depth(self, scales: FusionScales) -> bool:
+        """Tell whether the last full depth was of these scales."""
+        return self._shown is not None and self._shown[0] == scales
+
     def full_depth(self, scales: FusionScales, cancel: Cancellation | None) -> Float32Array:
-        """The raw depth."""
-        raw_hw = self.scene.raw_depth(scales, cancel)
-        self._shown, self._detail = (scales, raw_hw), None
-        return raw_hw
+        """The raw depth; nothing runs where :meth:`has_depth`."""
+        if self._shown is None or self._shown[0] != scales:
+            start = time.perf_counter()
+            self._shown, self._detail = (scales, self.scene.raw_depth(scales, cancel)), None
+            self.fusion_ms = (time.perf_counter() - start) * 1000
+        return self._shown[1]
 
     def preview_depth(self, scales: FusionScales) -> Float32Array:
         """The preview with the fine structure of the last full depth, at that one's size."""
