@@ -1,7 +1,7 @@
 """Near things put into any scene: walls beside the camera, what the picture's side cuts off, thin things, tall ones.
 
-Of the scenes of the other layouts most show whole things on a ground, so that "lower is nearer" tells much. Here what is
-nearest stands upright, comes in from the sides, or is a few pixels thin.
+Most scenes of the other layouts show whole things on a ground, so that "lower is nearer" tells much. Here what is nearest
+stands upright, comes in from the sides, or is a few pixels thin.
 """
 
 from __future__ import annotations
@@ -177,22 +177,20 @@ def standing(rng: np.random.Generator, scene: Scene, near: float, middle: float)
     return solids
 
 
-Addition = Callable[[np.random.Generator, Scene, float, float], list[Solid]]
-_ADDITIONS: tuple[tuple[Addition, float], ...] = ((wall, 0.4), (cut_off, 0.45), (thin, 0.25), (standing, 0.3))
+_Addition = Callable[[np.random.Generator, Scene, float, float], list[Solid]]
+_ADDITIONS: tuple[tuple[_Addition, float], ...] = ((wall, 0.4), (cut_off, 0.45), (thin, 0.25), (standing, 0.3))
 """What is added to a scene, each with these odds of its own; at least one."""
 
 
 def foreground(rng: np.random.Generator, size_hw: Size) -> Scene:
     """A scene of another layout with near things in it."""
-    chosen = [rng.random() < odds for _, odds in _ADDITIONS]
-    if not any(chosen):
-        chosen[int(rng.integers(len(chosen)))] = True
-    layouts = _ON_GROUND if chosen[-1] else _ANYWHERE
+    added = [add for add, odds in _ADDITIONS if rng.random() < odds]
+    added = added or [_ADDITIONS[int(rng.integers(len(_ADDITIONS)))][0]]
+    layouts = _ON_GROUND if standing in added else _ANYWHERE
     scene = layouts[int(rng.integers(len(layouts)))](rng, size_hw)
     near, middle = distances(scene)
-    for (add, _), wanted in zip(_ADDITIONS, chosen, strict=True):
-        if wanted:
-            scene.solids += add(rng, scene, near, middle)
+    for add in added:
+        scene.solids += add(rng, scene, near, middle)
     if scene.aperture == 0 and rng.random() < 0.35:  # in focus behind them
         scene.aperture, scene.focus = float(rng.uniform(0.3, 2.5)) * near, 1 / middle
     return scene
