@@ -47,7 +47,7 @@ def read_rgb(path: Path) -> Array:
 
 
 def paired_photos(part: str) -> list[Photo]:
-    """The photos with point pairs of one part: ``photos``, or ``further_photos``."""
+    """The photos with point pairs of one part: ``photos``, ``further_photos`` or ``later_photos``."""
     entries = json.loads(_PAIRS.read_text())[part]
     return [Photo(e["file"], read_rgb(wheel_file(e["package"], e["file"])), np.array(e["pairs"])) for e in entries]
 
