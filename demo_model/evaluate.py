@@ -1,6 +1,6 @@
 """The figures of a trained model: ``python -m demo_model.evaluate WEIGHTS.safetensors [--json OUT.json]``.
 
-Three parts: scenes that were never trained on, the one photo with measured depth, and hand-placed point pairs on two sets
+Three parts: scenes that were never trained on, the one photo with measured depth, and hand-placed point pairs on three sets
 of eight photos. Each against baselines that look at no pixel: a constant, and a vertical ramp fitted to the truth of each
 picture.
 """
@@ -28,7 +28,9 @@ from demo_model.scenes.sheet import depth_picture
 Array = np.ndarray
 Scores = dict[str, float]
 FEW = 60
-PARTS = ("photos", "further_photos")
+PARTS = ("photos", "further_photos", "later_photos")
+SIZES = (168, 224, 266, 322, 420, 518)
+"""Shorter sides, in pixels, at which the photos are looked at, too."""
 SHEET_HEIGHT = 240
 _NEIGHBOURS = 3  # a point's value is the median of a small square, so that one pixel off at an edge does not decide
 
@@ -74,6 +76,21 @@ def on_pairs(predictors: dict[str, Predictor], part: str) -> dict[str, dict[str,
     return result
 
 
+def told_apart(predict: Predictor, part: str) -> tuple[tuple[int, int], tuple[int, int]]:
+    """How many pairs are in the right order, of how many, of those in which the lower point is the farther one, and of the
+    others."""
+    photos = paired_photos(part)
+    right = np.concatenate([in_order(predict(photo.rgb), photo) for photo in photos])
+    lower = np.concatenate([in_order(ramp_baseline(photo.rgb), photo) for photo in photos])
+    return tuple((int(right[of].sum()), int(of.sum())) for of in (~lower, lower))
+
+
+def at_size(predict: Predictor) -> Scores:
+    """Shares of pairs in the right order, and AbsRel of the motorcycle."""
+    figures = {part: on_pairs({"model": predict}, part)["model"]["all pairs"] for part in PARTS}
+    return figures | {"motorcycle": on_motorcycle({"model": predict})["model"]["abs_rel"]}
+
+
 def sheet(predict: Predictor) -> Array:
     """(H, W, 3) uint8 BGR: every photo with pairs beside its depth, and an arrow from the nearer to the farther point of each
     pair that is in the wrong order."""
@@ -87,6 +104,7 @@ def sheet(predict: Predictor) -> Array:
         scale = SHEET_HEIGHT / depth_hw.shape[0]
         row = cv2.resize(np.hstack(halves), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         rows.append(np.pad(row, ((0, 0), (0, max(4 * SHEET_HEIGHT - row.shape[1], 0)), (0, 0))))
+    rows += [np.zeros_like(rows[0])] * (len(rows) % 2)
     return np.hstack([np.vstack(rows[part::2]) for part in range(2)])
 
 
@@ -131,6 +149,8 @@ def main(
         f"first_{FEW}": {name: mean_scores(values[:FEW]) for name, values in on_each.items()},
         "motorcycle": on_motorcycle(against),
         "pairs": {part: on_pairs({"model": model, "lower is nearer": ramp_baseline}, part) for part in PARTS},
+        "told_apart": {part: told_apart(model, part) for part in PARTS},
+        "sizes": {str(side): at_size(load_predictor(weights, side)) for side in SIZES},
     }
     console = Console()
     rows = {name: figures["held_out"][name] for name in against}

@@ -4,17 +4,16 @@ import hashlib
 import itertools
 import json
 import re
-from pathlib import Path
 
 import pytest
 from demo_model import evaluate
 from demo_model.photos import paired_photos
 from demo_model.predictors import ramp_baseline
+from demo_model.tables import FOLDER, PART_NAMES, TEXTS, with_tables
 
 from dptscope.commands.demo import CHECKPOINT
 
-ROOT = Path(__file__).parents[2]
-KEPT = json.loads((ROOT / "demo_model/figures.json").read_text())
+KEPT = json.loads((FOLDER / "figures.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -45,25 +44,25 @@ def test_better_than_the_baselines_where_the_readme_says_so(measured):
         assert shares["model"]["all pairs"] > shares["lower is nearer"]["all pairs"] + 0.2
 
 
-def test_readme_names_these_figures():
-    lines = (ROOT / "demo_model/README.md").read_text(encoding="utf-8").splitlines()
-    names = {"held_out": "400 held-out scenes", "motorcycle": "one photo with measured depth"}
-    for part, name in names.items():
-        (line,) = (line for line in lines if line.startswith(f"| {name}"))
-        wanted = [KEPT[part][who][figure] for who in ("model", "ramp", "constant") for figure in ("abs_rel", "delta1")]
-        assert [float(number) for number in re.findall(r"0\.\d{3}", line)] == [round(value, 3) for value in wanted]
-    for part, name in zip(evaluate.PARTS, ("109 hand-placed pairs", "110 on the eight further photos"), strict=True):
-        (line,) = (line for line in lines if line.startswith(f"| {name}"))
-        shares = [KEPT["pairs"][part][who]["all pairs"] for who in ("model", "lower is nearer")]
-        assert re.findall(r"(\d+) %", line) == [f"{100 * share:.0f}" for share in shares]
+def test_the_texts_hold_these_figures_and_the_hash_of_the_shipped_weights():
+    """What ``python -m demo_model.ship`` wrote into them."""
+    texts = [(FOLDER / name).read_text(encoding="utf-8") for name in TEXTS]
+    assert [with_tables(text, KEPT) for text in texts] == texts
+    named = re.findall(r"^<!-- (\w+) -->$", "\n".join(texts), re.MULTILINE)
+    assert sorted(set(named) - {"end"}) == sorted(PART_NAMES) and named.count("end") == len(PART_NAMES)
+    assert hashlib.sha256(CHECKPOINT.read_bytes()).hexdigest() in texts[0]
 
 
-@pytest.mark.parametrize("part", evaluate.PARTS)
-def test_record_names_each_photos_pairs(part):
-    record = (ROOT / "demo_model/RECORD.md").read_text(encoding="utf-8")
-    model, lower = (KEPT["pairs"][part][who] for who in ("model", "lower is nearer"))
-    for file in model.keys() - {"all pairs"}:
-        assert f"| {file.partition('.')[0].removesuffix('_left')} | {model[file]:.3f} | {lower[file]:.3f} |" in record
+def test_tables_are_made_anew_and_nothing_else_is_touched():
+    text = "a | b\n<!-- told_apart -->\nold\nolder\n<!-- end -->\nafter\n<!-- sizes -->\n\n<!-- end -->\n"
+    figures = {
+        "told_apart": {part: [[1, 2], [3, 4]] for part in evaluate.PARTS},
+        "sizes": {"168": dict.fromkeys(evaluate.PARTS, 0.456) | {"motorcycle": 0.2504}},
+    }
+    lines = with_tables(text, figures).splitlines()
+    assert lines[0] == "a | b" and lines[-6] == "after" and "older" not in lines
+    assert "| first eight photos | 1 of 2 | 3 of 4 |" in lines
+    assert "| 168 pixels | 0.46 | 0.46 | 0.46 | 0.250 |" in lines
 
 
 def test_sheet_draws_an_arrow_where_a_pair_is_wrong(monkeypatch):
@@ -71,10 +70,5 @@ def test_sheet_draws_an_arrow_where_a_pair_is_wrong(monkeypatch):
     for right in (True, False):
         monkeypatch.setattr(evaluate, "in_order", lambda depth, photo, right=right: [right] * len(photo.pairs_n4))
         picture = evaluate.sheet(ramp_baseline)
-        assert picture.shape == (evaluate.SHEET_HEIGHT, 8 * evaluate.SHEET_HEIGHT, 3)
+        assert picture.shape == (2 * evaluate.SHEET_HEIGHT, 8 * evaluate.SHEET_HEIGHT, 3)
         assert (picture == (0, 255, 0)).all(-1).any() != right
-
-
-def test_readme_names_the_hash_of_the_shipped_weights():
-    readme = (ROOT / "demo_model/README.md").read_text(encoding="utf-8")
-    assert hashlib.sha256(CHECKPOINT.read_bytes()).hexdigest() in readme

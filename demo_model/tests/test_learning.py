@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from demo_model import published
+from demo_model.evaluate import PARTS
 from demo_model.losses import aligned_loss, anchored_loss, depth_losses, in_cells
 from demo_model.metrics import ramp, scores
 from demo_model.model import build, normalise, wave_positions
@@ -213,7 +214,7 @@ def test_a_fresh_model_does_not_start_dead():
     assert (depth > 0.5).all() and depth.std() > 0
 
 
-@pytest.mark.parametrize("part", ["photos", "further_photos"])
+@pytest.mark.parametrize("part", PARTS)
 def test_point_pairs_are_honest(part):
     """Enough of them, inside the picture, on eight photos, and not to be had by "lower is nearer"."""
     photos = paired_photos(part)
