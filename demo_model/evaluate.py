@@ -27,18 +27,19 @@ from demo_model.scenes.sheet import depth_picture
 
 Array = np.ndarray
 Scores = dict[str, float]
+Answers = dict[str, list[bool]]
 FEW = 60
 PARTS = ("photos", "further_photos", "later_photos")
-SIZES = (168, 224, 266, 322, 420, 518)
+OTHER_SIZES = (168, 266, 322, 420, 518)
 """Shorter sides, in pixels, at which the photos are looked at, too."""
 SHEET_HEIGHT = 240
 _NEIGHBOURS = 3  # a point's value is the median of a small square, so that one pixel off at an edge does not decide
 
 
-def on_scenes(predictors: dict[str, Predictor], count: int, size: int) -> dict[str, list[Scores]]:
-    """Scores on each of the first ``count`` held-out scenes, ``size`` pixels square; the sky is left out."""
+def on_scenes(predictors: dict[str, Predictor], first: int, count: int, size: int) -> dict[str, list[Scores]]:
+    """Scores on each of ``count`` scenes from the seed ``first`` on, ``size`` pixels square; the sky is left out."""
     collected: dict[str, list[Scores]] = {name: [] for name in predictors}
-    for seed in range(HELD_OUT_SEED, HELD_OUT_SEED + count):
+    for seed in range(first, first + count):
         rgb, inverse_hw = render_scene(seed, (size, size))
         for name, predict in predictors.items():
             collected[name].append(scores(predict(rgb), inverse_hw, inverse_hw > 0))
@@ -65,29 +66,30 @@ def in_order(depth_hw: Array, photo: Photo) -> list[bool]:
     return [value(*pair[:2]) > value(*pair[2:]) for pair in photo.pairs_n4]
 
 
-def on_pairs(predictors: dict[str, Predictor], part: str) -> dict[str, dict[str, float]]:
-    """Share of pairs in the right order, for each of :func:`paired_photos` and over all their pairs."""
-    result: dict[str, dict[str, float]] = {}
-    photos = paired_photos(part)
-    for name, predict in predictors.items():
-        right = {photo.name: in_order(predict(photo.rgb), photo) for photo in photos}
-        result[name] = {photo: float(np.mean(answers)) for photo, answers in right.items()}
-        result[name]["all pairs"] = float(np.mean(np.concatenate(list(right.values()))))
-    return result
+def on_pairs(predict: Predictor, part: str) -> Answers:
+    """:func:`in_order` of each of :func:`paired_photos`, by name."""
+    return {photo.name: in_order(predict(photo.rgb), photo) for photo in paired_photos(part)}
 
 
-def told_apart(predict: Predictor, part: str) -> tuple[tuple[int, int], tuple[int, int]]:
-    """How many pairs are in the right order, of how many, of those in which the lower point is the farther one, and of the
-    others."""
-    photos = paired_photos(part)
-    right = np.concatenate([in_order(predict(photo.rgb), photo) for photo in photos])
-    lower = np.concatenate([in_order(ramp_baseline(photo.rgb), photo) for photo in photos])
-    return tuple((int(right[of].sum()), int(of.sum())) for of in (~lower, lower))
+def shares(answers: Answers) -> dict[str, float]:
+    """Share of pairs in the right order, of each photo and of all their pairs."""
+    each = {photo: float(np.mean(right)) for photo, right in answers.items()}
+    return each | {"all pairs": float(np.mean(_joined(answers)))}
+
+
+def told_apart(model: Answers, lower: Answers) -> tuple[tuple[int, int], ...]:
+    """How many pairs the model has right, of how many: where the lower point is the farther one, and where it is not."""
+    right, where = _joined(model), _joined(lower)
+    return tuple((int(right[of].sum()), int(of.sum())) for of in (~where, where))
+
+
+def _joined(answers: Answers) -> Array:
+    return np.concatenate(list(answers.values()))
 
 
 def at_size(predict: Predictor) -> Scores:
     """Shares of pairs in the right order, and AbsRel of the motorcycle."""
-    figures = {part: on_pairs({"model": predict}, part)["model"]["all pairs"] for part in PARTS}
+    figures = {part: shares(on_pairs(predict, part))["all pairs"] for part in PARTS}
     return figures | {"motorcycle": on_motorcycle({"model": predict})["model"]["abs_rel"]}
 
 
@@ -123,7 +125,10 @@ def transposed(rows: dict[str, Scores]) -> dict[str, Scores]:
 
 def main(
     weights: Annotated[Path, typer.Argument(help="A .safetensors in the published layout, or an exported .onnx.")],
-    scenes: Annotated[int, typer.Option(help="How many held-out scenes.")] = 400,
+    scenes: Annotated[int, typer.Option(help="How many scenes.")] = 400,
+    first: Annotated[
+        int, typer.Option(help="Seed of the first. Those below the default are of the mix that is trained on.")
+    ] = HELD_OUT_SEED,
     scene_size: int = 224,
     size: Annotated[int, typer.Option(help="The shorter side at which the model sees a picture, in pixels.")] = 224,
     out: Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")] = None,
@@ -134,13 +139,15 @@ def main(
     """Measure and print."""
     model = load_predictor(weights, size)
     against: dict[str, Predictor] = {"model": model, "ramp": ramp_baseline, "constant": constant_baseline}
-    on_each = on_scenes(against, scenes, scene_size)
+    on_each = on_scenes(against, first, scenes, scene_size)
+    asked = {"model": model, "lower is nearer": ramp_baseline}
+    answers = {part: {name: on_pairs(predict, part) for name, predict in asked.items()} for part in PARTS}
     figures: dict[str, Any] = {
         "weights": weights.name,
         "size": size,
         "data_version": HELD_OUT_VERSION,
         "held_out": {
-            "first_seed": HELD_OUT_SEED,
+            "first_seed": first,
             "count": scenes,
             "size": scene_size,
             **{name: mean_scores(values) for name, values in on_each.items()},
@@ -148,13 +155,13 @@ def main(
         # What a quick check can compare itself with.
         f"first_{FEW}": {name: mean_scores(values[:FEW]) for name, values in on_each.items()},
         "motorcycle": on_motorcycle(against),
-        "pairs": {part: on_pairs({"model": model, "lower is nearer": ramp_baseline}, part) for part in PARTS},
-        "told_apart": {part: told_apart(model, part) for part in PARTS},
-        "sizes": {str(side): at_size(load_predictor(weights, side)) for side in SIZES},
+        "pairs": {part: {name: shares(right) for name, right in of.items()} for part, of in answers.items()},
+        "told_apart": {part: told_apart(*of.values()) for part, of in answers.items()},
+        "other_sizes": {str(side): at_size(load_predictor(weights, side)) for side in OTHER_SIZES},
     }
     console = Console()
     rows = {name: figures["held_out"][name] for name in against}
-    console.print(table(f"{scenes} held-out scenes at {scene_size} px", rows))
+    console.print(table(f"{scenes} scenes from seed {first} on, at {scene_size} px", rows))
     console.print(table("motorcycle photo, measured depth", figures["motorcycle"]))
     for part in PARTS:
         console.print(

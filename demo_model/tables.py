@@ -54,7 +54,8 @@ def _short(figures: Figures) -> str:
         rows.append([title, f"**{cells[0]}**", *cells[1:]])
     for part in PARTS:
         model, lower = (100 * figures["pairs"][part][who]["all pairs"] for who in ("model", "lower is nearer"))
-        title = f"hand-placed pairs of points on the {_SETS[part]}, in the right order"
+        count = sum(of for _, of in figures["told_apart"][part])
+        title = f"{count} hand-placed pairs of points on the {_SETS[part]}, in the right order"
         rows.append([title, f"**{model:.0f} %**", f"{lower:.0f} % (lower is nearer)", ""])
     return _table(["", "model", "ramp, fitted to each picture", "constant"], rows)
 
@@ -89,10 +90,10 @@ def _told_apart(figures: Figures) -> str:
     return _table(["right pairs of the model, where", "lower is farther", "lower is nearer"], rows)
 
 
-def _sizes(figures: Figures) -> str:
+def _other_sizes(figures: Figures) -> str:
     rows = [
         [f"{size} pixels", *(f"{values[part]:.2f}" for part in PARTS), f"{values['motorcycle']:.3f}"]
-        for size, values in figures["sizes"].items()
+        for size, values in figures["other_sizes"].items()
     ]
     return _table(["shorter side", *(f"pairs, {_SETS[part]}" for part in PARTS), "AbsRel of the motorcycle"], rows)
 
@@ -104,7 +105,7 @@ _PARTS = {
     "further_photos": lambda figures: _pairs(figures, "further_photos"),
     "later_photos": lambda figures: _pairs(figures, "later_photos"),
     "told_apart": _told_apart,
-    "sizes": _sizes,
+    "other_sizes": _other_sizes,
     "hash": lambda figures: f"`{hashlib.sha256(CHECKPOINT.read_bytes()).hexdigest()}`.",
 }
 PART_NAMES = tuple(_PARTS)

@@ -254,7 +254,7 @@ def main(
     seconds: Annotated[float, typer.Option(help="Length of the run, over all stops.")] = 540,
     tokens: Annotated[int, typer.Option(help="Patches in a batch.")] = 49152,
     rate: Annotated[float, typer.Option(help="Learning rate of the plateau.")] = 1.2e-3,
-    begin: Annotated[float, typer.Option(help="Where in the schedule to begin, 0 to 1; with --init.")] = 0.0,
+    begin: Annotated[float, typer.Option(min=0, max=1, help="Where in the schedule to begin; with --init.")] = 0.0,
     device: str = "cpu",
     gigabytes: Annotated[float, typer.Option(help="Device memory for scenes.")] = 2.0,
     first_scenes: Annotated[int, typer.Option(help="How many scenes to wait for.")] = 64,

@@ -85,3 +85,8 @@ def place(
     """The group turned, scaled and moved from its own origin to ``at``."""
     how = turn(yaw) if rotation is None else rotation
     return [part.moved(how, np.asarray(at, np.float32), scale) for part in solids]
+
+
+def top_of(solids: list[Solid]) -> float:
+    """How high a group reaches above its own origin, in metres, at most."""
+    return max(float(part.centre[2] + part.lengths.max()) for part in solids)

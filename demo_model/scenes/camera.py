@@ -47,6 +47,18 @@ class Camera:
         """Focal length in pixels: how many pixels one unit of x/z spans."""
         return self.focal * max(self.size_hw) / 2
 
+    @property
+    def reach(self) -> tuple[float, float]:
+        """Half the picture's width and height as tangents."""
+        height, width = self.size_hw
+        return width / 2 / self.pixels_per_tangent, height / 2 / self.pixels_per_tangent
+
+    def point(self, x: float, y: float, z: float) -> Array:
+        """(3,) float32: the point at ``x``, ``y`` in the picture whose sides are at -1 and 1 (y down), with z-depth ``z``."""
+        right, down, forward = self.axes_33
+        across, along = self.reach
+        return (self.position + z * (forward + right * x * across + down * y * along)).astype(np.float32)
+
     def rays_3hw(self) -> Array:
         """(3, H, W) float32 world directions with a forward component of exactly 1, so that the ray parameter is z-depth."""
         height, width = self.size_hw

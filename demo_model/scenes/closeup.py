@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from demo_model.scenes import objects
-from demo_model.scenes.build import place, plane, random_turn, rod, solid, turn, upright, vector
+from demo_model.scenes.build import place, plane, random_turn, rod, solid, top_of, turn, upright, vector
 from demo_model.scenes.camera import Camera
 from demo_model.scenes.light_setups import indoors, outdoors
 from demo_model.scenes.materials import make_material
@@ -167,6 +167,37 @@ def heap(rng: np.random.Generator, size_hw: Size) -> Scene:
             made = objects.ANYTHING[int(rng.integers(len(objects.ANYTHING)))](rng)
             solids += place(made, spot, scale=float(rng.uniform(0.2, 0.7)), rotation=tilt @ turn(rng.uniform(0, 6.3)))
     return _focused(rng, Scene(camera, light, air, solids), float(rng.uniform(0.8, 3)), 0.35)
+
+
+def pile(rng: np.random.Generator, size_hw: Size) -> Scene:
+    """Things of a kind that cover each other, all sharp, with no ground: brushes, fruit, cables, leaves."""
+    light, air = any_light(rng)
+    focal = float(np.exp(rng.uniform(np.log(1.0), np.log(3))))
+    camera = Camera(vector(0, 0, 0), 0.0, 0.0, float(rng.normal() * 0.2), focal, size_hw)
+    z, deep = float(rng.uniform(0.4, 2.5)), float(rng.uniform(0.3, 1.2))
+    looks = [make_material(rng, period=(0.1 * z, z)) for _ in range(int(rng.integers(1, 7)))]
+    shape = ("box", "sphere", "frustum", "quad", "made")[int(rng.integers(5))]
+    maker = objects.SMALL[int(rng.integers(len(objects.SMALL)))]
+    proportions = np.exp(rng.normal(0, 0.7, 3))
+    proportions /= np.cbrt(np.prod(proportions))
+    common = random_turn(rng) if rng.random() < 0.5 else None
+    masks = ("leaf", "blob", "flower", "thicket")
+    solids = [wall_behind(rng, z * (1 + deep) * 1.2)]
+    size = z * max(camera.reach) * float(rng.uniform(0.15, 0.5))
+    for _ in range(int(rng.integers(15, 55))):
+        x, y = float(rng.uniform(-1.2, 1.2)), float(rng.uniform(-1.2, 1.2))
+        at = camera.point(x, y, z * (1 + deep * rng.random()))
+        rotation = random_turn(rng) if common is None else common @ turn(*(rng.normal(size=3) * 0.25))
+        half = size * proportions * np.exp(rng.normal(0, 0.25))
+        if shape == "made":
+            made = maker(rng)
+            tall = top_of(made)
+            solids += place(made, at, scale=1.5 * float(half.max()) / tall, rotation=rotation)
+            continue
+        look = looks[int(rng.integers(len(looks)))]
+        mask = objects.pick_mask(rng, *masks) if shape == "quad" else None
+        solids.append(solid(shape, at, half, look, rotation, taper=float(rng.uniform(0.4, 1)), mask=mask))
+    return Scene(camera, light, air, solids)
 
 
 def greenery(rng: np.random.Generator, size_hw: Size) -> Scene:

@@ -35,7 +35,7 @@ LAYOUTS: tuple[tuple[Layout, float], ...] = (
 TRAINING_LAYOUTS: tuple[tuple[Layout, float], ...] = (
     *LAYOUTS,
     (foreground.foreground, 22.0),
-    (foreground.pile, 5.0),
+    (closeup.pile, 5.0),
     (outdoor.highland, 3.0),
 )
 """In those to train on: as much again of what photographs showed to be lacking. The held-out scenes stay what they were, so

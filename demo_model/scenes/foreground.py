@@ -12,8 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from demo_model.scenes import closeup, indoor, objects, outdoor
-from demo_model.scenes.build import place, random_turn, rod, solid, turn, upright, vector
-from demo_model.scenes.camera import Camera
+from demo_model.scenes.build import place, random_turn, rod, solid, top_of, turn, upright, vector
 from demo_model.scenes.materials import make_material
 from demo_model.scenes.primitives import Solid
 from demo_model.scenes.render import cast
@@ -25,19 +24,6 @@ _ON_GROUND = (outdoor.field, outdoor.street, outdoor.field, outdoor.street, indo
 _ANYWHERE = (*_ON_GROUND, closeup.table_top, closeup.portrait, closeup.detail, indoor.workshop, outdoor.facade)
 _COARSE = 8
 """A scene's distances are looked up at every eighth pixel."""
-
-
-def reach(camera: Camera) -> tuple[float, float]:
-    """Half the picture's width and height as tangents."""
-    height, width = camera.size_hw
-    return width / 2 / camera.pixels_per_tangent, height / 2 / camera.pixels_per_tangent
-
-
-def seen_at(camera: Camera, x: float, y: float, z: float) -> Array:
-    """(3,) the point at ``x``, ``y`` in the picture, whose sides are at -1 and 1 (y down), and ``z`` metres ahead."""
-    right, down, forward = camera.axes_33
-    across, along = reach(camera)
-    return (camera.position + z * (forward + right * x * across + down * y * along)).astype(np.float32)
 
 
 def distances(scene: Scene) -> tuple[float, float]:
@@ -55,11 +41,11 @@ def wall(rng: np.random.Generator, scene: Scene, near: float, middle: float) -> 
     camera = scene.camera
     side = 1 if rng.random() < 0.5 else -1
     z = near * float(rng.uniform(0.5, 1.3))
-    start = seen_at(camera, side * float(rng.uniform(0.4, 1.1)), 0, z)
+    start = camera.point(side * float(rng.uniform(0.4, 1.1)), 0, z)
     heading = camera.yaw - side * float(rng.uniform(-0.1, 1.3))
     along = vector(np.sin(heading), np.cos(heading), 0)
     length, behind = z * float(np.exp(rng.uniform(np.log(0.7), np.log(8)))), 0.7 * z
-    _, tall = reach(camera)
+    _, tall = camera.reach
     top = float(camera.position[2]) + z * tall * float(rng.uniform(-0.3, 3))
     bottom = float(camera.position[2]) - 3 * max(z * tall, 0.5)
     middle_of_it = start + along * (length - behind) / 2
@@ -88,8 +74,8 @@ def cut_off(rng: np.random.Generator, scene: Scene, near: float, middle: float) 
         edge, on_it = float(rng.uniform(0.65, 1.2)), float(rng.uniform(-1, 1))
         side = int(np.searchsorted((0.4, 0.8, 0.95), rng.random(), side="right"))  # right, left, above, below
         x, y = ((edge, on_it), (-edge, on_it), (on_it, -edge), (on_it, edge))[side]
-        at = seen_at(camera, x, y, z)
-        size = z * max(reach(camera)) * float(np.exp(rng.uniform(np.log(0.08), np.log(0.6))))
+        at = camera.point(x, y, z)
+        size = z * max(camera.reach) * float(np.exp(rng.uniform(np.log(0.08), np.log(0.6))))
         kind = rng.random()
         if kind < 0.35:
             form = ("box", "box", "sphere", "frustum")[int(rng.integers(4))]
@@ -98,7 +84,7 @@ def cut_off(rng: np.random.Generator, scene: Scene, near: float, middle: float) 
             solids.append(solid(form, at, half, make_material(rng, period=(0.5 * size, 4 * size)), rotation))
         elif kind < 0.55:  # a post, a branch, an arm
             end_x, end_y = x * float(rng.uniform(-0.3, 1.1)), float(rng.uniform(-1.3, 1.3))
-            end = seen_at(camera, end_x, end_y, z * rng.uniform(0.9, 1.4))
+            end = camera.point(end_x, end_y, z * rng.uniform(0.9, 1.4))
             thick = size * float(rng.uniform(0.08, 0.4))
             solids.append(rod(at + (at - end) * 1.5, end, thick, make_material(rng), rng.uniform(0.5, 1)))
         elif kind < 0.8:
@@ -127,7 +113,7 @@ def thin(rng: np.random.Generator, scene: Scene, near: float, middle: float) -> 
     slant, lean = rng.normal(size=2) * 0.25
 
     def point(x: float, y: float) -> Array:
-        return seen_at(camera, x, y, z * float(np.exp(np.clip(slant * x + lean * y, -1, 1))))
+        return camera.point(x, y, z * float(np.exp(np.clip(slant * x + lean * y, -1, 1))))
 
     if style < 0.35:  # rails or wires, all at about one slope
         slope, step = float(rng.normal() * 0.3), float(rng.uniform(0.1, 0.6))
@@ -144,7 +130,7 @@ def thin(rng: np.random.Generator, scene: Scene, near: float, middle: float) -> 
         parts = [rod(point(*corners[a]), point(*corners[b]), radius, look) for a, b in pairs if a != b]
         for corner in corners:
             if rng.random() < 0.3:
-                half = z * max(reach(camera)) * size * float(rng.uniform(0.15, 0.5))
+                half = z * max(camera.reach) * size * float(rng.uniform(0.15, 0.5))
                 wheel = objects.pick_mask(rng, "wheel")
                 parts.append(upright(tuple(point(*corner)), half, half, camera.yaw + rng.normal() * 0.3, look, wheel))
         return parts
@@ -162,8 +148,8 @@ def standing(rng: np.random.Generator, scene: Scene, near: float, middle: float)
     solids: list[Solid] = []
     for _ in range(int(rng.integers(1, 4))):
         z = float(np.exp(rng.uniform(np.log(0.8 * near), np.log(max(middle, 1.2 * near)))))
-        at = seen_at(camera, float(rng.uniform(-0.9, 0.9)), 0, z)
-        top = max(float(at[2]) + z * reach(camera)[1] * float(rng.uniform(-0.2, 0.9)), 0.15 * z)
+        at = camera.point(float(rng.uniform(-0.9, 0.9)), 0, z)
+        top = max(float(at[2]) + z * camera.reach[1] * float(rng.uniform(-0.2, 0.9)), 0.15 * z)
         yaw = rng.uniform(0, 6.3)
         if rng.random() < 0.5:
             half = vector(*(top * np.exp(rng.normal(np.log(0.35), 0.5, 2))), top / 2)
@@ -172,7 +158,7 @@ def standing(rng: np.random.Generator, scene: Scene, near: float, middle: float)
             solids.append(solid(kind, (at[0], at[1], top / 2), half, look, turn(yaw), taper=float(rng.uniform(0.7, 1))))
         else:
             made = objects.ANYTHING[int(rng.integers(len(objects.ANYTHING)))](rng)
-            tall = max(float(part.centre[2] + part.lengths.max()) for part in made)
+            tall = top_of(made)
             solids += place(made, vector(at[0], at[1], 0), yaw, top / tall)
     return solids
 
@@ -194,34 +180,3 @@ def foreground(rng: np.random.Generator, size_hw: Size) -> Scene:
     if scene.aperture == 0 and rng.random() < 0.35:  # in focus behind them
         scene.aperture, scene.focus = float(rng.uniform(0.3, 2.5)) * near, 1 / middle
     return scene
-
-
-def pile(rng: np.random.Generator, size_hw: Size) -> Scene:
-    """Things of a kind that cover each other, all sharp, with no ground: brushes, fruit, cables, leaves."""
-    light, air = closeup.any_light(rng)
-    focal = float(np.exp(rng.uniform(np.log(1.0), np.log(3))))
-    camera = Camera(vector(0, 0, 0), 0.0, 0.0, float(rng.normal() * 0.2), focal, size_hw)
-    z, deep = float(rng.uniform(0.4, 2.5)), float(rng.uniform(0.3, 1.2))
-    looks = [make_material(rng, period=(0.1 * z, z)) for _ in range(int(rng.integers(1, 7)))]
-    shape = ("box", "sphere", "frustum", "quad", "made")[int(rng.integers(5))]
-    maker = objects.SMALL[int(rng.integers(len(objects.SMALL)))]
-    proportions = np.exp(rng.normal(0, 0.7, 3))
-    proportions /= np.cbrt(np.prod(proportions))
-    common = random_turn(rng) if rng.random() < 0.5 else None
-    masks = ("leaf", "blob", "flower", "thicket")
-    solids = [closeup.wall_behind(rng, z * (1 + deep) * 1.2)]
-    size = z * max(reach(camera)) * float(rng.uniform(0.15, 0.5))
-    for _ in range(int(rng.integers(15, 55))):
-        x, y = float(rng.uniform(-1.2, 1.2)), float(rng.uniform(-1.2, 1.2))
-        at = seen_at(camera, x, y, z * (1 + deep * rng.random()))
-        rotation = random_turn(rng) if common is None else common @ turn(*(rng.normal(size=3) * 0.25))
-        half = size * proportions * np.exp(rng.normal(0, 0.25))
-        if shape == "made":
-            made = maker(rng)
-            tall = max(float(part.centre[2] + part.lengths.max()) for part in made)
-            solids += place(made, at, scale=1.5 * float(half.max()) / tall, rotation=rotation)
-            continue
-        look = looks[int(rng.integers(len(looks)))]
-        mask = objects.pick_mask(rng, *masks) if shape == "quad" else None
-        solids.append(solid(shape, at, half, look, rotation, taper=float(rng.uniform(0.4, 1)), mask=mask))
-    return Scene(camera, light, air, solids)

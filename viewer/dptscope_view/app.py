@@ -79,7 +79,7 @@ def run(options: Options) -> None:
     size = window_size(options.window) if options.window is not None else None
     scales = starting_scales(options)
     photos, first = photos_to_view(options.photos, neighbours=options.render is None)
-    for remark in left_out(options.photos):
+    for remark in left_out(options.photos, len(photos)):
         complain(f"note: {remark}")
     probe = DisplayProbe() if options.render is None else None
     try:

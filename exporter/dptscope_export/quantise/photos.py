@@ -48,9 +48,10 @@ def choose_photos(given: Sequence[Path], calibrate: bool) -> Photos:
         return Photos(
             (), find_photos(_SHIPPED), ("measured on the photos that come with dptscope; --photos takes yours",)
         )
-    notes = [remark for path in given for remark in left_out(path)]
+    found = {path: find_photos(path) for path in given}
+    notes = [remark for path, photos in found.items() for remark in left_out(path, len(photos))]
     readable: dict[bytes, Path] = {}
-    for photo in [photo for path in given for photo in find_photos(path)]:
+    for photo in [photo for path in given for photo in found[path]]:
         try:
             pixels = read_photo(photo)
         except DptscopeError as error:  # one of many: the others will do

@@ -65,7 +65,7 @@ def photos_of(folder: Path) -> tuple[Path, ...]:
         ImageError: there are none.
     """
     found = find_photos(folder)
-    for remark in left_out(folder):
+    for remark in left_out(folder, len(found)):
         complain(f"note: {remark}")
     return found
 

@@ -77,12 +77,17 @@ def find_photos(path: Path) -> tuple[Path, ...]:
     return found
 
 
-def left_out(path: Path) -> tuple[str, ...]:
+def left_out(path: Path, found: int) -> tuple[str, ...]:
     """What there is to say of photos that :func:`find_photos` leaves out of a folder, a phone's beside its JPEGs: a line, or
-    none."""
+    none; also none of a photo.
+
+    Args:
+        path: the photo or folder.
+        found: how many photos were found there.
+    """
     if not path.is_dir() or not (count := _heic_photos(path)):
         return ()
-    beside = f"{count}, beside {len(find_photos(path))} that can be read"
+    beside = f"{count}, beside {found} that can be read"
     return (f"{path}: HEIC photos are left out ({beside}); convert them to JPEG first",)
 
 
