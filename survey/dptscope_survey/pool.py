@@ -6,13 +6,13 @@ being worked on; the futures of both executors do.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import multiprocessing
 import time
 import warnings
-from asyncio import CancelledError
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol
@@ -190,13 +190,15 @@ class _DaskPool:
             self._when_done(task, answer)
             return
         try:
+            if task.cancelled():  # as all are when the client closes: its loop may end while ``result`` waits for it
+                raise CancelledError
             answer.set_result(task.result())
-        except Exception as error:  # noqa: BLE001 (whatever it is, it is the answer)
-            answer.set_exception(error)
-        except CancelledError:  # which is no Exception
+        except (CancelledError, asyncio.CancelledError):  # Dask raises both; the second is no Exception
             answer.set_exception(
                 DptscopeError(f"{self._address}: the cluster gave up a task; was it closed? {_GOES_ON}")
             )
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is the answer)
+            answer.set_exception(error)
         self._tasks.discard(task)
 
     def renew(self) -> None:

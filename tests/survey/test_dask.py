@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,9 @@ from support.interrupting import start, wait_for
 from support.surveys import write_survey
 
 from dptscope.commands import app as cli
+from dptscope.errors import DptscopeError
 from dptscope_survey.columns import TABLES
+from dptscope_survey.pool import dask_pool
 
 
 @contextmanager
@@ -75,7 +78,7 @@ def test_photos_that_kill_each_worker(
     with dask.config.set(patient), cluster_of(2, tmp_path) as cluster:
         command = ["survey", str(tiny_model), *map(str, asked), "-o", str(output), "--size", "28", "--backend", "dask"]
         assert cli.run([*command, "--scheduler", cluster.scheduler_address]) == 2
-    failed = [json.loads(line) for line in (output / "failed.jsonl").open()]
+    failed = [json.loads(line) for line in (output / "failed.jsonl").read_text().splitlines()]
     assert {line["photo"] for line in failed} == {str(photo) for photo in asked if photo.name.startswith("kills")}
     found = pandas.read_parquet(sorted(output.glob("part-*.parquet")))
     assert sorted(found.photo.unique()) == [str(photo) for photo in asked if not photo.name.startswith("kills")]
@@ -129,6 +132,19 @@ def test_a_scheduler_that_dies(photos: Path, tiny_model: Path, tmp_path: Path) -
         said = run.communicate()[1]
     assert run.returncode == 2
     assert said.startswith(f"dptscope: {address}: expected a scheduler, got none any more") and said.count("\n") == 1
+
+
+def test_a_task_that_the_cluster_gives_up(tmp_path: Path) -> None:
+    """It is told, and Dask is not asked for what came of it: where its client is closing, nobody would fetch the answer."""
+    with cluster_of(1, tmp_path) as cluster, dask_pool(cluster.scheduler_address) as pool:
+        asked = []
+        answer = pool.submit(time.sleep, 60)
+        (task,) = pool._tasks
+        task.result = lambda: asked.append(task)
+        task.cancel()
+        with pytest.raises(DptscopeError, match="the cluster gave up a task; was it closed"):
+            answer.result(timeout=30)
+    assert not asked
 
 
 def free_port() -> int:
