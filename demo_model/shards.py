@@ -72,7 +72,7 @@ def _work(folder: Path, numbers: list[int]) -> None:
     import cv2
 
     cv2.setNumThreads(1)
-    os.nice(5)
+    os.nice(15)  # a step of the training beside it waits for its launches
     for number in numbers:
         render_shard(folder, number)
 

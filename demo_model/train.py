@@ -4,7 +4,7 @@ A run is told how long it may take, because what limits it is a lent machine: th
 follow the share of that time that has gone by. Scenes may be rendered while it trains (:mod:`demo_model.shards`). A run from
 trained weights (``--init``) is told to begin late in that schedule; with ``--begin 0.5`` where the rate comes down.
 
-Everything that a run needs to go on lies in the state folder: ``state.pt`` (weights, their average, the optimizer),
+Everything that a run needs to go on lies in the state folder: ``state.pt`` (weights, their average, the optimizers),
 ``log.jsonl`` (one line every ``--log-every`` steps, one at each evaluation) and ``weights.safetensors`` (the average
 weights). Run the same command again to go on after a stop.
 """
@@ -14,24 +14,23 @@ from __future__ import annotations
 import json
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-import torch.nn.functional as F
 import typer
-from torch import Tensor, nn
+from torch import nn
 
 from demo_model import published
 from demo_model.augment import Draw, augment
 from demo_model.files import write_atomically
 from demo_model.held_out import HeldOut
-from demo_model.losses import Losses, depth_losses
-from demo_model.model import build, normalise
+from demo_model.model import build
 from demo_model.pool import Pool
 from demo_model.scenes.compose import DATA_VERSION
-from dptscope_export.models.dinov2 import Attention
+from demo_model.step import TERMS, Plan, Step
+from demo_model.training_model import prepare_for_training
 
 PATCH = 14
 
@@ -46,52 +45,9 @@ GRIDS: tuple[tuple[tuple[int, int], tuple[float, float, float]], ...] = (
     ((16, 12), (1.0, 2.0, 2.0)),
     ((16, 16), (1.0, 3.0, 4.0)),
     ((16, 24), (0.2, 1.0, 2.0)),
-    ((24, 24), (0.2, 0.7, 1.5)),
-    ((37, 37), (0.0, 0.2, 0.6)),
+    ((24, 24), (0.2, 0.7, 2.0)),
+    ((37, 37), (0.0, 0.2, 1.0)),
 )
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a run is told.
-
-    Attributes:
-        seconds: its length, over all stops.
-        begin: where in the schedule it begins, as a share of it: 0 from fresh weights.
-        warm_up, cooldown: shares of it in which the learning rate comes up and comes down.
-        rate: learning rate of the plateau.
-        tokens: patches in a batch.
-        average: how much of the average weights is kept at each step.
-        lead_in: share of the time until the scale-and-shift-invariant terms count in full.
-    """
-
-    seconds: float
-    tokens: int
-    rate: float = 1.2e-3
-    begin: float = 0.0
-    warm_up: float = 0.03
-    cooldown: float = 0.5
-    decay: float = 0.05
-    average: float = 0.999
-    cells_weight: float = 0.5
-    gradient_weight: float = 0.5
-    anchor_weight: float = 1.0
-    lead_in: float = 0.08
-
-    def total(self, losses: Losses, share: float) -> Tensor:
-        """The weighted sum. The scale-and-shift-invariant terms come in over the ``lead_in``, after half of it alone with
-        the anchor."""
-        weight = min(max(2 * share / max(self.lead_in, 1e-9) - 1, 0.0), 1.0)
-        invariant = losses.aligned + self.cells_weight * losses.cells + self.gradient_weight * losses.gradient
-        return self.anchor_weight * losses.anchored + weight * invariant
-
-
-def learning_rate(plan: Plan, share: float) -> float:
-    """Warm up, stay, come down (Hu et al. 2024, WSD); the way down is 1 − √ of its share (Hägele et al. 2024)."""
-    if share < plan.warm_up:
-        return plan.rate * (share / plan.warm_up + 1e-3)
-    into = (share - 1 + plan.cooldown) / max(plan.cooldown, 1e-9)
-    return plan.rate if into <= 0 else plan.rate * max(1 - into**0.5, 0.0)
 
 
 def draw_grid(share: float, draw: Draw) -> tuple[int, int]:
@@ -100,75 +56,28 @@ def draw_grid(share: float, draw: Draw) -> tuple[int, int]:
     return GRIDS[draw.choice([odds[part] for _, odds in GRIDS])][0]
 
 
-def make_optimizer(model: nn.Module, plan: Plan) -> torch.optim.AdamW:
-    """AdamW (Loshchilov & Hutter 2019); matrices and kernels decay, biases, norms and scales do not."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": plan.decay},
-        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=plan.rate, betas=(0.9, 0.98), fused=True)
+def crops_of(grid: tuple[int, int], tokens: int) -> tuple[int, int, int]:
+    """How many crops a batch holds, their height and width."""
+    return max(tokens // (grid[0] * grid[1]), 2), grid[0] * PATCH, grid[1] * PATCH
 
 
 class Average:
     """Exponential moving average of a model's weights; young averages forget faster, so that the start is not in them."""
 
     def __init__(self, model: nn.Module) -> None:
+        self._followed = [tensor.detach() for tensor in model.state_dict().values()]
         self.state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
 
     @torch.no_grad()
-    def update(self, model: nn.Module, step: int, keep: float) -> None:
+    def update(self, step: int, keep: float) -> None:
         keep = min(keep, (1 + step) / (10 + step))
-        mine, theirs = list(self.state.values()), [tensor.detach() for tensor in model.state_dict().values()]
-        torch._foreach_lerp_(mine, theirs, 1 - keep)
+        torch._foreach_lerp_(list(self.state.values()), self._followed, 1 - keep)
 
     def model(self) -> nn.Module:
         """A second model that holds the average weights."""
         copy = build(0).to(next(iter(self.state.values())).device)
         copy.load_state_dict(self.state)
         return copy.eval()
-
-
-def prepare_for_training(model: nn.Module, device: torch.device) -> None:
-    """Let the last layer compute in float32 under autocast, and attention without its matrix in memory.
-
-    Bfloat16 has steps of 1/128 around 1: as the type of the last layer's output it would turn smooth depth into stairs.
-    """
-    layer = model.head.conv3
-
-    def last(x_bchw: Tensor) -> Tensor:
-        with torch.autocast(device.type, enabled=False):
-            return F.conv2d(x_bchw.float(), layer.weight, layer.bias)
-
-    layer.forward = last
-    for module in model.modules():
-        if isinstance(module, Attention):
-            module.forward = lambda tokens_bnc, attention=module: _attend(attention, tokens_bnc)
-    model.to(device, memory_format=torch.channels_last)
-
-
-def _attend(attention: Attention, tokens_bnc: Tensor) -> Tensor:
-    query, key, value = (
-        part_bnc.unflatten(-1, (attention.heads, -1)).transpose(1, 2)
-        for part_bnc in attention.qkv(tokens_bnc).chunk(3, -1)
-    )
-    return attention.proj(F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2))
-
-
-def train_step(
-    model: nn.Module, optimizer: torch.optim.Optimizer, rgb_bchw: Tensor, target_bhw: Tensor, plan: Plan, share: float
-) -> Tensor:
-    """One update; returns the terms of the loss in the order of :class:`Losses`, on the device."""
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate(plan, share)
-    with torch.autocast(rgb_bchw.device.type, torch.bfloat16):
-        predicted_bhw = model(normalise(rgb_bchw).contiguous(memory_format=torch.channels_last))
-    losses = depth_losses(predicted_bhw, target_bhw)
-    optimizer.zero_grad(set_to_none=True)
-    plan.total(losses, share).backward()
-    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimizer.step()
-    return torch.stack([losses.aligned, losses.cells, losses.gradient, losses.anchored]).detach()
 
 
 class Run:
@@ -179,12 +88,12 @@ class Run:
         self.plan, self.folder, self.device = plan, folder, device
         self.model = build(seed)
         prepare_for_training(self.model, device)
-        self.optimizer = make_optimizer(self.model, plan)
+        self.update = Step(self.model, plan, device)
         self.step, self.seconds, self.crops = 0, 0.0, 0
         if (folder / "state.pt").exists():
             saved = torch.load(folder / "state.pt", weights_only=True, map_location=device)
             self.model.load_state_dict(saved["model"])
-            self.optimizer.load_state_dict(saved["optimizer"])
+            self.update.load_state_dict(saved["optimizers"])
             self.step, self.seconds, self.crops = saved["step"], saved["seconds"], saved["crops"]
         elif init is not None:
             self.model.load_state_dict(published.from_published(published.load(init), list(self.model.state_dict())))
@@ -203,7 +112,7 @@ class Run:
     def save(self) -> None:
         """Write the state and the average weights."""
         saved: dict[str, Any] = {"model": self.model.state_dict(), "average": self.average.state}
-        saved |= {"optimizer": self.optimizer.state_dict()}
+        saved |= {"optimizers": self.update.state_dict()}
         saved |= {"step": self.step, "seconds": self.seconds, "crops": self.crops}
         write_atomically(self.folder / "state.pt", lambda path: torch.save(saved, path))
         facts = {"steps": str(self.step), "crops": str(self.crops), "data_version": str(DATA_VERSION)}
@@ -214,28 +123,25 @@ def train(
     run: Run, pool: Pool, held_out: Future[HeldOut] | None, draw: Draw, log_every: int, evaluate_every: float
 ) -> None:
     """Go on to the end of the plan."""
-    plan, model = run.plan, run.model
-    sums = torch.zeros(4, device=run.device)
+    plan = run.plan
     last = begun = time.monotonic()
     evaluated, saved = run.seconds, run.seconds
     while run.seconds < plan.seconds:
         share = plan.begin + (1 - plan.begin) * run.seconds / plan.seconds
-        grid = draw_grid(share, draw)
-        size_hw = (grid[0] * PATCH, grid[1] * PATCH)
-        count = max(plan.tokens // (grid[0] * grid[1]), 2)
+        count, height, width = crops_of(draw_grid(share, draw), plan.tokens)
         pool.take_in()
-        scenes = pool.draw(count, size_hw[0] * size_hw[1] // 2, draw)
-        sums += train_step(model, run.optimizer, *augment(*scenes, size_hw, draw), plan, share)
+        scenes = pool.draw(count, height * width // 2, draw)
+        run.update(*augment(*scenes, (height, width), draw), share)
         run.step, run.crops = run.step + 1, run.crops + count
-        run.average.update(model, run.step, plan.average)
+        run.average.update(run.step, plan.average)
         if run.step % log_every == 0:
-            terms = dict(zip(Losses.__dataclass_fields__, (sums / log_every).tolist(), strict=True))
+            terms = dict(zip(TERMS, (run.update.sums / log_every).tolist(), strict=True))
             took = (time.monotonic() - begun) / log_every
             run.record(
                 step=run.step, seconds=round(run.seconds), crops=run.crops, scenes=pool.count,
                 **{name: round(value, 4) for name, value in terms.items()}, step_ms=round(took * 1000, 1),
             )  # fmt: skip
-            sums.zero_()
+            run.update.sums.zero_()
             begun = time.monotonic()
         run.seconds, last = run.seconds + time.monotonic() - last, time.monotonic()
         over = run.seconds >= plan.seconds
@@ -270,6 +176,10 @@ def main(
     pool = Pool(shards, gigabytes, place)
     watched = ThreadPoolExecutor(1).submit(HeldOut, held_out) if held_out else None
     run = Run(Plan(seconds, tokens, rate, begin), state, init, seed, place)
+    if place.type == "cuda":  # while the first scenes are rendered
+        for count, height, width in (crops_of(grid, tokens) for grid, _ in GRIDS):
+            noise_bchw = torch.rand(count, 3, height, width, device=place)
+            run.update.record(noise_bchw, 0.1 + noise_bchw[:, 0])
     while pool.count < first_scenes:
         pool.take_in(wait=1.0)
     generator = torch.Generator(place).manual_seed(seed * 1_000_003 + run.step)

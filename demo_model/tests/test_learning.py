@@ -11,17 +11,11 @@ from demo_model.evaluate import PARTS
 from demo_model.losses import aligned_loss, anchored_loss, depth_losses, in_cells
 from demo_model.metrics import ramp, scores
 from demo_model.model import build, normalise, wave_positions
+from demo_model.optimizers import Matrices, Muon, make_optimizers, orthogonalised
 from demo_model.photos import paired_photos
-from demo_model.train import (
-    GRIDS,
-    Average,
-    Plan,
-    learning_rate,
-    main,
-    make_optimizer,
-    prepare_for_training,
-    train_step,
-)
+from demo_model.step import Plan, Step
+from demo_model.train import GRIDS, Average, main
+from demo_model.training_model import prepare_for_training, resize
 
 from dptscope.commands.demo import CHECKPOINT
 
@@ -123,7 +117,7 @@ def test_positions_are_waves_that_every_grid_sees():
 
 def test_learning_rate_warms_up_stays_and_comes_down():
     plan = Plan(seconds=100, tokens=64, rate=1e-3, warm_up=0.1, cooldown=0.2)
-    rates = [learning_rate(plan, step / 1000) for step in range(1001)]
+    rates = [plan.learning_rate(step / 1000) for step in range(1001)]
     assert rates[0] < 2e-6 and rates[100] == rates[799] == pytest.approx(1e-3)
     assert all(after <= before for before, after in pairwise(rates[800:])) and rates[-1] == 0
 
@@ -132,24 +126,67 @@ def test_training_lowers_the_loss_and_keeps_the_output_alive():
     model = build(0)
     prepare_for_training(model, torch.device("cpu"))
     plan = Plan(seconds=100, tokens=64, rate=1e-3, warm_up=0.05, cooldown=0, lead_in=0)
-    optimizer = make_optimizer(model, plan)
+    update = Step(model, plan, torch.device("cpu"))
     target = smooth(5, count=4, side=56)
     rgb = (target / target.max())[:, None].repeat(1, 3, 1, 1)  # depth can be read off the picture
-    first = train_step(model, optimizer, rgb, target, plan, 0.05)
+    update(rgb, target, 0.05)
+    first = update.sums.clone()
     for _ in range(24):
-        last = train_step(model, optimizer, rgb, target, plan, 0.5)
+        update.sums.zero_()
+        update(rgb, target, 0.5)
+    last = update.sums
     assert last[0] < 0.6 * first[0] and last[3] < 0.5 * first[3]
     with torch.inference_mode():
         assert (model(normalise(rgb)) > 0).float().mean() > 0.9
 
 
 def test_the_way_of_training_computes_the_same_model():
-    """Attention without its matrix, the last layer apart: the same depth, but for rounding."""
+    """Attention without its matrix, the last layer apart, resizes as products: the same depth, but for rounding."""
     plain, prepared = build(2).eval(), build(2).eval()
     prepare_for_training(prepared, torch.device("cpu"))
     image = torch.randn(2, 3, 56, 84)
     with torch.inference_mode():
         torch.testing.assert_close(prepared(image), plain(image), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("size_hw", [(22, 18), (26, 16), (13, 9)])
+def test_a_resize_as_products_is_the_bilinear_one(size_hw):
+    map_bchw = torch.randn(2, 5, 13, 9)
+    wanted = torch.nn.functional.interpolate(map_bchw, size_hw, mode="bilinear", align_corners=True)
+    torch.testing.assert_close(resize(map_bchw, size_hw), wanted, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 24), (3, 24, 8)])
+def test_matrices_are_orthogonalised(shape):
+    """Directions stay, singular values come near 1 (between 0.7 and 1.2, as the iteration is made to)."""
+    matrices = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    left, _, right = torch.linalg.svd(matrices, full_matrices=False)
+    along = left.mT @ orthogonalised(matrices) @ right.mT
+    values = along.diagonal(dim1=1, dim2=2)
+    assert values.min() > 0.6 and values.max() < 1.3
+    assert (along - torch.diag_embed(values)).abs().max() < 0.05
+
+
+def test_each_weight_that_is_trained_has_one_optimizer():
+    model = build(0)
+    muon, adamw = make_optimizers(model, torch.zeros(()), 0.05)
+    by_muon, by_adamw = ([p for group in each.param_groups for p in group["params"]] for each in (muon, adamw))
+    assert len(by_muon) == 48 and all(p.shape in {(576, 192), (192, 192), (768, 192), (192, 768)} for p in by_muon)
+    trained = {id(p) for p in model.parameters() if p.requires_grad}
+    assert {id(p) for p in by_muon} | {id(p) for p in by_adamw} == trained
+    assert len(by_muon) + len(by_adamw) == len(trained)
+
+
+def test_muon_moves_as_far_as_the_rate_says():
+    """By 0.2 of the rate for each number, whatever the gradient's size, and queries apart from keys."""
+    weight = torch.nn.Parameter(torch.zeros(576, 192))
+    small = torch.randn(576, 192, generator=torch.Generator().manual_seed(0)) * 1e-6
+    small[192:384] *= 1e4
+    weight.grad = small
+    Muon([Matrices([weight], parts=3)], torch.tensor(0.01), decay=0.1).step()
+    moved = weight.detach().unflatten(0, (3, 192)).square().mean(dim=(1, 2)).sqrt()
+    torch.testing.assert_close(moved, torch.full((3,), 0.2 * 0.01), rtol=0.2, atol=0)
+    assert (weight.detach() * small).sum() < 0
 
 
 def test_the_average_follows_the_weights():
@@ -158,7 +195,7 @@ def test_the_average_follows_the_weights():
     before = average.state["encoder.cls_token"].clone()
     with torch.no_grad():
         model.encoder.cls_token += 1
-    average.update(model, step=10**6, keep=0.9)
+    average.update(step=10**6, keep=0.9)
     torch.testing.assert_close(average.state["encoder.cls_token"], before + 0.1)
     torch.testing.assert_close(average.model().encoder.cls_token, before + 0.1)
 
