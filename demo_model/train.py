@@ -158,7 +158,7 @@ def main(
     state: Annotated[Path, typer.Option(help="Folder for everything the run keeps.")],
     shards: Annotated[Path, typer.Option(help="Folder that demo_model.shards fills.")],
     seconds: Annotated[float, typer.Option(help="Length of the run, over all stops.")] = 540,
-    tokens: Annotated[int, typer.Option(help="Patches in a batch.")] = 49152,
+    tokens: Annotated[int, typer.Option(help="Patches in a batch.")] = 32768,
     rate: Annotated[float, typer.Option(help="Learning rate of the plateau.")] = 1.2e-3,
     begin: Annotated[float, typer.Option(min=0, max=1, help="Where in the schedule to begin; with --init.")] = 0.0,
     device: str = "cpu",
