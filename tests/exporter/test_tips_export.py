@@ -47,7 +47,7 @@ def hold_against(case: Case, image: torch.Tensor, scales: Scales = (1, 1, 1, 1))
     hold_file(case.exported.model, image, {contract.DEPTH: depth}, tokens, special, scales, least=0.1)
 
 
-@pytest.mark.parametrize("size", [(84, 84), (98, 42), (28, 140), (126, 112)])
+@pytest.mark.parametrize("size", [(126, 126), (98, 42), (28, 140), (126, 112)])
 def test_in_onnxruntime(any_size: Case, size: tuple[int, int]) -> None:
     """The grid of the learned positions, odd and tall, wide, larger: sizes the tracer never saw, as a batch of two."""
     hold_against(any_size, torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(sum(size))))
@@ -75,7 +75,7 @@ def test_scales(any_size: Case, size: tuple[int, int]) -> None:
 def test_the_card(any_size: Case) -> None:
     card = any_size.exported.card
     assert (card.family, card.variant, card.registers, card.heads) == ("tipsv2", "tipsv2-dpt", 1, 2)
-    assert (card.depth_kind, card.max_depth, card.native_size) == ("metric", 10.0, (84, 84))
+    assert (card.depth_kind, card.max_depth, card.native_size) == ("metric", 10.0, (126, 126))
     assert card.parity is not None and card.parity.norms <= NORM_LIMIT
     told = {spec.name: spec.axes for spec in card.outputs()}
     assert told[contract.BLOCK_REGISTER_TOKENS] == ("batch", 4, 1, 128)
@@ -106,7 +106,7 @@ def test_a_photo(any_size: Case, photo_path: Path, photo_bgr: Any, tmp_path: Pat
     """Squared on its way in, stretched to its own shape on its way out; metres, as they are."""
     model = dptscope.load(any_size.exported.model)
     found = model.predict(photo_bgr)
-    assert (found.kind, found.raw.shape, found.depth.shape) == ("metric", (84, 84), photo_bgr.shape[:2])
+    assert (found.kind, found.raw.shape, found.depth.shape) == ("metric", (126, 126), photo_bgr.shape[:2])
     wanted, _ = tips_oracle.run(any_size.oracle, torch.from_numpy(prepare_image(model.card, photo_bgr)))
     assert np.abs(found.raw - wanted[0].numpy()).max() <= DEPTH_LIMIT * wanted.numpy().std()
     np.testing.assert_array_equal(found.depth, resize_depth(found.raw, photo_bgr.shape[:2], "bilinear"))

@@ -141,7 +141,17 @@ def scaled(query_hnd: Float32Array) -> Float32Array:
 
 def first_special_tokens(weights: Weights) -> Float32Array:
     """The class token that goes into the first block, its position added where it has one, and behind it the model's own
-    registers, ``[tokens, channels]``."""
-    with_position = "encoder/Expand/input"
-    found_1sc = weights.get(with_position if with_position in weights else "encoder/cls_token")
+    registers, ``[tokens, channels]``.
+
+    A file for one size holds them ready made, and so does one for any size whose table of positions is small.
+    """
+    ready_made = "encoder/Expand/input"
+    if ready_made in weights:
+        found_1sc = weights.get(ready_made)
+    else:
+        found_1sc = weights.get("encoder/cls_token")
+        if "encoder/position/table" in weights:
+            found_1sc = found_1sc + weights.get("encoder/position/table")[:, :1]
+        if "encoder/registers" in weights:  # which have no position
+            found_1sc = np.concatenate([found_1sc, weights.get("encoder/registers")], axis=1)
     return found_1sc.reshape(-1, found_1sc.shape[-1])

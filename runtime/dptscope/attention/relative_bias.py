@@ -5,6 +5,7 @@ In a file for any size they are a table of the grid that the model was trained a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -31,14 +32,19 @@ def relative_bias(weights: Weights, attention: str, grid_hw: tuple[int, int]) ->
             whole = weights.get(f"{attention}/{name}")
             return WholeBias(whole.reshape(whole.shape[0], *whole.shape[-2:]))
     path = f"{attention}/relative_bias"
-    offsets_hrc = resize_table(weights.get(f"{path}/MatMul/B"), grid_hw)
-    # The first block makes shapes that the others use, too, and has more Concats for them.
-    numbers = (number for number in range(2, 16) if f"{path}/Concat_{number}/inputs" in weights)
-    itself = f"Concat_{next(numbers, 2)}/inputs"
-    to_patch_h, to_cls_h, cls_to_cls_h = (
-        weights.get(f"{path}/{name}").reshape(-1) for name in ("Expand/input", "Expand_2/input", itself)
-    )
-    return OffsetBias(offsets_hrc, grid_hw, to_patch_h, to_cls_h, cls_to_cls_h)
+    whole_table = f"{path}/Slice/data"
+    if whole_table in weights:  # as large as the published models' are, it is cut up when the graph runs
+        table_ho = weights.get(whole_table)
+        side = math.isqrt(table_ho.shape[1])  # three more than its square
+        offsets_hrc, for_cls = table_ho[:, :-3].reshape(-1, side, side), list(table_ho[:, -3:].T)
+    else:
+        # The first block makes shapes that the others use, too, and has more Concats for them.
+        numbers = (number for number in range(2, 16) if f"{path}/Concat_{number}/inputs" in weights)
+        itself = f"Concat_{next(numbers, 2)}/inputs"
+        offsets_hrc = weights.get(f"{path}/MatMul/B")
+        for_cls = [weights.get(f"{path}/{name}").reshape(-1) for name in ("Expand/input", "Expand_2/input", itself)]
+    cls_to_patch_h, patch_to_cls_h, cls_to_cls_h = for_cls
+    return OffsetBias(resize_table(offsets_hrc, grid_hw), grid_hw, cls_to_patch_h, patch_to_cls_h, cls_to_cls_h)
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ def test_what_the_checkpoint_tells(case: Case) -> None:
     assert (plan.family, plan.variant, plan.evidence) == ("tipsv2", "tipsv2-dpt", "config.json")
     assert (plan.depth_kind, plan.max_depth, plan.taps) == ("metric", 10.0, (0, 1, 3, 4))
     assert (plan.has_cls, plan.registers) == (True, 1)
-    assert (plan.sizes.native, plan.sizes.multiple, plan.sizes.dynamic) == ((84, 84), 14, True)
+    assert (plan.sizes.native, plan.sizes.multiple, plan.sizes.dynamic) == ((126, 126), 14, True)
     assert (plan.preparation.resize_rule, plan.preparation.interpolation) == ("exact", "uint8_linear_antialiased")
     assert (plan.preparation.mean, plan.preparation.std) == ((0, 0, 0), (1, 1, 1))
 
