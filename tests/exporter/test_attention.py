@@ -189,6 +189,19 @@ def test_a_beit_for_one_size(beit: tuple[Path, Any], form: Any, tmp_path: Path) 
         np.testing.assert_allclose(one.attention(2, token).row, other.attention(2, token).row, atol=1e-5)  # type: ignore[arg-type]
 
 
+def test_a_beit_for_one_size_whose_bias_would_be_too_large(
+    beit: tuple[Path, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is made of a smaller array when the graph runs."""
+    monkeypatch.setattr("dptscope_export.graph.passes.fold_constants.LARGEST", 50_000)  # four heads of 169² have more
+    made = export(beit[0].parent / "hub", tmp_path / "a.onnx", ExportOptions(fixed=(192, 224)))
+    spread = mapped_weights(made.model)["encoder/block_00/attention/relative_bias/Gather/data"]
+    assert spread.shape == (4, 14 * 23 + 1, 14)
+    (one, _), (other, _) = look_at(made.model, 192, 224), look_at(beit[0], 192, 224)
+    for block in range(4):
+        np.testing.assert_allclose(softmax_of_all(one, block), softmax_of_all(other, block), atol=1e-5)
+
+
 def test_a_readable_beit(beit: tuple[Path, Any], tmp_path: Path) -> None:
     """Its functions leave the numbers of the class token's biases, four heads', in the graph."""
     model = ir.load(beit[0])

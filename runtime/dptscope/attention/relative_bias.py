@@ -32,6 +32,22 @@ def relative_bias(weights: Weights, attention: str, grid_hw: tuple[int, int]) ->
             whole = weights.get(f"{attention}/{name}")
             return WholeBias(whole.reshape(whole.shape[0], *whole.shape[-2:]))
     path = f"{attention}/relative_bias"
+    return _spread(weights, path, grid_hw) if f"{path}/Gather/data" in weights else _from_table(weights, path, grid_hw)
+
+
+def _spread(weights: Weights, path: str, grid_hw: tuple[int, int]) -> OffsetBias:
+    """From a file for one size where the bias of all pairs would be too large: for each query's column the row offsets and
+    the keys' columns, behind them a row for the class token; and what all tokens give it."""
+    height, width = grid_hw
+    rows_hrw, to_cls_hn1 = weights.get(f"{path}/Gather/data"), weights.get(f"{path}/Concat/inputs")
+    spread_hwrw = rows_hrw[:, :-1].reshape(-1, width, 2 * height - 1, width)
+    # The last column looks at those before it, the first at those behind it.
+    offsets_hrc = np.concatenate([spread_hwrw[:, -1], spread_hwrw[:, 0, :, 1:]], axis=2)
+    return OffsetBias(offsets_hrc, grid_hw, rows_hrw[:, -1, 0], to_cls_hn1[:, 1, 0], to_cls_hn1[:, 0, 0])
+
+
+def _from_table(weights: Weights, path: str, grid_hw: tuple[int, int]) -> OffsetBias:
+    """From a file for any size."""
     whole_table = f"{path}/Slice/data"
     if whole_table in weights:  # as large as the published models' are, it is cut up when the graph runs
         table_ho = weights.get(whole_table)
