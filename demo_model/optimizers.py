@@ -1,13 +1,13 @@
 """What updates the weights: Muon for the matrices of the transformer blocks, AdamW for all else.
 
 Both take their learning rate from a tensor on the device, so that a recorded step (:mod:`demo_model.step`) can be told
-another one. PyTorch's own Muon takes a number, and launches twenty kernels for each matrix.
+another one. PyTorch's own Muon takes a number, and 21 ms a step of these 48 matrices, most of them for launching kernels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,31 +29,22 @@ def orthogonalised(matrices_nrc: Tensor) -> Tensor:
     return (x.mT if upright else x).to(matrices_nrc.dtype)
 
 
-@dataclass(frozen=True)
-class Matrices:
-    """Weights of one shape.
-
-    Attributes:
-        parameters: the weights.
-        parts: how many matrices each holds, one below the other; three where queries, keys and values are made at once.
-    """
-
-    parameters: Sequence[nn.Parameter]
-    parts: int = 1
-
-
 class Muon(torch.optim.Optimizer):
     """Momentum whose matrices are orthogonalised, as large an update as AdamW's would be (Liu et al. 2025, "Muon is Scalable
-    for LLM Training", equation 4), so that both take one learning rate."""
+    for LLM Training", equation 4), so that both take one learning rate.
 
-    def __init__(self, groups: Sequence[Matrices], lr: Tensor, decay: float, momentum: float = 0.95) -> None:
-        super().__init__(
-            [{"params": list(group.parameters), "parts": group.parts} for group in groups],
-            {"lr": lr, "decay": decay, "momentum": momentum},
-        )
+    Args:
+        groups: each of weights of one shape, and ``parts``: how many matrices a weight holds, one below the other.
+        lr: learning rate, a tensor of one number.
+        decay: weight decay, as a share of the learning rate.
+        momentum: how much of the averaged gradients is kept at each step.
+    """
+
+    def __init__(self, groups: Sequence[dict[str, Any]], lr: Tensor, decay: float, momentum: float = 0.95) -> None:
+        super().__init__(groups, {"lr": lr, "decay": decay, "momentum": momentum, "parts": 1})
 
     @torch.no_grad()
-    def step(self) -> None:  # type: ignore[override]
+    def step(self) -> None:
         """One update; all matrices of a group at once."""
         for group in self.param_groups:
             matrices, momentum = group["params"], group["momentum"]
@@ -82,8 +73,9 @@ def make_optimizers(model: nn.Module, rate: Tensor, decay: float) -> tuple[torch
     for name, parameter in model.encoder.named_parameters():
         if name.startswith("block_") and parameter.ndim == 2:
             by_name.setdefault(name.partition(".")[2], []).append(parameter)
-    groups = [Matrices(parameters, 3 if "qkv" in name else 1) for name, parameters in by_name.items()]
-    taken = {id(parameter) for group in groups for parameter in group.parameters}
+    # Queries, keys and values are made at once.
+    groups = [{"params": matrices, "parts": 3 if "qkv" in name else 1} for name, matrices in by_name.items()]
+    taken = {id(matrix) for matrices in by_name.values() for matrix in matrices}
     rest = [parameter for parameter in model.parameters() if parameter.requires_grad and id(parameter) not in taken]
     adamw = torch.optim.AdamW(
         [

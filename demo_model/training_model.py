@@ -38,10 +38,8 @@ def prepare_for_training(model: nn.Module, device: torch.device) -> None:
     for module in model.modules():
         if isinstance(module, Attention):
             module.forward = lambda tokens_bnc, attention=module: _attend(attention, tokens_bnc)
-    if device.type == "cuda":
-        for module in model.modules():
-            if isinstance(module, Block):
-                module.forward = torch.compile(module.forward, dynamic=True)
+        elif isinstance(module, Block) and device.type == "cuda":
+            module.forward = torch.compile(module.forward, dynamic=True)  # when it is first called
 
 
 def _attend(attention: Attention, tokens_bnc: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from demo_model.evaluate import PARTS
 from demo_model.losses import aligned_loss, anchored_loss, depth_losses, in_cells
 from demo_model.metrics import ramp, scores
 from demo_model.model import build, normalise, wave_positions
-from demo_model.optimizers import Matrices, Muon, make_optimizers, orthogonalised
+from demo_model.optimizers import Muon, make_optimizers, orthogonalised
 from demo_model.photos import paired_photos
 from demo_model.step import Plan, Step
 from demo_model.train import GRIDS, Average, main
@@ -183,7 +183,7 @@ def test_muon_moves_as_far_as_the_rate_says():
     small = torch.randn(576, 192, generator=torch.Generator().manual_seed(0)) * 1e-6
     small[192:384] *= 1e4
     weight.grad = small
-    Muon([Matrices([weight], parts=3)], torch.tensor(0.01), decay=0.1).step()
+    Muon([{"params": [weight], "parts": 3}], torch.tensor(0.01), decay=0.1).step()
     moved = weight.detach().unflatten(0, (3, 192)).square().mean(dim=(1, 2)).sqrt()
     torch.testing.assert_close(moved, torch.full((3,), 0.2 * 0.01), rtol=0.2, atol=0)
     assert (weight.detach() * small).sum() < 0

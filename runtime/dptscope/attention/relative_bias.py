@@ -1,6 +1,7 @@
 """BEiT's attention biases: a number a head for how far apart two patches lie, resized to the grid at hand.
 
-In a file for any size they are a table of the grid that the model was trained at; in a file for one size, made at the export.
+In a file for any size they are a table of the grid that the model was trained at; in a file for one size, made at the export,
+whole or, where that would be too large, in part.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from dptscope_export.models.resample import cubic_weights, linear_weights
 from dptscope_export.pipeline import build
 
 # Native, one patch, odd in one and in both directions, wide, tall, larger than native.
-SIZES = [(84, 84), (14, 14), (98, 42), (70, 126), (28, 140), (168, 56), (210, 238)]
+SIZES = [(126, 126), (14, 14), (98, 42), (70, 126), (28, 140), (168, 56), (210, 238)]
 
 
 @dataclass(frozen=True)
